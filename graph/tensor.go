@@ -178,3 +178,49 @@ func (t Type) Equal(o Type) bool { return t.DType == o.DType && slices.Equal(t.S
 
 // String returns a form such as "float32[1 3 64 64]".
 func (t Type) String() string { return fmt.Sprintf("%v%v", t.DType, t.Shape) }
+
+// Equal reports whether a and b agree in type, shape and every element. NaN differs from NaN.
+func Equal(a, b *Tensor) bool {
+	if !a.Type().Equal(b.Type()) {
+		return false
+	}
+	switch d := a.data.(type) {
+	case []float32:
+		return slices.Equal(d, Data[float32](b))
+	case []float64:
+		return slices.Equal(d, Data[float64](b))
+	case []Half:
+		return slices.Equal(d, Data[Half](b))
+	case []Brain:
+		return slices.Equal(d, Data[Brain](b))
+	case []int8:
+		return slices.Equal(d, Data[int8](b))
+	case []int16:
+		return slices.Equal(d, Data[int16](b))
+	case []int32:
+		return slices.Equal(d, Data[int32](b))
+	case []int64:
+		return slices.Equal(d, Data[int64](b))
+	case []uint8:
+		return slices.Equal(d, Data[uint8](b))
+	case []uint16:
+		return slices.Equal(d, Data[uint16](b))
+	case []uint32:
+		return slices.Equal(d, Data[uint32](b))
+	case []uint64:
+		return slices.Equal(d, Data[uint64](b))
+	case []bool:
+		return slices.Equal(d, Data[bool](b))
+	}
+	return false
+}
+
+// Floats returns a numeric tensor's elements as float64. It is an error for bool.
+func Floats(t *Tensor) ([]float64, error) {
+	if t.dtype == Bool {
+		return nil, fmt.Errorf("graph: %v is not numeric", t.Type())
+	}
+	out := NewTensor(Float64, t.Len())
+	convert(out, t)
+	return Data[float64](out), nil
+}

@@ -1,0 +1,187 @@
+package graph
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/gansr/gansr/internal/kernel"
+)
+
+// compiler turns values into a session's steps and slots.
+type compiler struct {
+	s      *Session
+	slotOf map[*Value]int
+	calls  []*call          // in an order in which they can run
+	uses   map[*Value]int   // operand positions and outputs that name the value
+	user   map[*Value]*call // a call that uses the value
+}
+
+func (c *compiler) compile(inputs, outputs []*Value) error {
+	for _, v := range inputs {
+		if v.known != nil || v.from != nil {
+			return fmt.Errorf("%q is not an input", v.name)
+		}
+		c.s.inputs = append(c.s.inputs, c.slot(v, inputSlot))
+	}
+	if err := c.order(outputs); err != nil {
+		return err
+	}
+	groups := c.fuse()
+	for _, k := range c.calls {
+		g, ok := groups[k]
+		if !ok {
+			continue // fused into another
+		}
+		if err := c.emit(g); err != nil {
+			return err
+		}
+	}
+	for _, v := range outputs {
+		kind := arenaSlot
+		if v.known != nil {
+			kind = constantSlot
+		}
+		c.s.outputs = append(c.s.outputs, c.slot(v, kind))
+	}
+	c.plan()
+	return nil
+}
+
+func (c *compiler) slot(v *Value, kind slotKind) int {
+	if i, ok := c.slotOf[v]; ok {
+		return i
+	}
+	i := len(c.s.slots)
+	if v.known != nil {
+		kind = constantSlot
+	}
+	c.s.slots = append(c.s.slots, slot{typ: v.typ, kind: kind, fixed: v.known, root: i, name: v.name})
+	c.slotOf[v] = i
+	return i
+}
+
+// order lists the calls that outputs need, operands first, without recursion: networks can be deep.
+func (c *compiler) order(outputs []*Value) error {
+	c.uses, c.user = map[*Value]int{}, map[*Value]*call{}
+	seen := map[*call]bool{}
+	type frame struct {
+		call *call
+		next int
+	}
+	var stack []frame
+	visit := func(v *Value) error {
+		switch {
+		case v.known != nil:
+		case v.from == nil:
+			if _, ok := c.slotOf[v]; !ok {
+				return fmt.Errorf("input %q is needed and not listed", v.name)
+			}
+		case !seen[v.from]:
+			seen[v.from] = true
+			stack = append(stack, frame{v.from, 0})
+		}
+		return nil
+	}
+	for _, o := range outputs {
+		c.uses[o]++
+		if err := visit(o); err != nil {
+			return err
+		}
+		for len(stack) > 0 {
+			f := &stack[len(stack)-1]
+			if f.next == len(f.call.in) {
+				c.calls = append(c.calls, f.call)
+				stack = stack[:len(stack)-1]
+				continue
+			}
+			v := f.call.in[f.next]
+			f.next++
+			c.uses[v]++
+			c.user[v] = f.call
+			if err := visit(v); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// group is a call with those fused behind it.
+type group struct {
+	first     *call
+	last      *call
+	epilogue  kernel.Epilogue
+	residuals []*Value
+	names     []string
+}
+
+// fuse returns the groups by their last call: operands of an epilogue are computed by then.
+func (c *compiler) fuse() map[*call]*group {
+	groups, taken := map[*call]*group{}, map[*call]bool{}
+	for _, k := range c.calls {
+		if taken[k] {
+			continue
+		}
+		g := &group{first: k, last: k, names: []string{k.op.Name()}}
+		if p, ok := k.op.(preparer); ok && p.prepares(k.in) {
+			for c.uses[g.last.outs[0]] == 1 {
+				data := g.last.outs[0]
+				next := c.user[data]
+				if next == nil || taken[next] || !g.absorb(next, data) {
+					break
+				}
+				taken[next] = true
+			}
+		}
+		groups[g.last] = g
+	}
+	return groups
+}
+
+// absorb adds the call that is the only user of data to the group if it can be a stage of the epilogue.
+func (g *group) absorb(next *call, data *Value) bool {
+	op, ok := next.op.(fusible)
+	if !ok || !next.outs[0].typ.Equal(data.typ) {
+		return false
+	}
+	st, residual, ok := op.stage(next.in, slices.Index(next.in, data))
+	if !ok {
+		return false
+	}
+	if residual >= 0 {
+		st.Residual = len(g.residuals)
+		g.residuals = append(g.residuals, next.in[residual])
+	}
+	g.epilogue = append(g.epilogue, st)
+	g.names = append(g.names, next.op.Name())
+	g.last = next
+	return true
+}
+
+func (c *compiler) emit(g *group) error {
+	st := step{op: g.first.op, label: strings.Join(g.names, "+")}
+	if p, ok := g.first.op.(preparer); ok && p.prepares(g.first.in) {
+		var err error
+		if st.prep, err = p.prepare(g.first.in, typesOf(g.first.outs), g.epilogue); err != nil {
+			return fmt.Errorf("%s: %w", g.first.op.Name(), err)
+		}
+		threads := 1
+		if c.s.workers != nil {
+			threads = c.s.workers.Threads()
+		}
+		c.s.scratch = max(c.s.scratch, st.prep.workspace(threads))
+	}
+	_, st.view = g.first.op.(Viewer)
+	for _, v := range g.first.in {
+		st.in = append(st.in, c.slot(v, arenaSlot))
+	}
+	for _, v := range g.residuals {
+		st.res = append(st.res, c.slot(v, arenaSlot))
+	}
+	for _, v := range g.last.outs {
+		st.out = append(st.out, c.slot(v, arenaSlot))
+	}
+	c.s.steps = append(c.s.steps, st)
+	return nil
+}

@@ -1,0 +1,176 @@
+package graph
+
+import (
+	"slices"
+	"unsafe"
+)
+
+// plan decides where each value lives: views and in-place results share their operand's memory, one output
+// may be written straight into the caller's tensor, and the rest share one arena, placed by size so that values
+// that are alive at the same time do not overlap.
+func (c *compiler) plan() {
+	s := c.s
+	last := make([]int, len(s.slots)) // the step after which nobody reads the slot
+	first := make([]int, len(s.slots))
+	for i, st := range s.steps {
+		for _, v := range st.out {
+			first[v], last[v] = i, i
+		}
+		for _, v := range slices.Concat(st.in, st.res) {
+			last[v] = i
+		}
+	}
+	isOutput := map[int]bool{}
+	for _, v := range s.outputs {
+		last[v] = len(s.steps)
+		isOutput[v] = true
+	}
+	// A root lives as long as the values that share it.
+	end := slices.Clone(last)
+	outRoot := map[int]bool{} // roots whose memory an output is read from
+	for _, st := range s.steps {
+		if st.view {
+			v, root := st.out[0], s.slots[st.in[0]].root
+			s.slots[v].root = root
+			s.slots[v].kind = arenaSlot
+			end[root] = max(end[root], last[v])
+			outRoot[root] = outRoot[root] || isOutput[v]
+		}
+	}
+	for i, st := range s.steps {
+		if st.view {
+			continue
+		}
+		for _, o := range overwritable(s, st) {
+			v, root := st.out[0], s.slots[o].root
+			r := &s.slots[root]
+			if r.kind != arenaSlot || end[root] != i || outRoot[root] || isOutput[root] || isOutput[v] ||
+				r.typ.Len()*r.typ.DType.Size() != s.slots[v].typ.Len()*s.slots[v].typ.DType.Size() || s.slots[v].typ.DType != s.slots[o].typ.DType {
+				continue
+			}
+			// Every view of v was rooted at v: move them along.
+			for w := range s.slots {
+				if s.slots[w].root == v {
+					s.slots[w].root = root
+				}
+			}
+			end[root] = max(end[root], end[v])
+			outRoot[root] = outRoot[root] || outRoot[v]
+			break
+		}
+	}
+	for _, v := range s.outputs {
+		if sl := &s.slots[v]; sl.kind == arenaSlot && sl.root == v && !outRoot[v] {
+			sl.kind = outputSlot
+		}
+	}
+	s.arena = place(s.slots, first, end)
+}
+
+// overwritable lists the operand slots that the step's first result may be written over.
+func overwritable(s *Session, st step) []int {
+	if len(st.out) != 1 {
+		return nil
+	}
+	if st.prep != nil {
+		// A residual is read where the result is written, but the convolution's own operands are read all over.
+		return slices.DeleteFunc(slices.Clone(st.res), func(r int) bool {
+			return slices.ContainsFunc(st.in, func(v int) bool { return s.slots[v].root == s.slots[r].root })
+		})
+	}
+	p, ok := st.op.(inPlacer)
+	if !ok {
+		return nil
+	}
+	var vs []int
+	for _, i := range p.inPlace() {
+		if i < len(st.in) {
+			vs = append(vs, st.in[i])
+		}
+	}
+	return vs
+}
+
+const alignment = 64
+
+// place gives each root of the arena an offset, the largest first, in the lowest gap that is free for its whole life, and
+// returns the arena's size in bytes.
+func place(slots []slot, first, end []int) int {
+	var roots []int
+	for v, sl := range slots {
+		if sl.kind == arenaSlot && sl.root == v {
+			roots = append(roots, v)
+		}
+	}
+	size := func(v int) int {
+		n := slots[v].typ.Len() * slots[v].typ.DType.Size()
+		return (n + alignment - 1) / alignment * alignment
+	}
+	slices.SortStableFunc(roots, func(a, b int) int { return size(b) - size(a) })
+	total := 0
+	var placed []int // by offset
+	for _, v := range roots {
+		at := 0
+		for _, w := range placed {
+			if first[v] > end[w] || first[w] > end[v] {
+				continue
+			}
+			if at+size(v) <= slots[w].offset {
+				break
+			}
+			at = max(at, slots[w].offset+size(w))
+		}
+		slots[v].offset = at
+		total = max(total, at+size(v))
+		i, _ := slices.BinarySearchFunc(placed, at, func(w, at int) int { return slots[w].offset - at })
+		placed = slices.Insert(placed, i, v)
+	}
+	return total
+}
+
+// alignedBytes returns n bytes that start at a multiple of 64.
+func alignedBytes(n int) []byte {
+	b := make([]byte, n+alignment)
+	skip := int(-uintptr(unsafe.Pointer(unsafe.SliceData(b))) % alignment)
+	return b[skip : skip+n : skip+n]
+}
+
+// overlay returns a tensor over the beginning of b, which is aligned.
+func overlay(t Type, b []byte) *Tensor {
+	n := t.Len()
+	p := unsafe.Pointer(unsafe.SliceData(b))
+	r := &Tensor{dtype: t.DType, shape: t.Shape}
+	switch {
+	case n == 0:
+		r.data = makeSlice(t.DType, 0)
+	case t.DType == Float32:
+		r.data = unsafe.Slice((*float32)(p), n)
+	case t.DType == Float64:
+		r.data = unsafe.Slice((*float64)(p), n)
+	case t.DType == Float16:
+		r.data = unsafe.Slice((*Half)(p), n)
+	case t.DType == BFloat16:
+		r.data = unsafe.Slice((*Brain)(p), n)
+	case t.DType == Int8:
+		r.data = unsafe.Slice((*int8)(p), n)
+	case t.DType == Int16:
+		r.data = unsafe.Slice((*int16)(p), n)
+	case t.DType == Int32:
+		r.data = unsafe.Slice((*int32)(p), n)
+	case t.DType == Int64:
+		r.data = unsafe.Slice((*int64)(p), n)
+	case t.DType == Uint8:
+		r.data = unsafe.Slice((*uint8)(p), n)
+	case t.DType == Uint16:
+		r.data = unsafe.Slice((*uint16)(p), n)
+	case t.DType == Uint32:
+		r.data = unsafe.Slice((*uint32)(p), n)
+	case t.DType == Uint64:
+		r.data = unsafe.Slice((*uint64)(p), n)
+	case t.DType == Bool:
+		// Only operators write here, and they store valid bools; fresh memory is zero. Memory that held another type is
+		// written before it is read.
+		r.data = unsafe.Slice((*bool)(p), n)
+	}
+	return r
+}
