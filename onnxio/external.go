@@ -2,47 +2,52 @@ package onnxio
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"github.com/gansr/gansr/onnxio/internal/onnxpb"
 )
 
-// external is where a tensor's data lies: a file in the model's folder, named with slashes.
+// external is where a tensor's data lies: in a file in the model's folder.
 type external struct {
-	location       string
-	offset, length int64 // length is -1 if the model does not state it
+	location       string // with slashes
+	offset, length int64
+	entries        []*onnxpb.StringStringEntryProto // as the file has them
 }
 
+// externalOf returns the place of a tensor's data. Where the length is not stated it is what type and shape need.
 func externalOf(pb *onnxpb.TensorProto) (external, error) {
-	e := external{length: -1}
+	_, _, size, err := shapeOf(pb.Dims, elemType(pb.GetDataType()))
+	if err != nil {
+		return external{}, err
+	}
+	e := external{length: int64(size), entries: pb.ExternalData}
 	for _, kv := range pb.ExternalData {
-		var err error
+		var field *int64
 		switch kv.GetKey() {
 		case "location":
 			e.location = kv.GetValue()
+			continue
 		case "offset":
-			e.offset, err = strconv.ParseInt(kv.GetValue(), 10, 64)
+			field = &e.offset
 		case "length":
-			e.length, err = strconv.ParseInt(kv.GetValue(), 10, 64)
-			if e.length < 0 {
-				e.length, err = 0, fmt.Errorf("negative")
-			}
+			field = &e.length
+		default:
+			continue
 		}
-		if err != nil {
-			return e, fmt.Errorf("external data: %s %q is no size", kv.GetKey(), kv.GetValue())
+		n, err := strconv.ParseInt(kv.GetValue(), 10, 64)
+		if err != nil || n < 0 {
+			return e, fmt.Errorf("external data: %s %q should be a number of bytes", kv.GetKey(), kv.GetValue())
 		}
+		*field = n
 	}
-	if e.location == "" {
-		return e, fmt.Errorf("external data without a location")
-	}
-	if e.offset < 0 {
-		return e, fmt.Errorf("external data: offset %d is negative", e.offset)
-	}
-	if !filepath.IsLocal(filepath.FromSlash(e.location)) {
-		return e, fmt.Errorf("external data %q is outside the model's folder", e.location)
+	switch {
+	case !filepath.IsLocal(filepath.FromSlash(e.location)):
+		return e, fmt.Errorf("external data %q should be a file in the model's folder", e.location)
+	case e.length != int64(size) && elemType(pb.GetDataType()).bits > 0:
+		return e, fmt.Errorf("external data %q: the length is %d bytes, and the type and shape need %d", e.location, e.length, size)
 	}
 	return e, nil
 }
@@ -72,79 +77,77 @@ func (e external) openIn(dir string) (*os.File, os.FileInfo, error) {
 	return f, info, nil
 }
 
-// check checks that the file holds a tensor of size bytes at the offset; a size of -1 is not known.
-func (e external) check(fileSize int64, size int) error {
-	length := e.length
-	if length < 0 {
-		length = int64(max(size, 0))
-	}
-	if size >= 0 && length != int64(size) {
-		return fmt.Errorf("external data %q: length is %d bytes, and the type and shape need %d", e.location, length, size)
-	}
-	if e.offset > fileSize || length > fileSize-e.offset {
-		return fmt.Errorf("external data %q: %d bytes at offset %d are beyond the end of the file of %d bytes",
-			e.location, length, e.offset, fileSize)
-	}
-	return nil
-}
-
 // checkExternal checks a tensor's external data without reading it, as far as the folder is known.
-func checkExternal(pb *onnxpb.TensorProto, size int, src source) error {
-	e, err := externalOf(pb)
-	if err != nil || src.dir == "" {
+func checkExternal(pb *onnxpb.TensorProto, src source) error {
+	if src.dir == "" {
+		_, err := externalOf(pb)
 		return err
 	}
-	f, info, err := e.openIn(src.dir)
+	f, _, err := openExternal(pb, src)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	return e.check(info.Size(), size)
+	return f.Close()
 }
 
-func readExternal(pb *onnxpb.TensorProto, size int, src source) ([]byte, error) {
+// openExternal opens the file of a tensor's data, which it is long enough for.
+func openExternal(pb *onnxpb.TensorProto, src source) (*os.File, external, error) {
 	e, err := externalOf(pb)
 	if err != nil {
-		return nil, err
+		return nil, e, err
 	}
 	if src.dir == "" {
-		return nil, fmt.Errorf("external data %q: the model was not opened from a file, so there is no folder to look in", e.location)
+		return nil, e, errNoFolder(e)
 	}
 	f, info, err := e.openIn(src.dir)
+	if err != nil {
+		return nil, e, err
+	}
+	if e.offset > info.Size() || e.length > info.Size()-e.offset {
+		f.Close()
+		return nil, e, fmt.Errorf("external data %q: %d bytes at offset %d are beyond the end of the file of %d bytes",
+			e.location, e.length, e.offset, info.Size())
+	}
+	return f, e, nil
+}
+
+func errNoFolder(e external) error {
+	return fmt.Errorf("external data %q: the model was not opened from a file, so there is no folder to look in", e.location)
+}
+
+func readExternal(pb *onnxpb.TensorProto, src source) ([]byte, error) {
+	f, e, err := openExternal(pb, src)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	if err := e.check(info.Size(), size); err != nil {
-		return nil, err
-	}
-	buf := make([]byte, size)
-	if _, err := io.ReadFull(io.NewSectionReader(f, e.offset, int64(size)), buf); err != nil {
+	buf := make([]byte, e.length)
+	if _, err := f.ReadAt(buf, e.offset); err != nil {
 		return nil, fmt.Errorf("external data %q: %w", e.location, cause(err))
 	}
 	return buf, nil
 }
 
-// set writes the place into a tensor and takes its data out. The entries for other keys stay, but for a checksum
-// that no longer holds.
-func (e external) set(pb *onnxpb.TensorProto, changed bool) {
-	values := map[string]string{"location": e.location, "offset": fmt.Sprint(e.offset), "length": fmt.Sprint(e.length)}
-	var kvs []*onnxpb.StringStringEntryProto
-	for _, kv := range pb.ExternalData {
-		key := kv.GetKey()
-		if v, ok := values[key]; ok {
-			delete(values, key)
-			kv = &onnxpb.StringStringEntryProto{Key: &key, Value: &v}
-		}
-		if key != "checksum" || !changed {
-			kvs = append(kvs, kv)
+// moved returns the entries for data that lies in another file, the rest as it was.
+func (e external) moved(location string) []*onnxpb.StringStringEntryProto {
+	return setEntries(e.entries, [][2]string{{"location", location}})
+}
+
+// rewritten returns the entries for new data. A checksum no longer holds and is left out.
+func (e external) rewritten(location string, offset int64, length int) []*onnxpb.StringStringEntryProto {
+	kvs := slices.DeleteFunc(slices.Clone(e.entries), func(kv *onnxpb.StringStringEntryProto) bool { return kv.GetKey() == "checksum" })
+	return setEntries(kvs, [][2]string{{"location", location}, {"offset", fmt.Sprint(offset)}, {"length", fmt.Sprint(length)}})
+}
+
+func setEntries(kvs []*onnxpb.StringStringEntryProto, set [][2]string) []*onnxpb.StringStringEntryProto {
+	kvs = slices.Clone(kvs)
+	for _, s := range set {
+		entry := &onnxpb.StringStringEntryProto{Key: &s[0], Value: &s[1]}
+		if i := slices.IndexFunc(kvs, func(kv *onnxpb.StringStringEntryProto) bool { return kv.GetKey() == s[0] }); i >= 0 {
+			kvs[i] = entry
+		} else {
+			kvs = append(kvs, entry)
 		}
 	}
-	for _, key := range []string{"location", "offset", "length"} {
-		if v, ok := values[key]; ok {
-			kvs = append(kvs, &onnxpb.StringStringEntryProto{Key: &key, Value: &v})
-		}
-	}
-	pb.ExternalData, pb.RawData = kvs, nil
-	pb.DataLocation = onnxpb.TensorProto_EXTERNAL.Enum()
+	return kvs
 }

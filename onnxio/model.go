@@ -71,7 +71,7 @@ type Graph struct {
 	pb     *onnxpb.GraphProto
 	dense  map[string]*onnxpb.TensorProto
 	sparse map[string]*onnxpb.SparseTensorProto
-	free   map[string]string // names used here and defined outside, with their first user
+	free   map[string]string // names used here and defined outside, each with what uses it
 }
 
 // Free returns the names of the outer values that a nested graph uses, in no particular order.
@@ -107,6 +107,22 @@ func (g *Graph) Initializer(name string) (*graph.Tensor, bool, error) {
 		return nil, true, g.model.src.wrap(fmt.Errorf("initialiser %q: %w", name, err))
 	}
 	return t, true, nil
+}
+
+// InitializerInfo returns the type of a constant without reading its value, and false if there is none of that name.
+func (g *Graph) InitializerInfo(name string) (ValueInfo, bool) {
+	num, dims := g.dense[name].GetDataType(), g.dense[name].GetDims()
+	if s := g.sparse[name]; s != nil {
+		num, dims = s.GetValues().GetDataType(), s.GetDims()
+	} else if g.dense[name] == nil {
+		return ValueInfo{}, false
+	}
+	e := elemType(num)
+	v := ValueInfo{Name: name, DType: e.dtype, Type: "tensor(" + e.name + ")", Dims: make([]Dim, len(dims)), HasShape: true}
+	for i, d := range dims {
+		v.Dims[i].Value = int(d)
+	}
+	return v, true
 }
 
 // SetInitializer replaces the value, type and shape of a constant. Its name, documentation and place in the file

@@ -5,6 +5,8 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
+	"unicode"
 
 	"github.com/gansr/gansr/onnxio/internal/onnxpb"
 	"google.golang.org/protobuf/proto"
@@ -25,12 +27,33 @@ type source struct {
 	dir  string // folder of external data, or "" if there is none
 }
 
-func (s source) wrap(err error) error {
-	if s.file != "" {
-		return fmt.Errorf("onnx: %s: %w", s.file, err)
-	}
-	return fmt.Errorf("onnx: %w", err)
+func (s source) wrap(err error) error { return &fileError{s.file, err} }
+
+// fileError is an error in one line of bounded length, whatever names the file holds.
+type fileError struct {
+	file string
+	err  error
 }
+
+func (e *fileError) Unwrap() error { return e.err }
+
+func (e *fileError) Error() string {
+	text := strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, e.err.Error())
+	if len(text) > maxText {
+		text = strings.ToValidUTF8(text[:maxText/2], "") + " ... " + strings.ToValidUTF8(text[len(text)-maxText/2:], "")
+	}
+	if e.file != "" {
+		text = e.file + ": " + text
+	}
+	return "onnx: " + text
+}
+
+const maxText = 1000
 
 // Open reads and checks a model. External data is looked for in the folder of the file; its presence and size are
 // checked now and it is read when a tensor is asked for.

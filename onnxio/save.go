@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -52,130 +53,142 @@ func (m *Model) Save(path string) error {
 func (m *Model) saveExternal(path string) (restore func(), err error) {
 	var undo []func()
 	restore = func() {
-		for _, f := range slices.Backward(undo) {
+		for _, f := range undo {
 			f()
 		}
 	}
-	files := map[string][]*onnxpb.TensorProto{}
-	var order []string
-	places := map[*onnxpb.TensorProto]external{}
-	for pb := range m.inlined {
-		places[pb] = m.inlined[pb]
-	}
-	walkTensors(m.pb.ProtoReflect(), func(pb *onnxpb.TensorProto) error {
-		if pb.GetDataLocation() == onnxpb.TensorProto_EXTERNAL {
-			if places[pb], err = externalOf(pb); err != nil {
+	files := map[string][]placed{} // by location
+	err = walkTensors(m.pb.ProtoReflect(), func(pb *onnxpb.TensorProto) error {
+		e, changed := m.inlined[pb]
+		if !changed {
+			if pb.GetDataLocation() != onnxpb.TensorProto_EXTERNAL {
+				return nil
+			}
+			var err error
+			if e, err = externalOf(pb); err != nil {
 				return err
 			}
 		}
-		if e, ok := places[pb]; ok {
-			if files[e.location] == nil {
-				order = append(order, e.location)
-			}
-			files[e.location] = append(files[e.location], pb)
+		if m.src.dir == "" {
+			return errNoFolder(e)
 		}
+		files[e.location] = append(files[e.location], placed{pb, e, changed})
 		return nil
 	})
-	if err != nil || len(order) == 0 {
+	if err != nil {
 		return restore, err
 	}
-	if m.src.dir == "" {
-		return restore, fmt.Errorf("external data %q: the model was not opened from a file, so there is no folder to look in", order[0])
+	names, err := m.dataNames(path, slices.Sorted(maps.Keys(files)))
+	if err != nil {
+		return restore, err
 	}
-	inPlace := sameFile(path, m.src.file)
-	for i, location := range order {
-		to := location
-		if !inPlace {
-			to = filepath.Base(path) + ".data"
-			if i > 0 {
-				to += fmt.Sprint(".", i)
-			}
-		}
-		placed, err := m.copyExternal(location, filepath.Join(filepath.Dir(path), filepath.FromSlash(to)), files[location], places)
+	for location, to := range names {
+		entries, err := m.copyExternal(location, filepath.Join(filepath.Dir(path), filepath.FromSlash(to)), to, files[location])
 		if err != nil {
 			return restore, err
 		}
-		for pb, e := range placed {
-			old := [...]any{pb.RawData, pb.ExternalData, pb.DataLocation}
-			undo = append(undo, func() {
-				pb.RawData, _ = old[0].([]byte)
-				pb.ExternalData, _ = old[1].([]*onnxpb.StringStringEntryProto)
-				pb.DataLocation, _ = old[2].(*onnxpb.TensorProto_DataLocation)
-			})
-			_, changed := m.inlined[pb]
-			e.location = to
-			e.set(pb, changed)
+		for i, p := range files[location] {
+			pb, raw, kvs, loc := p.pb, p.pb.RawData, p.pb.ExternalData, p.pb.DataLocation
+			undo = append(undo, func() { pb.RawData, pb.ExternalData, pb.DataLocation = raw, kvs, loc })
+			pb.RawData, pb.ExternalData, pb.DataLocation = nil, entries[i], onnxpb.TensorProto_EXTERNAL.Enum()
 		}
 	}
 	return restore, nil
 }
 
-// copyExternal copies a data file with the changed tensors in the place of their old data, or behind the end if
-// they have another size or share it with other tensors: the old model stays whole with the new data file, should
-// the program end before the model is written too.
-func (m *Model) copyExternal(location, to string, tensors []*onnxpb.TensorProto, places map[*onnxpb.TensorProto]external) (map[*onnxpb.TensorProto]external, error) {
-	placed := map[*onnxpb.TensorProto]external{}
+// placed is a tensor whose data lies, or lay before it was changed, in an external file.
+type placed struct {
+	pb      *onnxpb.TensorProto
+	at      external
+	changed bool
+}
+
+// dataNames returns the names of the data files of a model that is saved as path, by their locations now. It does
+// not choose a file that the model reads from, unless the model is saved in its own place.
+func (m *Model) dataNames(path string, locations []string) (map[string]string, error) {
+	names := map[string]string{}
+	var sources []os.FileInfo
+	for _, l := range locations {
+		f, info, err := external{location: l}.openIn(m.src.dir)
+		if err != nil {
+			return nil, err
+		}
+		f.Close()
+		sources = append(sources, info)
+		names[l] = l
+	}
+	if old, err := os.Stat(m.src.file); err == nil && isFile(path, old) {
+		return names, nil
+	}
+	n := 0
+	for _, l := range locations {
+		for {
+			names[l] = filepath.Base(path) + ".data"
+			if n > 0 {
+				names[l] += fmt.Sprint(".", n)
+			}
+			n++
+			p := filepath.Join(filepath.Dir(path), names[l])
+			if !slices.ContainsFunc(sources, func(s os.FileInfo) bool { return isFile(p, s) }) {
+				break
+			}
+		}
+	}
+	return names, nil
+}
+
+func isFile(path string, info os.FileInfo) bool {
+	i, err := os.Stat(path)
+	return err == nil && os.SameFile(i, info)
+}
+
+// copyExternal copies a data file with the changed tensors in the place of their old data, or behind the end if they
+// have another size or share it with other tensors: the old model stays whole with the new data file, should the
+// program end before the model is written too. It returns the tensors' external_data entries.
+func (m *Model) copyExternal(location, path, name string, tensors []placed) ([][]*onnxpb.StringStringEntryProto, error) {
 	in, info, err := external{location: location}.openIn(m.src.dir)
 	if err != nil {
 		return nil, err
 	}
 	defer in.Close()
+	entries := make([][]*onnxpb.StringStringEntryProto, len(tensors))
+	writes := map[int64][]byte{} // by offset
 	end := info.Size()
-	shared := map[int64]int{}
-	for _, pb := range tensors {
-		shared[places[pb].offset]++
-	}
-	type write struct {
-		data []byte
-		at   int64
-	}
-	var writes []write
-	for _, pb := range tensors {
-		e := places[pb]
-		if _, changed := m.inlined[pb]; !changed {
-			if e.length >= 0 || pb.GetDataLocation() == onnxpb.TensorProto_EXTERNAL {
-				placed[pb] = e
-			}
+	for i, t := range tensors {
+		if !t.changed {
+			entries[i] = t.at.moved(name)
 			continue
 		}
-		n := int64(len(pb.RawData))
-		if n != e.length || shared[e.offset] > 1 {
-			e.offset = (end + externalAlign - 1) / externalAlign * externalAlign
-			e.length = n
-			end = e.offset + n
+		at, n := t.at.offset, int64(len(t.pb.RawData))
+		if n != t.at.length || slices.ContainsFunc(tensors, t.overlaps) {
+			at = (end + externalAlign - 1) / externalAlign * externalAlign
+			end = at + n
 		}
-		writes = append(writes, write{pb.RawData, e.offset})
-		placed[pb] = e
+		writes[at] = t.pb.RawData
+		entries[i] = t.at.rewritten(name, at, len(t.pb.RawData))
 	}
-	if len(writes) == 0 {
-		if same, err := os.Stat(to); err == nil && os.SameFile(same, info) {
-			return placed, nil
-		}
+	if len(writes) == 0 && isFile(path, info) {
+		return entries, nil
 	}
-	return placed, replaceFile(to, func(f *os.File) error {
+	return entries, replaceFile(path, func(f *os.File) error {
 		if _, err := io.Copy(f, in); err != nil {
 			return err
 		}
-		for _, w := range writes {
-			if _, err := f.WriteAt(w.data, w.at); err != nil {
+		for at, data := range writes {
+			if _, err := f.WriteAt(data, at); err != nil {
 				return err
 			}
 		}
-		return nil
+		return in.Close() // before it may be replaced
 	})
+}
+
+func (t placed) overlaps(o placed) bool {
+	return t.pb != o.pb && t.at.offset < o.at.offset+o.at.length && o.at.offset < t.at.offset+t.at.length
 }
 
 // Data at page boundaries can be mapped into memory, as the ONNX specification recommends.
 const externalAlign = 4096
-
-func sameFile(a, b string) bool {
-	ai, err := os.Stat(a)
-	if err != nil {
-		return false
-	}
-	bi, err := os.Stat(b)
-	return err == nil && os.SameFile(ai, bi)
-}
 
 // replaceFile writes a file under a temporary name in the same folder and renames it to path when its content is on
 // the disk, so that path is never half-written.
@@ -200,7 +213,14 @@ func replaceFile(path string, write func(*os.File) error) (err error) {
 	if err != nil {
 		return err
 	}
-	return os.Rename(tmp, path)
+	if err := os.Rename(tmp, path); err != nil {
+		return err
+	}
+	if dir, err := os.Open(filepath.Dir(path)); err == nil { // the new name too; not every system can
+		_ = dir.Sync()
+		dir.Close()
+	}
+	return nil
 }
 
 // walkTensors calls f for every tensor anywhere in a message, until it returns an error.

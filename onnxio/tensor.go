@@ -52,7 +52,7 @@ func elemNumber(dt graph.DType) (int32, bool) {
 func DType(onnxType int64) (graph.DType, error) {
 	e := elemType(int32(min(max(onnxType, -1), math.MaxInt32)))
 	if e.dtype == graph.Invalid {
-		return graph.Invalid, fmt.Errorf("elements of %s are not supported", e.name)
+		return graph.Invalid, fmt.Errorf("elements of %s %w", e.name, ErrElementType)
 	}
 	return e.dtype, nil
 }
@@ -96,19 +96,19 @@ func EncodeTensor(name string, t *graph.Tensor) ([]byte, error) {
 
 // shapeOf returns the shape, number of elements and size in bytes of a tensor's raw data.
 func shapeOf(dims []int64, e elem) (shape []int, n, bytes int, err error) {
+	tooLarge := fmt.Errorf("dims %v are too large", dims[:min(len(dims), 8)])
 	shape = make([]int, len(dims))
 	for i, d := range dims {
 		if d < 0 {
-			return nil, 0, 0, fmt.Errorf("dims %v has a negative number", dims)
+			return nil, 0, 0, fmt.Errorf("dims hold the negative number %d", d)
 		}
-		if int64(int(d)) != d {
-			return nil, 0, 0, fmt.Errorf("dims %v is too large", dims)
+		if shape[i] = int(d); int64(shape[i]) != d {
+			return nil, 0, 0, tooLarge
 		}
-		shape[i] = int(d)
 	}
 	n, ok := graph.Numel(shape)
-	if !ok || n > math.MaxInt/(max(e.bits, 8)) {
-		return nil, 0, 0, fmt.Errorf("dims %v is too large", dims)
+	if !ok || n > math.MaxInt/max(e.bits, 8) {
+		return nil, 0, 0, tooLarge
 	}
 	return shape, n, (n*e.bits + 7) / 8, nil
 }
@@ -122,7 +122,7 @@ func checkTensor(pb *onnxpb.TensorProto, src source) error {
 		return err
 	}
 	if pb.GetDataLocation() == onnxpb.TensorProto_EXTERNAL {
-		return checkExternal(pb, size, src)
+		return checkExternal(pb, src)
 	}
 	if e.dtype == graph.Invalid {
 		return nil
@@ -165,7 +165,7 @@ func typedLen(pb *onnxpb.TensorProto, dt graph.DType) (field string, n int) {
 func toTensor(pb *onnxpb.TensorProto, src source) (*graph.Tensor, error) {
 	e := elemType(pb.GetDataType())
 	if e.dtype == graph.Invalid {
-		return nil, fmt.Errorf("elements of %s are not supported", e.name)
+		return nil, fmt.Errorf("elements of %s %w", e.name, ErrElementType)
 	}
 	if pb.Segment != nil {
 		return nil, fmt.Errorf("a tensor in segments is not supported")
@@ -173,13 +173,13 @@ func toTensor(pb *onnxpb.TensorProto, src source) (*graph.Tensor, error) {
 	if err := checkTensor(pb, src); err != nil {
 		return nil, err
 	}
-	shape, _, size, err := shapeOf(pb.Dims, e)
+	shape, _, _, err := shapeOf(pb.Dims, e)
 	if err != nil {
 		return nil, err
 	}
 	raw := pb.RawData
 	if pb.GetDataLocation() == onnxpb.TensorProto_EXTERNAL {
-		if raw, err = readExternal(pb, size, src); err != nil {
+		if raw, err = readExternal(pb, src); err != nil {
 			return nil, err
 		}
 	} else if field, _ := typedLen(pb, e.dtype); field != "" {

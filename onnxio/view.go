@@ -84,7 +84,7 @@ func (g *Graph) closed() error {
 	}
 	names := g.Free()
 	slices.Sort(names)
-	return fmt.Errorf("%s uses %q, which nothing produces", g.free[names[0]], names[0])
+	return fmt.Errorf("%s %q, which nothing produces", g.free[names[0]], names[0])
 }
 
 // scope says what defines each value of a graph.
@@ -137,7 +137,7 @@ func (v *viewer) nodes(g *Graph, pbs []*onnxpb.NodeProto, sc scope) error {
 	for i, n := range g.Nodes {
 		for _, in := range n.Inputs {
 			if in != "" {
-				use(in, n.Label(), i)
+				use(in, n.Label()+" uses", i)
 			}
 		}
 		for _, sub := range n.graphs() {
@@ -148,7 +148,7 @@ func (v *viewer) nodes(g *Graph, pbs []*onnxpb.NodeProto, sc scope) error {
 	}
 	for _, out := range g.Outputs {
 		if _, ok := sc[out.Name]; !ok && g.free[out.Name] == "" {
-			g.free[out.Name] = fmt.Sprintf("the output of graph %q", g.Name)
+			g.free[out.Name] = fmt.Sprintf("graph %q has the output", g.Name)
 		}
 	}
 	order, cyclic := topological(before)
