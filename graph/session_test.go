@@ -1,0 +1,223 @@
+package graph
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+)
+
+// chain builds a network with everything the compiler does: fusion with residuals before and after, views, results
+// that are used twice, outputs in the middle.
+func chain(t testing.TB, b *Builder, fusible bool) (in, out []*Value) {
+	t.Helper()
+	ok := func(v *Value, err error) *Value {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	noise := func(shape ...int) *Value {
+		x := NewTensor(Float32, shape...)
+		d := Data[float32](x)
+		for i := range d {
+			d[i] = rng.Float32() - 0.5
+		}
+		return b.Constant("w", x)
+	}
+	conv := func(x, w *Value) *Value {
+		y := ok(b.Apply1(Conv{Strides: []int{1, 1}, Dilations: []int{1, 1}, Pads: []int{1, 1, 1, 1}, Groups: 1}, x, w))
+		if !fusible { // a second user keeps what follows out of the convolution
+			out = append(out, y)
+		}
+		return y
+	}
+	x := ok(b.Input("x", Type{Float32, []int{1, 4, 6, 5}}))
+	a := ok(b.Apply1(Relu{}, conv(x, noise(4, 4, 3, 3))))
+	c := conv(a, noise(4, 4, 3, 3))
+	d := ok(b.Apply1(Add{}, c, conv(a, noise(4, 4, 3, 3)))) // either may be the other's residual
+	e := ok(b.Apply1(Relu{}, ok(b.Apply1(Add{}, d, noise(4, 1, 1)))))
+	f := ok(b.Apply1(Add{}, ok(b.Apply1(Mul{}, conv(e, noise(4, 4, 3, 3)), noise())), e))
+	g := ok(b.Apply1(Reshape{Shape: []int{4, 30}}, f))
+	h := ok(b.Apply1(Mul{}, g, g))
+	k := ok(b.Apply1(Add{}, conv(x, noise(4, 4, 3, 3)), x)) // a residual that is the convolution's own operand
+	l := ok(b.Apply1(Concat{Axis: 1}, f, k))
+	return []*Value{x}, append([]*Value{h, l, e, g, x}, out...)
+}
+
+func TestFusedEqualsUnfused(t *testing.T) {
+	x := NewTensor(Float32, 1, 4, 6, 5)
+	for i := range Data[float32](x) {
+		Data[float32](x)[i] = float32(i%11) - 5
+	}
+	var results [2][]*Tensor
+	for i, fusible := range []bool{true, false} {
+		in, out := chain(t, NewBuilder("net"), fusible)
+		s, err := NewSession(in, out, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // a second run reuses the memory of the first
+			if results[i], err = s.Run(context.Background(), []*Tensor{x}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if fused := slices.ContainsFunc(s.Steps(), func(l string) bool { return l == "Conv+Mul+Add float32[1 4 6 5]" }); fused != fusible {
+			t.Errorf("fusible %v: steps %q", fusible, s.Steps())
+		}
+	}
+	for i, got := range results[0] {
+		want := results[1][i]
+		for k, v := range Data[float32](want) {
+			if d := Data[float32](got)[k] - v; d > 1e-5 || d < -1e-5 {
+				t.Fatalf("output %d element %d: fused %v, unfused %v", i, k, Data[float32](got)[k], v)
+			}
+		}
+	}
+}
+
+// Values that are alive at the same time must not share memory, and the arena should be smaller than their sum.
+func TestArena(t *testing.T) {
+	in, out := chain(t, NewBuilder("net"), true)
+	s, err := NewSession(in, out, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, last := map[int]int{}, map[int]int{}
+	for i, st := range s.steps {
+		for _, v := range st.out {
+			r := s.slots[v].root
+			if _, ok := first[r]; !ok {
+				first[r] = i
+			}
+			last[r] = max(last[r], i)
+		}
+		for _, v := range slices.Concat(st.in, st.res) {
+			last[s.slots[v].root] = i
+		}
+	}
+	for _, v := range s.outputs {
+		last[s.slots[v].root] = len(s.steps)
+	}
+	sum := 0
+	for a := range first {
+		if s.slots[a].kind != arenaSlot {
+			continue
+		}
+		sizeA := 4 * s.slots[a].typ.Len()
+		sum += sizeA
+		for b := range first {
+			if a == b || s.slots[b].kind != arenaSlot || first[a] > last[b] || first[b] > last[a] {
+				continue
+			}
+			if oa, ob := s.slots[a].offset, s.slots[b].offset; oa < ob+4*s.slots[b].typ.Len() && ob < oa+sizeA {
+				t.Errorf("slots %d and %d are alive together and overlap", a, b)
+			}
+		}
+	}
+	if s.arena > sum {
+		t.Errorf("arena of %d bytes for %d bytes of values", s.arena, sum)
+	}
+}
+
+func TestSessionsAtOnce(t *testing.T) {
+	w := NewWorkers(2)
+	defer w.Close()
+	in, out := chain(t, NewBuilder("net"), true)
+	s, err := NewSession(in, out, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	input := func(k int) *Tensor {
+		x := NewTensor(Float32, 1, 4, 6, 5)
+		for i := range Data[float32](x) {
+			Data[float32](x)[i] = float32((i*k)%7) - 3
+		}
+		return x
+	}
+	want := make([][]*Tensor, 4)
+	for k := range want {
+		if want[k], err = s.Run(context.Background(), []*Tensor{input(k)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var wg sync.WaitGroup
+	errs := make(chan error, len(want))
+	for k := range want {
+		wg.Go(func() {
+			for range 20 {
+				got, err := s.Run(context.Background(), []*Tensor{input(k)})
+				if err != nil {
+					errs <- err
+					return
+				}
+				for i := range got {
+					if !Equal(got[i], want[k][i]) {
+						errs <- fmt.Errorf("run %d: output %d differs", k, i)
+						return
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+	close(errs)
+	for err := range errs {
+		t.Error(err)
+	}
+}
+
+func TestRunErrors(t *testing.T) {
+	in, out := chain(t, NewBuilder("net"), true)
+	s, err := NewSession(in, out, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := s.Run(ctx, []*Tensor{NewTensor(Float32, 1, 4, 6, 5)}); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: got %v", err)
+	}
+	for _, bad := range [][]*Tensor{nil, {nil}, {NewTensor(Float32, 1, 4, 6, 6)}, {NewTensor(Float64, 1, 4, 6, 5)}} {
+		if _, err := s.Run(context.Background(), bad); err == nil {
+			t.Errorf("inputs %v: no error", bad)
+		}
+	}
+	if _, err := NewSession(nil, out, nil); err == nil {
+		t.Error("a session without its input: no error")
+	}
+}
+
+func TestIntoWritesTheCallersTensor(t *testing.T) {
+	in, out := chain(t, NewBuilder("net"), true)
+	s, err := NewSession(in, out, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := NewTensor(Float32, 1, 4, 6, 5)
+	for i := range Data[float32](x) {
+		Data[float32](x)[i] = float32(i%5) - 2
+	}
+	want, err := s.Run(context.Background(), []*Tensor{x})
+	if err != nil {
+		t.Fatal(err)
+	}
+	into := make([]*Tensor, len(want))
+	for i, w := range want {
+		into[i] = NewTensor(w.dtype, w.shape...)
+	}
+	got, err := s.Run(context.Background(), []*Tensor{x}, into...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range want {
+		if got[i] != into[i] || !Equal(got[i], want[i]) {
+			t.Errorf("output %d was not written into the given tensor", i)
+		}
+	}
+}
