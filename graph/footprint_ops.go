@@ -1,0 +1,145 @@
+package graph
+
+import "slices"
+
+// operator returns the footprint of v, a result of op on operands with the footprints in. Operators that are not listed are
+// taken to depend on the whole image.
+func (t *tracer) operator(op Operator, in []footprint, args []*Value, v *Value) (footprint, error) {
+	shape := v.typ.Shape
+	f := in[0].clone()
+	switch op := op.(type) {
+	case Conv:
+		if slices.ContainsFunc(in[1:], func(w footprint) bool { return w.image }) {
+			return f, whole("the weights of a Conv are computed from the image")
+		}
+		return f, t.slide(&f, op.Name(), shape, args[1].typ.Shape[2:], op.Strides, op.Dilations, op.Pads, true)
+	case Transpose:
+		for k, from := range op.Perm {
+			f.dims[k] = in[0].dims[from]
+		}
+		return f.clone(), nil
+	case Reshape:
+		return f.reshape(shape)
+	case Expand:
+		return t.merge(shape, op.Name(), f)
+	case DepthToSpace:
+		return f, t.shuffle(&f, op.Name(), shape, 1/float64(op.Block))
+	case SpaceToDepth:
+		return f, t.shuffle(&f, op.Name(), shape, float64(op.Block))
+	case Concat:
+		for i, o := range in {
+			if o.spatial(op.Axis) {
+				return f, whole("a Concat joins pieces along an axis of the image")
+			}
+			in[i] = o.clone()
+			in[i].dims[op.Axis] = []piece{{shape[op.Axis], -1, 0}}
+		}
+		return t.merge(shape, op.Name(), in...)
+	case Slice:
+		for k := range shape {
+			if op.Sizes[k] == args[0].typ.Shape[k] && op.Starts[k] == 0 && op.Steps[k] == 1 {
+				continue
+			}
+			if op.Steps[k] < 0 && f.spatial(k) {
+				return f, whole("a Slice reverses an axis of the image")
+			}
+			start := float64(op.Starts[k])
+			if err := f.move(k, shape[k], float64(op.Steps[k]), start, start); err != nil {
+				return f, err
+			}
+		}
+		return f, nil
+	case Pad:
+		for k, b := range op.Begin {
+			if b == 0 && op.End[k] == 0 {
+				continue
+			}
+			if op.Mode == PadWrap && f.spatial(k) {
+				return f, whole("a Pad takes pixels from the other side of the image")
+			}
+			if err := f.move(k, shape[k], 1, -float64(b), -float64(b)); err != nil {
+				return f, err
+			}
+		}
+		return f, nil
+	case Gather:
+		if in[1].image || f.spatial(op.Axis) {
+			return f, whole("a Gather picks positions of the image")
+		}
+		f.dims = slices.Concat(f.dims[:op.Axis], plain(args[1].typ.Shape), f.dims[op.Axis+1:])
+		return f, nil
+	case MatMul:
+		return t.matMul(op, in, shape)
+	}
+	if elementwise(op) {
+		return t.merge(shape, op.Name(), in...)
+	}
+	return f, whole("it is not known where %s takes its values from", op.Name())
+}
+
+// elementwise reports whether each element of op's result is computed from the elements at its own place.
+func elementwise(op Operator) bool {
+	switch op.(type) {
+	case Cast:
+		return true
+	}
+	_, ok := op.(inPlacer)
+	return ok
+}
+
+// slide follows a kernel that moves over the spatial axes, from 2 on, and, if mixed, over all channels.
+func (t *tracer) slide(f *footprint, op string, shape, kernel, strides, dilations, pads []int, mixed bool) error {
+	for i := range kernel {
+		lo := -float64(pads[i])
+		if err := f.move(2+i, shape[2+i], float64(strides[i]), lo, lo+float64((kernel[i]-1)*dilations[i])); err != nil {
+			return err
+		}
+	}
+	if mixed {
+		return t.drop(f, 1, shape[1], op)
+	}
+	return nil
+}
+
+// shuffle follows the exchange of channels and positions: step operand positions lie between those of the result.
+func (t *tracer) shuffle(f *footprint, op string, shape []int, step float64) error {
+	lo, hi := 0.0, max(0, step-1)
+	if step < 1 {
+		lo = step - 1
+	}
+	for _, k := range []int{2, 3} {
+		if err := f.move(k, shape[k], step, lo, hi); err != nil {
+			return err
+		}
+	}
+	return t.drop(f, 1, shape[1], op)
+}
+
+// matMul sums over one of the last two axes of each operand.
+func (t *tracer) matMul(op MatMul, in []footprint, shape []int) (footprint, error) {
+	a, b := in[0].clone(), in[1].clone()
+	rows, sumA := len(a.dims)-2, len(a.dims)-1
+	sumB, cols := len(b.dims)-2, len(b.dims)-1
+	if op.TransA {
+		rows, sumA = sumA, rows
+	}
+	if op.TransB {
+		sumB, cols = cols, sumB
+	}
+	if err := t.drop(&a, sumA, 1, "MatMul"); err != nil {
+		return a, err
+	}
+	if err := t.drop(&b, sumB, 1, "MatMul"); err != nil {
+		return b, err
+	}
+	if a.image && b.image {
+		// Attention: the second operand's columns lie all over a window; the result keeps the place of the rows.
+		if err := t.drop(&b, cols, shape[len(shape)-1], "MatMul"); err != nil {
+			return b, err
+		}
+	}
+	one := []piece{{1, -1, 0}}
+	a.dims = slices.Concat(a.dims[:len(a.dims)-2], [][]piece{a.dims[rows], one})
+	b.dims = slices.Concat(b.dims[:len(b.dims)-2], [][]piece{one, b.dims[cols]})
+	return t.merge(shape, "MatMul", a, b)
+}
