@@ -17,42 +17,46 @@ type Conv struct {
 func (Conv) Name() string { return "Conv" }
 
 func (c Conv) Infer(in []Type) ([]Type, error) {
-	if err := wantOperands("Conv", in, 2, 3); err != nil {
+	if err := inferWeights("Conv", in, c.Groups, 1); err != nil {
 		return nil, err
 	}
 	x, w := in[0], in[1]
-	n := x.Rank() - 2
+	out, err := Sliding{w.Shape[2:], c.Strides, c.Dilations, c.Pads, false}.out("Conv", x)
+	if err != nil {
+		return nil, err
+	}
+	return []Type{{x.DType, slices.Concat([]int{x.Shape[0], w.Shape[0]}, out)}}, nil
+}
+
+// inferWeights checks the operands x, w and bias of a convolution whose weights have the input's channels, split into groups,
+// on axis splitAxis: 1 for Conv, 0 for its transpose, which has C x OC/groups.
+func inferWeights(op string, in []Type, groups, splitAxis int) error {
+	if err := wantOperands(op, in, 2, 3); err != nil {
+		return err
+	}
+	x, w := in[0], in[1]
 	switch {
-	case n < 1 || n > 3:
-		return nil, fmt.Errorf("Conv of %v: one to three spatial axes are supported", x)
-	case w.Rank() != x.Rank() || len(c.Strides) != n || len(c.Dilations) != n || len(c.Pads) != 2*n:
-		return nil, fmt.Errorf("Conv of %v: weights %v, strides %v, dilations %v, pads %v do not fit", x, w, c.Strides, c.Dilations, c.Pads)
+	case x.Rank() < 3 || x.Rank() > 5:
+		return fmt.Errorf("%s of %v: one to three spatial axes are supported", op, x)
 	case !x.DType.IsFloat():
-		return nil, fmt.Errorf("Conv of %v is not defined", x.DType)
-	case c.Groups < 1 || w.Shape[1]*c.Groups != x.Shape[1] || w.Shape[0]%c.Groups != 0:
-		return nil, fmt.Errorf("Conv of %v: weights %v do not fit %d groups", x, w, c.Groups)
+		return fmt.Errorf("%s of %v is not defined", op, x.DType)
+	case w.Rank() != x.Rank() || groups < 1 || groups > maxExtent || w.Shape[0]%groups != 0 ||
+		splitAxis == 1 && w.Shape[1]*groups != x.Shape[1] || splitAxis == 0 && w.Shape[0] != x.Shape[1]:
+		return fmt.Errorf("%s of %v: weights %v do not fit %d groups", op, x, w, groups)
 	}
 	for _, t := range in[1:] {
 		if t.DType != x.DType {
-			return nil, fmt.Errorf("Conv of %v with %v: the types differ", x.DType, t.DType)
+			return fmt.Errorf("%s of %v with %v: the types differ", op, x.DType, t.DType)
 		}
 	}
-	if len(in) == 3 && !slices.Equal(in[2].Shape, w.Shape[:1]) {
-		return nil, fmt.Errorf("Conv with weights %v: bias %v should be [%d]", w, in[2], w.Shape[0])
+	outChannels := w.Shape[0]
+	if splitAxis == 0 {
+		outChannels = w.Shape[1] * groups
 	}
-	out := []int{x.Shape[0], w.Shape[0]}
-	for i := range n {
-		if c.Strides[i] < 1 || c.Dilations[i] < 1 {
-			return nil, fmt.Errorf("Conv: strides %v and dilations %v should be positive", c.Strides, c.Dilations)
-		}
-		reach := (w.Shape[2+i]-1)*c.Dilations[i] + 1
-		room := x.Shape[2+i] + c.Pads[i] + c.Pads[n+i] - reach
-		if room < 0 {
-			return nil, fmt.Errorf("Conv of %v: a kernel that reaches over %d positions does not fit with pads %v", x, reach, c.Pads)
-		}
-		out = append(out, room/c.Strides[i]+1)
+	if len(in) == 3 && !slices.Equal(in[2].Shape, []int{outChannels}) {
+		return fmt.Errorf("%s with weights %v: bias %v should be [%d]", op, w, in[2], outChannels)
 	}
-	return []Type{{x.DType, out}}, nil
+	return nil
 }
 
 // FLOPs counts a multiplication and an addition for each weight and output position.
@@ -66,19 +70,11 @@ func (c Conv) FLOPs(in, out []Type) int64 {
 
 func (c Conv) Eval(x *Exec, out, in []*Tensor) error {
 	if s, ok := c.shape2D(in[0].Type(), in[1].Type()); ok && in[0].dtype == Float32 {
-		var ep kernel.Epilogue
-		if len(in) == 3 {
-			ep = kernel.Epilogue{{Kind: kernel.StageAffine, Shift: Data[float32](in[2])}}
-		}
-		k, err := kernel.PrepareConv(s, Data[float32](in[1]), ep)
+		k, err := kernel.PrepareConv(s, Data[float32](in[1]), biasEpilogue(in[2:], nil))
 		if err != nil {
 			return err
 		}
-		threads := 1
-		if x.Pool != nil {
-			threads = x.Pool.Threads()
-		}
-		k.Run(x.Pool, Data[float32](out[0]), Data[float32](in[0]), nil, make([]float32, k.Workspace(threads)))
+		runOnce(x, k, out[0], in[0])
 		return nil
 	}
 	switch out[0].dtype {
@@ -107,44 +103,65 @@ func shapeND(x, kernelShape []int, outChannels int, strides, dilations, pads []i
 
 // shape2D describes one- and two-dimensional convolutions for the fast kernels.
 func (c Conv) shape2D(x, w Type) (kernel.ConvShape, bool) {
-	s := kernel.ConvShape{H: 1, KH: 1, StrideH: 1, DilationH: 1, Groups: c.Groups}
-	switch x.Rank() {
-	case 4:
-		s.H, s.KH, s.StrideH, s.DilationH, s.PadTop, s.PadBottom = x.Shape[2], w.Shape[2], c.Strides[0], c.Dilations[0], c.Pads[0], c.Pads[2]
-	case 3:
+	s, ok := shape2D(x, w, w.Shape[0], c.Strides, c.Dilations, c.Pads, c.Groups)
+	return s, ok && s.Validate() == nil
+}
+
+func shape2D(x, w Type, outChannels int, strides, dilations, pads []int, groups int) (kernel.ConvShape, bool) {
+	s := kernel.ConvShape{H: 1, KH: 1, StrideH: 1, DilationH: 1, Groups: groups}
+	last := x.Rank() - 3
+	switch last {
+	case 0:
+	case 1:
+		s.H, s.KH, s.StrideH, s.DilationH, s.PadTop, s.PadBottom = x.Shape[2], w.Shape[2], strides[0], dilations[0], pads[0], pads[2]
 	default:
 		return s, false
 	}
-	last := x.Rank() - 3
-	s.N, s.C, s.OC = x.Shape[0], x.Shape[1], w.Shape[0]
-	s.W, s.KW, s.StrideW, s.DilationW = x.Shape[last+2], w.Shape[last+2], c.Strides[last], c.Dilations[last]
-	s.PadLeft, s.PadRight = c.Pads[last], c.Pads[2*last+1]
-	return s, s.Validate() == nil
+	s.N, s.C, s.OC = x.Shape[0], x.Shape[1], outChannels
+	s.W, s.KW, s.StrideW, s.DilationW = x.Shape[last+2], w.Shape[last+2], strides[last], dilations[last]
+	s.PadLeft, s.PadRight = pads[last], pads[2*last+1]
+	return s, true
 }
 
 func (c Conv) prepares(in []*Value) bool {
-	for _, v := range in[1:] {
-		if v.known == nil || v.typ.DType != Float32 {
-			return false
-		}
-	}
 	_, ok := c.shape2D(in[0].typ, in[1].typ)
-	return ok
+	return ok && knownFloat32(in[1:])
 }
 
 func (c Conv) prepare(in []*Value, _ []Type, ep kernel.Epilogue) (prepared, error) {
 	s, _ := c.shape2D(in[0].typ, in[1].typ)
-	if len(in) == 3 {
-		ep = slices.Insert(ep, 0, kernel.Stage{Kind: kernel.StageAffine, Shift: Data[float32](in[2].known)})
-	}
-	k, err := kernel.PrepareConv(s, Data[float32](in[1].known), ep)
+	k, err := kernel.PrepareConv(s, Data[float32](in[1].known), biasEpilogue(knownTensors(in[2:]), ep))
 	return preparedConv{k}, err
+}
+
+func knownFloat32(vs []*Value) bool {
+	return !slices.ContainsFunc(vs, func(v *Value) bool { return v.known == nil || v.typ.DType != Float32 })
+}
+
+func knownTensors(vs []*Value) []*Tensor {
+	ts := make([]*Tensor, len(vs))
+	for i, v := range vs {
+		ts[i] = v.known
+	}
+	return ts
+}
+
+// biasEpilogue puts a bias, if there is one, before the other stages.
+func biasEpilogue(bias []*Tensor, ep kernel.Epilogue) kernel.Epilogue {
+	if len(bias) == 0 {
+		return ep
+	}
+	return slices.Insert(ep, 0, kernel.Stage{Kind: kernel.StageAffine, Shift: Data[float32](bias[0])})
 }
 
 // convKernel is a convolution, or its transpose, made ready for its weights and shape.
 type convKernel interface {
 	Workspace(threads int) int
 	Run(p *kernel.Pool, dst, src []float32, residuals [][]float32, ws []float32)
+}
+
+func runOnce(x *Exec, k convKernel, out, in *Tensor) {
+	k.Run(x.Pool, Data[float32](out), Data[float32](in), nil, make([]float32, k.Workspace(x.Pool.Threads())))
 }
 
 type preparedConv struct{ k convKernel }
