@@ -30,7 +30,7 @@ func (v *Value) Known() *Tensor { return v.known }
 func (v *Value) Name() string { return v.name }
 
 // Builder makes an ExprGraph of this package's operators. Results that depend on constants alone are computed at
-// once and become constants; equal calls with equal operands are made once.
+// once and become constants, unless they are very large; equal calls with equal operands are made once.
 type Builder struct {
 	g      *gorgonia.ExprGraph
 	prefix string
@@ -107,7 +107,7 @@ func (b *Builder) Apply(op Operator, in ...*Value) ([]*Value, error) {
 		v.from, v.index = c, i
 		c.outs = append(c.outs, v)
 	}
-	if constant {
+	if constant && cheap(c) {
 		err = b.fold(c)
 	} else {
 		err = b.link(c)
@@ -128,8 +128,24 @@ func (b *Builder) Apply1(op Operator, in ...*Value) (*Value, error) {
 	return vs[0], nil
 }
 
-// maxElements bounds one tensor: a damaged or hostile model must not ask for all memory.
-const maxElements = 1 << 31
+const (
+	// maxElements bounds one tensor: a damaged or hostile model must not ask for all memory.
+	maxElements = 1 << 31
+	// maxConstant and maxFoldedFLOPs bound what is computed while building.
+	maxConstant    = 1 << 27
+	maxFoldedFLOPs = 1 << 32
+)
+
+// cheap reports whether a call of constants should be computed while building.
+func cheap(c *call) bool {
+	for _, v := range c.outs {
+		if v.typ.Len() > maxConstant {
+			return false
+		}
+	}
+	op, ok := c.op.(Coster)
+	return !ok || op.FLOPs(typesOf(c.in), typesOf(c.outs)) <= maxFoldedFLOPs
+}
 
 // fold computes a call of constants.
 func (b *Builder) fold(c *call) error {

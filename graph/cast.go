@@ -180,3 +180,10 @@ func fromInt[S number](dst *Tensor, s []S) {
 		}
 	}
 }
+
+// Converted returns t with its elements converted as Cast does.
+func (t *Tensor) Converted(to DType) *Tensor {
+	c := NewTensor(to, t.shape...)
+	convert(c, t)
+	return c
+}

@@ -45,6 +45,9 @@ func (c *compiler) compile(inputs, outputs []*Value) error {
 		c.s.outputs = append(c.s.outputs, c.slot(v, kind))
 	}
 	c.plan()
+	if c.s.arena > maxArena {
+		return fmt.Errorf("a run would need %d MiB of memory, more than the %d MiB that are allowed", c.s.arena>>20, maxArena>>20)
+	}
 	return nil
 }
 

@@ -91,7 +91,10 @@ func overwritable(s *Session, st step) []int {
 	return vs
 }
 
-const alignment = 64
+const (
+	alignment = 64
+	maxArena  = 1 << 36 // bytes; a damaged or hostile model must not ask for more
+)
 
 // place gives each root of the arena an offset, the largest first, in the lowest gap that is free for its whole life, and
 // returns the arena's size in bytes.

@@ -1,0 +1,438 @@
+package upscale
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/gansr/gansr/graph"
+	"github.com/gansr/gansr/onnxio"
+)
+
+// Model is an ONNX network that makes an image from an image, as a Generator. What upscaling needs to know is read from its graph
+// and its metadata.
+type Model struct {
+	program *onnxio.Program
+	workers *graph.Workers
+	input   onnxio.ValueInfo
+	output  int
+	nhwc    bool
+	facts   Facts
+	// Reach is how the output depends on the input.
+	Reach graph.Reach
+	// FLOPs are the floating-point operations for one input pixel.
+	FLOPs int64
+
+	mu       sync.Mutex
+	sessions []*tileSession // the most recently used first
+}
+
+// tileSession is the network compiled for one tile shape.
+type tileSession struct {
+	h, w    int
+	session *graph.Session
+}
+
+// maxSessions bounds the tile shapes that a Model keeps ready: photos of a folder mostly share one or two.
+const maxSessions = 3
+
+// NewModel finds out how m enlarges images. The keys of docs/model-metadata.md in overrides come before those in the file. It is
+// an error if m is not a network from one image of 1 or 3 channels to one such image, or uses unsupported operators.
+func NewModel(ctx context.Context, m *onnxio.Model, workers *graph.Workers, overrides map[string]string) (*Model, error) {
+	p, err := onnxio.NewProgram(m, workers)
+	if err != nil {
+		return nil, err
+	}
+	g := &Model{program: p, workers: workers}
+	if err := g.probe(ctx); err != nil {
+		return nil, fmt.Errorf("upscale: %w", err)
+	}
+	for _, md := range []map[string]string{m.Metadata(), overrides} {
+		if g.facts, err = FactsFromMetadata(g.facts, md); err != nil {
+			return nil, err
+		}
+	}
+	return g, nil
+}
+
+// Facts returns what NewModel found.
+func (g *Model) Facts() Facts { return g.facts }
+
+// probe finds the image input and output, the sizes that work, the scale, and what an output pixel depends on.
+func (g *Model) probe(ctx context.Context) error {
+	graphInputs := g.program.Model().Graph().Inputs
+	if len(graphInputs) != 1 {
+		return fmt.Errorf("the model should have one input, an image; it has %v", graphInputs)
+	}
+	g.input = graphInputs[0]
+	if !g.input.DType.IsFloat() && g.input.DType != graph.Invalid || g.input.HasShape && len(g.input.Dims) != 4 {
+		return fmt.Errorf("the model's input %v is not an image: it should be a float tensor of four dimensions", g.input)
+	}
+	if err := g.layout(); err != nil {
+		return err
+	}
+	if err := g.sizes(ctx); err != nil {
+		return err
+	}
+	return g.reach(ctx)
+}
+
+// layout tells NCHW from NHWC and reads the number of channels and a fixed size.
+func (g *Model) layout() error {
+	g.facts.Channels = 3
+	if !g.input.HasShape {
+		return nil
+	}
+	d := g.input.Dims
+	image := func(d onnxio.Dim) bool { return d.Value == 1 || d.Value == 3 }
+	switch {
+	case image(d[1]):
+	case d[1].Known() && !image(d[3]), !d[1].Known() && d[3].Known() && !image(d[3]) && d[3].Value <= 4:
+		return fmt.Errorf("the model's input %v has neither 1 nor 3 channels", g.input)
+	case image(d[3]):
+		g.nhwc = true
+	}
+	c, h, w := d[1], d[2], d[3]
+	if g.nhwc {
+		h, w, c = d[1], d[2], d[3]
+	}
+	if c.Known() {
+		g.facts.Channels = c.Value
+	}
+	if h.Known() || w.Known() {
+		g.facts.FixedH, g.facts.FixedW = max(h.Value, w.Value), max(h.Value, w.Value)
+		if h.Known() && w.Known() {
+			g.facts.FixedH, g.facts.FixedW = h.Value, w.Value
+		}
+	}
+	return nil
+}
+
+func (g *Model) shape(h, w int) []int {
+	if g.nhwc {
+		return []int{1, h, w, g.facts.Channels}
+	}
+	return []int{1, g.facts.Channels, h, w}
+}
+
+func (g *Model) dtype() graph.DType {
+	if g.input.DType == graph.Invalid {
+		return graph.Float32
+	}
+	return g.input.DType
+}
+
+func (g *Model) translate(ctx context.Context, h, w int) (*onnxio.Translation, error) {
+	return g.program.Translate(ctx, map[string]graph.Type{g.input.Name: {DType: g.dtype(), Shape: g.shape(h, w)}})
+}
+
+// scaleAt returns the scale for an input size, and an error if the result is not an image of that scale.
+func (g *Model) scaleAt(ctx context.Context, h, w int) (int, error) {
+	t, err := g.translate(ctx, h, w)
+	if err != nil {
+		return 0, err
+	}
+	for i, o := range t.Outputs {
+		s := o.Type().Shape
+		if len(s) != 4 || !o.Type().DType.IsFloat() || s[0] != 1 {
+			continue
+		}
+		c, oh, ow := s[1], s[2], s[3]
+		if g.nhwc {
+			oh, ow, c = s[1], s[2], s[3]
+		}
+		if c != g.facts.Channels {
+			continue
+		}
+		if oh < h || oh%h != 0 || ow != oh/h*w {
+			return 0, fmt.Errorf("an input of %dx%d pixels becomes one of %dx%d, which is no whole multiple", w, h, ow, oh)
+		}
+		g.output = i
+		return oh / h, nil
+	}
+	var types []graph.Type
+	for _, o := range t.Outputs {
+		types = append(types, o.Type())
+	}
+	return 0, fmt.Errorf("no output is an image of %d channels: an input of %v gives %v", g.facts.Channels, g.shape(h, w), types)
+}
+
+// sizes finds the scale and the smallest number whose multiples the network accepts as height and width.
+func (g *Model) sizes(ctx context.Context) error {
+	f := &g.facts
+	if f.FixedH > 0 {
+		var err error
+		f.Multiple = 1
+		f.Scale, err = g.scaleAt(ctx, f.FixedH, f.FixedW)
+		return err
+	}
+	var err error
+	channels := []int{f.Channels}
+	if d := g.input.Dims; !g.input.HasShape || !d[1].Known() && !d[3].Known() {
+		channels = []int{3, 1} // the file does not say: try
+	}
+	for _, f.Channels = range channels {
+		if f.Scale, err = g.scaleAt(ctx, 64, 64); err == nil {
+			break
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	if err != nil {
+		if f.Scale, err = g.scaleAt(ctx, 240, 240); err != nil { // a multiple of what 64 is not
+			f.Channels = channels[0]
+			return err
+		}
+	}
+	for _, m := range []int{1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 48, 64, 80, 96, 128} {
+		odd := (48+m-1)/m | 1
+		ok := true
+		for _, k := range []int{odd, odd + 2} {
+			s, err := g.scaleAt(ctx, k*m, (k+2)*m)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			ok = ok && err == nil && s == f.Scale
+		}
+		if ok {
+			f.Multiple = m
+			return nil
+		}
+	}
+	return errors.New("no multiple up to 128 was found whose multiples the model accepts as height and width")
+}
+
+// reachSize is large enough for the receptive fields of most networks, and reachSizeLarge for RRDB's.
+const (
+	reachSize      = 256
+	reachSizeLarge = 1024
+)
+
+func (g *Model) reach(ctx context.Context) error {
+	f := &g.facts
+	sizes := []int{roundUp(reachSize, f.Multiple), roundUp(reachSizeLarge, f.Multiple)}
+	if f.FixedH > 0 {
+		sizes = []int{f.FixedH}
+	}
+	vertical, horizontal := 2, 3
+	if g.nhwc {
+		vertical, horizontal = 1, 2
+	}
+	for _, n := range sizes {
+		w := n
+		if f.FixedW > 0 {
+			w = f.FixedW
+		}
+		t, err := g.translate(ctx, n, w)
+		if err != nil {
+			return err
+		}
+		g.FLOPs = graph.FLOPs(t.Outputs) / int64(n*w)
+		out := t.Outputs[g.output]
+		f.Output = g.program.Model().Graph().Outputs[g.output].Name
+		if g.Reach, err = graph.ReachOf(t.Inputs[0], out, vertical, horizontal); err != nil {
+			return err
+		}
+		if g.Reach.Whole == "" {
+			break
+		}
+	}
+	f.WholeImage = g.Reach.Whole
+	f.Halo = max(g.Reach.Before[0], g.Reach.Before[1], g.Reach.After[0], g.Reach.After[1])
+	if f.FixedH == 0 {
+		f.Multiple = lcm(f.Multiple, g.Reach.Align)
+	}
+	return nil
+}
+
+func lcm(a, b int) int {
+	x, y := a, b
+	for y != 0 {
+		x, y = y, x%y
+	}
+	return a / x * b
+}
+
+// session returns the network compiled for a tile shape.
+func (g *Model) session(ctx context.Context, h, w int) (*graph.Session, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for i, s := range g.sessions {
+		if s.h == h && s.w == w {
+			g.sessions = slices.Insert(slices.Delete(g.sessions, i, i+1), 0, s)
+			return s.session, nil
+		}
+	}
+	t, err := g.translate(ctx, h, w)
+	if err != nil {
+		return nil, fmt.Errorf("upscale: %w", err)
+	}
+	s, err := graph.NewSession(t.Inputs, t.Outputs[g.output:g.output+1], g.workers)
+	if err != nil {
+		return nil, fmt.Errorf("upscale: %w", err)
+	}
+	g.sessions = slices.Insert(g.sessions[:min(len(g.sessions), maxSessions-1)], 0, &tileSession{h, w, s})
+	return s, nil
+}
+
+// Run implements Generator. It is safe for concurrent use.
+func (g *Model) Run(ctx context.Context, dst, src []float32, h, w int, window Window) error {
+	s, err := g.session(ctx, h, w)
+	if err != nil {
+		return err
+	}
+	scale, c := g.facts.Scale, g.facts.Channels
+	in, err := g.tensor(src, c, h, w)
+	if err != nil {
+		return err
+	}
+	at := graph.Window{Y: window.Y, X: window.X, ImageH: window.ImageH, ImageW: window.ImageW}
+	if !g.nhwc && g.dtype() == graph.Float32 {
+		out, err := graph.FromSlice(dst[:c*h*scale*w*scale], 1, c, h*scale, w*scale)
+		if err != nil {
+			return err
+		}
+		_, err = s.RunTile(ctx, at, []*graph.Tensor{in}, out)
+		return err
+	}
+	outs, err := s.RunTile(ctx, at, []*graph.Tensor{in})
+	if err != nil {
+		return err
+	}
+	v := graph.Data[float32](outs[0].Converted(graph.Float32))
+	if !g.nhwc {
+		copy(dst, v)
+		return nil
+	}
+	toPlanes(dst, v, c)
+	return nil
+}
+
+// tensor makes the network's input of planes.
+func (g *Model) tensor(src []float32, c, h, w int) (*graph.Tensor, error) {
+	src = src[:c*h*w]
+	if g.nhwc {
+		pixels := make([]float32, len(src))
+		for i := range h * w {
+			for k := range c {
+				pixels[i*c+k] = src[k*h*w+i]
+			}
+		}
+		src = pixels
+	}
+	t, err := graph.FromSlice(src, g.shape(h, w)...)
+	if err != nil || g.dtype() == graph.Float32 {
+		return t, err
+	}
+	return t.Converted(g.dtype()), nil
+}
+
+func toPlanes(dst, pixels []float32, c int) {
+	n := len(pixels) / c
+	for i := range n {
+		for k := range c {
+			dst[k*n+i] = pixels[i*c+k]
+		}
+	}
+}
+
+// Memory implements MemoryEstimator: the executor's memory grows with the tile's area.
+func (g *Model) Memory(h, w int) int64 {
+	side := roundUp(64, g.facts.Multiple)
+	sh, sw := side, side
+	if g.facts.FixedH > 0 {
+		sh, sw = g.facts.FixedH, g.facts.FixedW
+	}
+	s, err := g.session(context.Background(), sh, sw)
+	if err != nil {
+		return 0 // Run will say so
+	}
+	return s.ArenaBytes() * int64(h) * int64(w) / int64(sh*sw)
+}
+
+// haloStep is half an 8-bit step in pixel units of 0 to 1.
+const haloStep = 0.5 / 255
+
+// MeasureHalo returns the smallest of a few overlaps whose tiles differ from the whole image by less than half an 8-bit
+// step on a test picture, for networks whose receptive field is too large to overlap by. The picture has edges, gradients
+// and noise.
+func (g *Model) MeasureHalo(ctx context.Context) (int, error) {
+	const largest = 64
+	m := g.facts.Multiple
+	core := roundUp(16, m)
+	n := core + 2*roundUp(largest, m)
+	picture := testPicture(g.facts, n)
+	whole, err := g.crop(ctx, picture, n, 0, n)
+	if err != nil {
+		return 0, err
+	}
+	for _, halo := range []int{8, 12, 16, 24, 32, 48} {
+		halo = roundUp(halo, m)
+		size := core + 2*halo
+		at := (n - size) / 2 / m * m
+		tile, err := g.crop(ctx, picture, n, at, size)
+		if err != nil {
+			return 0, err
+		}
+		if g.difference(whole, tile, n, at, size, halo) < haloStep {
+			return halo, nil
+		}
+	}
+	return roundUp(largest, m), nil
+}
+
+// crop runs the network on a square of the picture, of the given size from at on.
+func (g *Model) crop(ctx context.Context, picture []float32, n, at, size int) ([]float32, error) {
+	c, s := g.facts.Channels, g.facts.Scale
+	src, dst := make([]float32, c*size*size), make([]float32, c*size*s*size*s)
+	for k := range c {
+		for y := range size {
+			copy(src[(k*size+y)*size:][:size], picture[(k*n+at+y)*n+at:])
+		}
+	}
+	err := g.Run(ctx, dst, src, size, size, Window{X: at, Y: at, W: size, H: size, ImageW: n, ImageH: n})
+	return dst, err
+}
+
+// difference returns the largest difference, in pixel units, where the tile is at least halo from its borders.
+func (g *Model) difference(whole, tile []float32, n, at, size, halo int) float64 {
+	s := g.facts.Scale
+	worst := float32(0)
+	for k := range g.facts.Channels {
+		a, _ := g.facts.decode(k)
+		for y := halo * s; y < (size-halo)*s; y++ {
+			for x := halo * s; x < (size-halo)*s; x++ {
+				d := a * (whole[(k*n*s+at*s+y)*n*s+at*s+x] - tile[(k*size*s+y)*size*s+x])
+				worst = max(worst, d, -d)
+			}
+		}
+	}
+	return float64(worst)
+}
+
+// testPicture returns planes of n x n pixels in the network's range: a gradient, bars of several widths, discs and noise.
+func testPicture(f Facts, n int) []float32 {
+	p := make([]float32, f.Channels*n*n)
+	seed := uint32(1)
+	for k := range f.Channels {
+		a, b := f.encode(k)
+		for y := range n {
+			for x := range n {
+				seed = seed*1664525 + 1013904223
+				v := float32(x+y) / float32(2*n)
+				if (x/(2+y/16))%2 == 0 {
+					v = 1 - v
+				}
+				if dx, dy := x%48-24, y%48-24; dx*dx+dy*dy < 200 {
+					v = float32(k+1) / 4
+				}
+				v += (float32(seed>>8)/(1<<24) - 0.5) * 0.2
+				p[(k*n+y)*n+x] = a*min(max(v, 0), 1) + b
+			}
+		}
+	}
+	return p
+}
