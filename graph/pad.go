@@ -81,7 +81,7 @@ func (p Pad) Eval(x *Exec, out, in []*Tensor) error {
 		if len(in) == 2 {
 			value = in[1]
 		}
-		moveData(mover4{fill[uint8], fill[uint16], fill[uint32], fill[uint64]}, out[0], value)
+		moveData(mover4{repeatFirst[uint8], repeatFirst[uint16], repeatFirst[uint32], repeatFirst[uint64]}, out[0], value)
 	}
 	if in[0].Len() == 0 || out[0].Len() == 0 {
 		return nil
@@ -107,7 +107,7 @@ func (p Pad) Eval(x *Exec, out, in []*Tensor) error {
 	return nil
 }
 
-func fill[T any](dst, src []T) {
+func repeatFirst[T any](dst, src []T) {
 	for i := range dst {
 		dst[i] = src[0]
 	}

@@ -2,10 +2,12 @@ package onnxio
 
 import "github.com/gansr/gansr/graph"
 
+// opCast: the attributes saturate and round_mode concern float8 types only.
 func opCast(c *call) []*graph.Value {
-	to := elemType(int32(c.int("to", 0)))
-	if to.dtype == graph.Invalid {
-		c.failf("cast to %s is not supported", to.name)
-	}
-	return one(c.apply(graph.Cast{To: to.dtype}, c.value(0)))
+	to := must(DType(int64(c.int("to", 0))))
+	return one(c.apply(graph.Cast{To: to}, c.value(0)))
+}
+
+func opCastLike(c *call) []*graph.Value {
+	return one(c.apply(graph.Cast{To: c.value(1).Type().DType}, c.value(0)))
 }
