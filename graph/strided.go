@@ -113,7 +113,7 @@ func movePanel[T any](dst, src []T, from, rows, cols int, p panels) {
 				d[i] = v
 			}
 		}
-	case p.row == 1:
+	case p.row == 1 && rows >= 4:
 		transposePanel(dst, src, from, rows, cols, p)
 	default:
 		for r := range rows {
@@ -129,26 +129,44 @@ func movePanel[T any](dst, src []T, from, rows, cols int, p panels) {
 
 // transposePanel is movePanel for rows that are neighbours in the source: it reads four columns at a time in order.
 func transposePanel[T any](dst, src []T, from, rows, cols int, p panels) {
-	const block = 256 // rows whose place in the result stays in the first-level cache
-	for top := 0; top < rows; top += block {
-		n := min(block, rows-top)
-		c := 0
-		for ; c+4 <= cols; c += 4 {
-			at := from + top + c*p.col
-			s0, s1, s2, s3 := src[at:][:n], src[at+p.col:][:n], src[at+2*p.col:][:n], src[at+3*p.col:][:n]
-			to := top*p.toRow + c
-			for i, v := range s0 {
-				d := dst[to:][:4:4]
-				d[0], d[1], d[2], d[3] = v, s1[i], s2[i], s3[i]
-				to += p.toRow
+	const tall, wide = 64, 16
+	var tile [tall * wide]T
+	for top := 0; top < rows; top += tall {
+		n := min(tall, rows-top)
+		if cols < wide {
+			transpose(dst[top*p.toRow:], p.toRow, src[from+top:], p.col, n, cols)
+			continue
+		}
+		// Whole cache lines of the result are written at once, from a tile: a power of two between its rows would
+		// make the lines drive each other out of the cache.
+		for c := 0; c < cols; c += wide {
+			w := min(wide, cols-c)
+			transpose(tile[:], wide, src[from+top+c*p.col:], p.col, n, w)
+			for i := range n {
+				copy(dst[(top+i)*p.toRow+c:][:w], tile[i*wide:])
 			}
 		}
-		for ; c < cols; c++ {
-			to := top*p.toRow + c
-			for _, v := range src[from+top+c*p.col:][:n] {
-				dst[to] = v
-				to += p.toRow
-			}
+	}
+}
+
+// transpose sets dst[r*toRow+c] = src[r+c*col].
+func transpose[T any](dst []T, toRow int, src []T, col, rows, cols int) {
+	c := 0
+	for ; c+4 <= cols; c += 4 {
+		at := c * col
+		s0, s1, s2, s3 := src[at:][:rows], src[at+col:][:rows], src[at+2*col:][:rows], src[at+3*col:][:rows]
+		to := c
+		for i, v := range s0 {
+			d := dst[to:][:4:4]
+			d[0], d[1], d[2], d[3] = v, s1[i], s2[i], s3[i]
+			to += toRow
+		}
+	}
+	for ; c < cols; c++ {
+		to := c
+		for _, v := range src[c*col:][:rows] {
+			dst[to] = v
+			to += toRow
 		}
 	}
 }
