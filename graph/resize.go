@@ -134,9 +134,7 @@ func (r Resize) extrapolate(passes []pass, dst *Tensor) {
 func setAll[T any](o, n, inner int) func(dst, src []T) {
 	return func(dst, src []T) {
 		for at := o * inner; at < len(dst); at += n * inner {
-			for i := range inner {
-				dst[at+i] = src[0]
-			}
+			fill(dst[at:at+inner], src[0])
 		}
 	}
 }

@@ -1,6 +1,10 @@
 package onnxio
 
-import "github.com/gansr/gansr/graph"
+import (
+	"slices"
+
+	"github.com/gansr/gansr/graph"
+)
 
 // opBatchNorm: until opset 13 further outputs mean training, from opset 14 on training_mode does.
 func opBatchNorm(c *call) []*graph.Value {
@@ -20,4 +24,69 @@ func opBatchNorm(c *call) []*graph.Value {
 		return one(c.reshape(c.apply(op, c.reshape(x, shape[0], 1), c.value(1), c.value(2), c.value(3), c.value(4)), shape...))
 	}
 	return one(c.apply(op, x, c.value(1), c.value(2), c.value(3), c.value(4)))
+}
+
+func opInstanceNorm(c *call) []*graph.Value {
+	if c.rank(0) < 2 {
+		c.failf("input %v should have a batch and channels", c.value(0).Type())
+	}
+	op := graph.GroupNorm{Groups: c.shape(0)[1], Epsilon: float64(c.float("epsilon", 1e-5))}
+	return one(c.apply(op, c.value(0), c.value(1), c.value(2)))
+}
+
+// opGroupNorm: scale and bias are for each group in opset 18, for each channel from opset 21 on.
+func opGroupNorm(c *call) []*graph.Value {
+	groups := c.int("num_groups", 0)
+	if c.rank(0) < 2 || groups < 1 || c.shape(0)[1]%groups != 0 {
+		c.failf("num_groups %d should divide the channels of %v", groups, c.value(0).Type())
+	}
+	scale, bias := c.value(1), c.value(2)
+	if c.Version < 21 {
+		channels := c.shape(0)[1]
+		ones := must(graph.FromSlice(slices.Repeat([]float32{1}, channels/groups), 1, channels/groups))
+		repeat := func(v *graph.Value) *graph.Value {
+			row := c.apply(graph.Cast{To: v.Type().DType}, c.constant(ones))
+			return c.reshape(c.apply(graph.Mul{}, c.reshape(v, groups, 1), row), channels)
+		}
+		scale, bias = repeat(scale), repeat(bias)
+	}
+	return one(c.apply(graph.GroupNorm{Groups: groups, Epsilon: float64(c.float("epsilon", 1e-5))}, c.value(0), scale, bias))
+}
+
+// opLayerNorm: the first stage is computed in at least float32, whatever stash_type says; that is the type of the
+// further outputs.
+func opLayerNorm(c *call) []*graph.Value {
+	return c.layerNorm(graph.LayerNorm{Stash: elemType(int32(c.int("stash_type", 1))).dtype}, c.value(0))
+}
+
+func opRMSNorm(c *call) []*graph.Value {
+	x := c.value(0)
+	if to := c.value(1).Type().DType; to != x.Type().DType {
+		x = c.apply(graph.Cast{To: to}, x) // the output is of scale's type
+	}
+	return c.layerNorm(graph.LayerNorm{RMS: true}, x)
+}
+
+// layerNorm applies op with scale and bias from inputs 1 and 2, which may broadcast.
+func (c *call) layerNorm(op graph.LayerNorm, x *graph.Value) []*graph.Value {
+	shape := x.Type().Shape
+	op.Axis = c.axis(c.int("axis", -1), len(shape))
+	op.Epsilon = float64(c.float("epsilon", 1e-5))
+	params := []*graph.Value{c.value(1)}
+	if b := c.opt(2); b != nil {
+		params = append(params, b)
+	}
+	for _, p := range params {
+		if !slices.Equal(p.Type().Shape, shape[op.Axis:]) {
+			outs := c.applyAll(op, x)
+			for i, p := range params {
+				outs[0] = c.apply([]graph.Operator{graph.Mul{}, graph.Add{}}[i], outs[0], p)
+			}
+			if !slices.Equal(outs[0].Type().Shape, shape) {
+				c.failf("scale and bias do not broadcast to %v", x.Type())
+			}
+			return outs
+		}
+	}
+	return c.applyAll(op, append([]*graph.Value{x}, params...)...)
 }

@@ -1,0 +1,283 @@
+package graph
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/gansr/gansr/internal/kernel"
+)
+
+// MaxPool is the largest element under a window that moves over x (N x C x spatial). With Indices there is a second
+// result, int64: where in x each comes from, counted in x's own order or, with ColumnMajor, with the first spatial axis
+// fastest. NaN is larger than all; a window that covers no element gives the lowest number, and index -1.
+type MaxPool struct {
+	Sliding
+	Indices, ColumnMajor bool
+}
+
+func (MaxPool) Name() string { return "MaxPool" }
+
+func (m MaxPool) Infer(in []Type) ([]Type, error) {
+	t, err := inferPool("MaxPool", m.Sliding, in)
+	if err != nil {
+		return nil, err
+	}
+	if !m.Indices {
+		return []Type{t}, nil
+	}
+	return []Type{t, {Int64, t.Shape}}, nil
+}
+
+func inferPool(op string, s Sliding, in []Type) (Type, error) {
+	if err := wantOperands(op, in, 1, 1); err != nil {
+		return Type{}, err
+	}
+	x := in[0]
+	if !x.DType.IsFloat() && (op != "MaxPool" || x.DType != Int8 && x.DType != Uint8) {
+		return Type{}, fmt.Errorf("%s of %v is not defined", op, x.DType)
+	}
+	out, err := s.out(op, x)
+	if err != nil {
+		return Type{}, err
+	}
+	return Type{x.DType, slices.Concat(x.Shape[:2], out)}, nil
+}
+
+func (m MaxPool) Eval(x *Exec, out, in []*Tensor) error {
+	switch out[0].dtype {
+	case Float32:
+		maxPool(x, m, out, in[0], float32(math.Inf(-1)), kernel.Max)
+	case Float64:
+		maxPool(x, m, out, in[0], math.Inf(-1), larger[float64])
+	case Int8:
+		maxPool(x, m, out, in[0], math.MinInt8, larger[int8])
+	case Uint8:
+		maxPool(x, m, out, in[0], 0, larger[uint8])
+	}
+	return nil
+}
+
+func maxPool[T number](x *Exec, m MaxPool, out []*Tensor, in *Tensor, lowest T, larger func(dst, a, b []T)) {
+	if m.Indices {
+		maxIndices(x, m, out, in, lowest)
+		return
+	}
+	slide(x, m.Sliding, out[0], in, pooling[T]{empty: lowest, join: larger})
+}
+
+// maxIndices is the form of maxPool that looks at single elements.
+func maxIndices[T number](x *Exec, m MaxPool, out []*Tensor, in *Tensor, lowest T) {
+	size, outSize := in.shape[2:], out[0].shape[2:]
+	area, _ := Numel(size)
+	outArea, _ := Numel(outSize)
+	dst, index, src := Data[T](out[0]), Data[int64](out[1]), Data[T](in)
+	// steps are what an axis adds to an index in the order that is asked for.
+	steps := make([]int, len(size))
+	for i, n := len(size)-1, 1; i >= 0; i-- {
+		k := i
+		if m.ColumnMajor {
+			k = len(size) - 1 - i
+		}
+		steps[k] = n
+		n *= size[k]
+	}
+	x.parallel(len(dst), 1024, func(lo, hi int) {
+		at := make([]int, len(size))
+		for o := lo; o < hi; o++ {
+			unravel(at, o%outArea, outSize)
+			plane := o / outArea * area
+			best, where := lowest, -1
+			var walk func(axis, from, name int)
+			walk = func(axis, from, name int) {
+				if axis == len(size) {
+					if v := src[plane+from]; where < 0 || v > best || v != v && best == best {
+						best, where = v, plane+name
+					}
+					return
+				}
+				k, end := m.span(axis, at[axis], size[axis])
+				for ; k < end; k++ {
+					p := at[axis]*m.Strides[axis] - m.Pads[axis] + k*m.Dilations[axis]
+					walk(axis+1, from*size[axis]+p, name+p*steps[axis])
+				}
+			}
+			walk(0, 0, 0)
+			dst[o], index[o] = best, int64(where)
+		}
+	})
+}
+
+// AveragePool is the mean under a window that moves over x (N x C x spatial). The mean is over the elements of x under the window, or
+// with CountPads over the elements of x with its pads; it is 0 if there are none.
+type AveragePool struct {
+	Sliding
+	CountPads bool
+}
+
+func (AveragePool) Name() string { return "AveragePool" }
+
+func (a AveragePool) Infer(in []Type) ([]Type, error) {
+	t, err := inferPool("AveragePool", a.Sliding, in)
+	return []Type{t}, err
+}
+
+func (a AveragePool) Eval(x *Exec, out, in []*Tensor) error {
+	switch out[0].dtype {
+	case Float32:
+		averagePool(x, a, out[0], in[0], kernel.Add)
+	case Float64:
+		averagePool(x, a, out[0], in[0], add[float64])
+	}
+	return nil
+}
+
+func averagePool[T float](x *Exec, a AveragePool, out, in *Tensor, add func(dst, a, b []T)) {
+	// counts holds how many positions of each axis are under the window.
+	counts := make([][]T, len(a.Kernel))
+	for i := range counts {
+		counts[i] = make([]T, out.shape[2+i])
+		for o := range counts[i] {
+			lo, hi := a.span(i, o, in.shape[2+i])
+			if a.CountPads {
+				lo, hi = 0, min(a.Kernel[i], ceilDiv(in.shape[2+i]+a.Pads[i]+a.Pads[len(counts)+i]-o*a.Strides[i], a.Dilations[i]))
+			}
+			counts[i][o] = T(hi - lo)
+		}
+	}
+	last := len(counts) - 1
+	slide(x, a.Sliding, out, in, pooling[T]{join: add, finish: func(row []T, at []int) {
+		outer := T(1)
+		for i, o := range at {
+			outer *= counts[i][o]
+		}
+		for i, c := range counts[last] {
+			row[i] /= max(1, outer*c)
+		}
+	}})
+}
+
+// LpPool is the root of order P of the sum of |x|**P under a window that moves over x (N x C x spatial).
+type LpPool struct {
+	Sliding
+	P int
+}
+
+func (LpPool) Name() string { return "LpPool" }
+
+func (l LpPool) Infer(in []Type) ([]Type, error) {
+	if l.P < 1 {
+		return nil, fmt.Errorf("LpPool of order %d: it should be 1 or more", l.P)
+	}
+	t, err := inferPool("LpPool", l.Sliding, in)
+	return []Type{t}, err
+}
+
+func (l LpPool) Eval(x *Exec, out, in []*Tensor) error {
+	switch out[0].dtype {
+	case Float32:
+		lpPool(x, l, out[0], in[0], kernel.Add)
+	case Float64:
+		lpPool(x, l, out[0], in[0], add[float64])
+	}
+	return nil
+}
+
+func lpPool[T float](x *Exec, l LpPool, out, in *Tensor, add func(dst, a, b []T)) {
+	p := float64(l.P)
+	slide(x, l.Sliding, out, in, pooling[T]{join: add,
+		start: func(dst, src []T) {
+			for i, v := range src {
+				dst[i] = T(math.Pow(math.Abs(float64(v)), p))
+			}
+		},
+		finish: func(row []T, _ []int) {
+			for i, v := range row {
+				row[i] = T(math.Pow(float64(v), 1/p))
+			}
+		}})
+}
+
+// pooling says how the elements under a window become one.
+type pooling[T any] struct {
+	empty  T                          // the result of no elements
+	start  func(dst, src []T)         // what is done to each element before; nil for nothing
+	join   func(dst, a, b []T)        // dst may be a
+	finish func(row []T, outer []int) // what is done to a row of results, at a position along the other spatial axes; nil for nothing
+}
+
+// slide applies a pooling. It joins whole rows under the window first, then positions along the row.
+func slide[T Element](x *Exec, s Sliding, out, in *Tensor, p pooling[T]) {
+	size, outSize := in.shape[2:], out.shape[2:]
+	last := len(size) - 1
+	width, outWidth := size[last], outSize[last]
+	area, _ := Numel(size)
+	outer, _ := Numel(outSize[:last])
+	dst, src := Data[T](out), Data[T](in)
+	rows := out.shape[0] * out.shape[1] * outer
+	if len(dst) == 0 {
+		return
+	}
+	taps, _ := Numel(s.Kernel)
+	x.parallel(rows, max(1, 4*grain/max(1, outWidth*min(taps, area))), func(lo, hi int) {
+		joined, tmp := make([]T, width), make([]T, max(width, outWidth))
+		at := make([]int, last)
+		for r := lo; r < hi; r++ {
+			unravel(at, r%outer, outSize[:last])
+			fill(joined, p.empty)
+			plane := r / outer * area
+			begun := false
+			var walk func(axis, from int)
+			walk = func(axis, from int) {
+				if axis == last {
+					row := src[plane+from*width:][:width]
+					if p.start != nil {
+						p.start(tmp, row)
+						row = tmp[:width]
+					}
+					if begun {
+						p.join(joined, joined, row)
+					} else {
+						copy(joined, row)
+					}
+					begun = true
+					return
+				}
+				k, end := s.span(axis, at[axis], size[axis])
+				for ; k < end; k++ {
+					walk(axis+1, from*size[axis]+at[axis]*s.Strides[axis]-s.Pads[axis]+k*s.Dilations[axis])
+				}
+			}
+			walk(0, 0)
+			row := dst[r*outWidth : (r+1)*outWidth]
+			joinRow(s, row, joined, tmp, p)
+			if p.finish != nil {
+				p.finish(row, at)
+			}
+		}
+	})
+}
+
+// joinRow joins the positions under the window along a row of src, which tmp is at least as long as dst to help with.
+func joinRow[T any](s Sliding, dst, src, tmp []T, p pooling[T]) {
+	last := len(s.Kernel) - 1
+	fill(dst, p.empty)
+	stride := s.Strides[last]
+	dilation, pad := s.Dilations[last], s.Pads[last]
+	end := min(s.Kernel[last], ceilDiv(len(src)+pad, dilation))
+	for k := max(0, ceilDiv(pad-(len(dst)-1)*stride, dilation)); k < end; k++ {
+		off := k*dilation - pad
+		lo, hi := max(0, ceilDiv(-off, stride)), min(len(dst), ceilDiv(len(src)-off, stride))
+		if lo >= hi {
+			continue
+		}
+		run := src[lo*stride+off:]
+		if stride > 1 {
+			for i := range hi - lo {
+				tmp[i] = run[i*stride]
+			}
+			run = tmp
+		}
+		p.join(dst[lo:hi], dst[lo:hi], run[:hi-lo])
+	}
+}
