@@ -4,11 +4,34 @@ import "fmt"
 
 // Conv is a convolution prepared from its weights and shape. It may be run by several goroutines at once, each with a
 // workspace of its own.
+//
+// It is an implicit matrix product: output channels by source channels times taps, times pixels. A tile of pixels is
+// computed at a time, by blocks of source channels: the part of the source that the block reads is copied, with its
+// padding, into a strip, where every tap of a run of pixels is a run of elements; the micro-kernel finds the taps by their
+// offsets.
 type Conv struct {
-	shape    ConvShape
-	weight   []float32
-	epilogue Epilogue
+	cpu          *functions
+	s            ConvShape // without the taps that only ever meet padding; pads may be negative
+	skipY, skipX int       // how many leading rows and columns of taps were left out
+	outH, outW   int
+	epilogue     Epilogue
+
+	// Elements between neighbours, so that matrix products can use the same code.
+	srcC, srcW, dstC int
+
+	depth  int       // source channels of a group in a block; a function of the shape alone, as it affects rounding
+	panels int       // of at most len(cpu.gemm) output channels, per group
+	packed []float32 // [group][block of source channels][panel][channel, tap][output channel in the panel]
+	phases []phase   // which the taps need
+	taps   []tap
 }
+
+// phase is a choice of source rows and columns: those at y, x modulo the strides. Within a phase a strided convolution is
+// one of stride 1.
+type phase struct{ y, x int }
+
+// tap is a kernel element's place in a strip: its phase, and how many rows and columns it is ahead.
+type tap struct{ phase, y, x int }
 
 // PrepareConv packs the weights [OC, C/Groups, KH, KW] of a convolution whose outputs go through the epilogue.
 // It keeps no reference to weight.
@@ -16,31 +39,204 @@ func PrepareConv(s ConvShape, weight []float32, ep Epilogue) (*Conv, error) {
 	if err := s.Validate(); err != nil {
 		return nil, err
 	}
-	if want := s.OC * s.C / s.Groups * s.KH * s.KW; len(weight) != want {
-		return nil, fmt.Errorf("kernel: convolution with %d weights, must be %d for [%d %d %d %d]", len(weight), want, s.OC, s.C/s.Groups, s.KH, s.KW)
+	ci, area := s.C/s.Groups, s.KH*s.KW
+	if want := s.OC * ci * area; len(weight) != want {
+		return nil, fmt.Errorf("kernel: convolution with %d weights, must be %d for [%d %d %d %d]", len(weight), want, s.OC, ci, s.KH, s.KW)
 	}
 	if err := ep.validate(s.OC); err != nil {
 		return nil, err
 	}
-	return &Conv{s, append([]float32(nil), weight...), ep}, nil
+	outH, outW := s.OutH(), s.OutW()
+	if area == 1 && s.StrideH == 1 && s.StrideW == 1 && s.PadTop|s.PadLeft|s.PadBottom|s.PadRight == 0 {
+		s.H, s.W = 1, s.H*s.W // rows mean nothing: one long row
+		outH, outW = 1, outH*outW
+	}
+	c := newConv(s, outH, outW, ep)
+	c.packed = make([]float32, 0, len(weight))
+	c.pack(weight, ci*area, area, s.KW)
+	return c, nil
+}
+
+// newConv makes a convolution, without its weights, of an output size that need not follow from the shape.
+func newConv(s ConvShape, outH, outW int, ep Epilogue) *Conv {
+	c := &Conv{cpu: cpu, outH: outH, outW: outW, epilogue: ep, srcC: s.H * s.W, srcW: 1, dstC: outH * outW}
+	c.skipY, s.KH = reach(s.H, outH, s.KH, s.StrideH, s.DilationH, s.PadTop)
+	c.skipX, s.KW = reach(s.W, outW, s.KW, s.StrideW, s.DilationW, s.PadLeft)
+	s.PadTop -= c.skipY * s.DilationH
+	s.PadLeft -= c.skipX * s.DilationW
+	c.s = s
+	blocks := ceilDiv(s.C/s.Groups, max(1, 256/(s.KH*s.KW)))
+	c.depth = ceilDiv(s.C/s.Groups, blocks)
+	c.panels = ceilDiv(s.OC/s.Groups, len(c.cpu.gemm))
+	index := map[phase]int{}
+	for y := range s.KH {
+		for x := range s.KW {
+			dy, dx := y*s.DilationH, x*s.DilationW
+			p := phase{dy % s.StrideH, dx % s.StrideW}
+			if _, ok := index[p]; !ok {
+				index[p] = len(c.phases)
+				c.phases = append(c.phases, p)
+			}
+			c.taps = append(c.taps, tap{index[p], dy / s.StrideH, dx / s.StrideW})
+		}
+	}
+	return c
+}
+
+// reach is the range of an axis's taps that meet the source for some output; of one tap if there is none.
+func reach(size, out, taps, stride, dilation, pad int) (from, n int) {
+	from = max(0, ceilDiv(pad-(out-1)*stride, dilation))
+	if to := min(taps, ceilDiv(size+pad, dilation)); from < to {
+		return from, to - from
+	}
+	return 0, 1
+}
+
+// panel is the first output channel of a group's panel i, and how many there are in it.
+func (c *Conv) panel(i int) (first, rows int) {
+	m := c.s.OC / c.s.Groups
+	first = i*(m/c.panels) + min(i, m%c.panels)
+	return first, (i+1)*(m/c.panels) + min(i+1, m%c.panels) - first
+}
+
+// pack appends to packed the weights with the given distances between output channels, source channels and kernel rows.
+func (c *Conv) pack(w []float32, dOut, dIn, dRow int) {
+	s := c.s
+	m, ci := s.OC/s.Groups, s.C/s.Groups
+	for g := range s.Groups {
+		for from := 0; from < ci; from += c.depth {
+			for p := range c.panels {
+				first, rows := c.panel(p)
+				for in := from; in < min(from+c.depth, ci); in++ {
+					for y := range s.KH {
+						for x := range s.KW {
+							for r := range rows {
+								c.packed = append(c.packed, w[(g*m+first+r)*dOut+in*dIn+(c.skipY+y)*dRow+c.skipX+x])
+							}
+						}
+					}
+				}
+			}
+		}
+	}
 }
 
 // Workspace is how many elements of scratch memory Run needs with a pool of the given number of threads.
-func (c *Conv) Workspace(threads int) int { return 0 }
+func (c *Conv) Workspace(threads int) int { return c.tiling(threads).workspace * threads }
 
 // Run convolves src [N, C, H, W] into dst [N, OC, OutH, OutW]. Each residual is of dst's shape and may be dst itself; src
 // may not overlap dst. ws has at least Workspace(p.Threads()) elements, of any content.
 func (c *Conv) Run(p *Pool, dst, src []float32, residuals [][]float32, ws []float32) {
-	s := c.shape
-	nd := ShapeND{
-		N: s.N, C: s.C, OC: s.OC, Groups: s.Groups, In: []int{s.H, s.W}, Kernel: []int{s.KH, s.KW},
-		Strides: []int{s.StrideH, s.StrideW}, Dilations: []int{s.DilationH, s.DilationW},
-		PadsBegin: []int{s.PadTop, s.PadLeft}, PadsEnd: []int{s.PadBottom, s.PadRight},
+	t := c.tiling(p.Threads())
+	off := t.offsets(c)
+	p.Run(t.count(c), func(worker, i int) {
+		j := t.job(c, i)
+		j.dst, j.src, j.residuals = dst, src, residuals
+		ws := ws[worker*t.workspace : (worker+1)*t.workspace]
+		j.strip, j.product = ws[:t.strip], ws[t.strip:]
+		j.multiply(off)
+		j.finish()
+	})
+}
+
+// tileJob is the computation of one tile.
+type tileJob struct {
+	*Conv
+	*tiling
+	dst, src       []float32
+	residuals      [][]float32
+	strip, product []float32
+
+	n, g          int
+	y, x          int // the tile's first output pixel
+	height, width int
+	from, to      int // panels
+}
+
+// multiply fills the tile's product: a row for each output channel of its panels.
+func (j *tileJob) multiply(off []int32) {
+	ci, m := j.s.C/j.s.Groups, j.s.OC/j.s.Groups
+	packed := j.packed[j.g*m*ci*len(j.taps):]
+	first, _ := j.panel(j.from)
+	runs, length := j.height, j.width
+	if j.joined {
+		runs, length = 1, (j.height-1)*j.pitch+j.width
 	}
-	area := s.OutH() * s.OutW()
-	out := make([]float32, s.N*s.OC*area)
-	RefConv(nd, out, src, c.weight, nil)
-	for i := range s.N * s.OC {
-		c.epilogue.apply(dst[i*area:(i+1)*area], out[i*area:(i+1)*area], i%s.OC, i*area, residuals)
+	for c := 0; c < ci; c += j.depth {
+		depth := min(j.depth, ci-c)
+		j.fill(c, depth)
+		off := off[:depth*len(j.taps)]
+		for r := range runs {
+			for at := 0; at < length; at += j.pass {
+				n := min(j.pass, length-at)
+				for p := j.from; p < j.to; p++ {
+					row, rows := j.panel(p)
+					j.cpu.gemm[rows-1](packed[row*len(off):(row+rows)*len(off)], j.strip[r*j.pitch+at:], off,
+						j.product[(row-first)*j.ldc+r*j.step+at:], n, j.ldc, c > 0)
+				}
+			}
+		}
+		packed = packed[m*len(off):]
+	}
+}
+
+// fill copies the part of the source that the tile reads of depth channels from c on.
+func (j *tileJob) fill(c, depth int) {
+	s := &j.s
+	if j.srcW != 1 { // a transposed matrix: pixels are far apart, their channels side by side
+		for x := range j.width {
+			for i, v := range j.src[(j.x+x)*j.srcW+c:][:depth] {
+				j.strip[i*j.channel+x] = v
+			}
+		}
+		return
+	}
+	height, width := j.height+j.aheadY, j.width+j.aheadX
+	for i := range depth {
+		src := j.src[((j.n*s.Groups+j.g)*(s.C/s.Groups)+c+i)*j.srcC:]
+		for k, p := range j.phases {
+			strip := j.strip[i*j.channel+k*j.height1*j.pitch:]
+			left := j.x*s.StrideW + p.x - s.PadLeft
+			// Columns that lie within the source.
+			lo := min(max(0, ceilDiv(-left, s.StrideW)), width)
+			hi := max(lo, min(width, ceilDiv(s.W-left, s.StrideW)))
+			for r := range height {
+				row := strip[r*j.pitch : r*j.pitch+width]
+				y := (j.y+r)*s.StrideH + p.y - s.PadTop
+				if y < 0 || y >= s.H || lo == hi {
+					clear(row)
+					continue
+				}
+				clear(row[:lo])
+				clear(row[hi:])
+				from := y*s.W + left + lo*s.StrideW
+				if s.StrideW == 1 {
+					copy(row[lo:hi], src[from:])
+					continue
+				}
+				for x := lo; x < hi; x++ {
+					row[x] = src[from]
+					from += s.StrideW
+				}
+			}
+		}
+	}
+}
+
+// finish applies the epilogue to the product, into dst.
+func (j *tileJob) finish() {
+	m := j.s.OC / j.s.Groups
+	first, _ := j.panel(j.from)
+	last, rows := j.panel(j.to - 1)
+	runs, length := j.height, j.width
+	if j.step == j.outW && j.width == j.outW {
+		runs, length = 1, j.height*j.width
+	}
+	for oc := first; oc < last+rows; oc++ {
+		for r := range runs {
+			at := (j.n*j.s.OC+j.g*m+oc)*j.dstC + (j.y+r)*j.outW + j.x
+			x := j.product[(oc-first)*j.ldc+r*j.step:][:length]
+			j.epilogue.apply(j.dst[at:at+length], x, j.g*m+oc, at, j.residuals)
+		}
 	}
 }

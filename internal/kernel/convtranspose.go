@@ -34,11 +34,47 @@ func (s ConvTransposeShape) Validate() error {
 	return nil
 }
 
-// ConvTranspose is a transposed convolution prepared from its weights and shape, as Conv is.
+// ConvTranspose is a transposed convolution prepared from its weights and shape, as Conv is. The output pixels at one
+// place modulo the strides are an ordinary convolution of stride 1 with some of the taps, turned around.
 type ConvTranspose struct {
-	shape    ConvTransposeShape
-	weight   []float32
-	epilogue Epilogue
+	outH, outW int
+	planes     int // images times channels
+	channels   int
+	epilogue   Epilogue
+	rows, cols []outPhase
+	convs      []*Conv // for rows x cols; nil where no tap falls
+}
+
+// outPhase is the output pixels o = first, first+stride, ... along an axis, and the taps that reach them.
+type outPhase struct {
+	first, count int   //
+	taps         []int // in the order of the source pixels that they read
+	dilation     int   // source pixels from one tap to the next
+	pad          int
+}
+
+func outPhases(out, taps, stride, dilation, pad int) []outPhase {
+	phases := make([]outPhase, min(stride, out))
+	for i := range phases {
+		p := outPhase{first: i, count: ceilDiv(out-i, stride), dilation: 1}
+		last := -1
+		for k := taps - 1; k >= 0; k-- {
+			// Output o takes from source pixel (o+pad-k*dilation)/stride, where that is whole.
+			if (i+pad-k*dilation)%stride != 0 {
+				continue
+			}
+			source := (i + pad - k*dilation) / stride // of the phase's first output
+			if p.taps == nil {
+				p.pad = -source
+			} else {
+				p.dilation = source - last
+			}
+			last = source
+			p.taps = append(p.taps, k)
+		}
+		phases[i] = p
+	}
+	return phases
 }
 
 // PrepareConvTranspose packs the weights [C, OC/Groups, KH, KW] of a transposed convolution whose outputs go through
@@ -47,30 +83,98 @@ func PrepareConvTranspose(s ConvTransposeShape, weight []float32, ep Epilogue) (
 	if err := s.Validate(); err != nil {
 		return nil, err
 	}
-	if want := s.C * s.OC / s.Groups * s.KH * s.KW; len(weight) != want {
-		return nil, fmt.Errorf("kernel: transposed convolution with %d weights, must be %d for [%d %d %d %d]", len(weight), want, s.C, s.OC/s.Groups, s.KH, s.KW)
+	ci, co := s.C/s.Groups, s.OC/s.Groups
+	if want := s.C * co * s.KH * s.KW; len(weight) != want {
+		return nil, fmt.Errorf("kernel: transposed convolution with %d weights, must be %d for [%d %d %d %d]", len(weight), want, s.C, co, s.KH, s.KW)
 	}
 	if err := ep.validate(s.OC); err != nil {
 		return nil, err
 	}
-	return &ConvTranspose{s, append([]float32(nil), weight...), ep}, nil
+	c := &ConvTranspose{
+		outH: s.OutH(), outW: s.OutW(), planes: s.N * s.OC, channels: s.OC, epilogue: ep,
+		rows: outPhases(s.OutH(), s.KH, s.StrideH, s.DilationH, s.PadTop),
+		cols: outPhases(s.OutW(), s.KW, s.StrideW, s.DilationW, s.PadLeft),
+	}
+	for _, y := range c.rows {
+		for _, x := range c.cols {
+			if len(y.taps) == 0 || len(x.taps) == 0 {
+				c.convs = append(c.convs, nil)
+				continue
+			}
+			w := make([]float32, 0, s.OC*ci*len(y.taps)*len(x.taps))
+			for oc := range s.OC {
+				for ic := range ci {
+					from := weight[((oc/co*ci+ic)*co+oc%co)*s.KH*s.KW:]
+					for _, ky := range y.taps {
+						for _, kx := range x.taps {
+							w = append(w, from[ky*s.KW+kx])
+						}
+					}
+				}
+			}
+			part := s.ConvShape
+			part.KH, part.KW, part.StrideH, part.StrideW = len(y.taps), len(x.taps), 1, 1
+			part.DilationH, part.DilationW, part.PadTop, part.PadLeft = y.dilation, x.dilation, y.pad, x.pad
+			conv := newConv(part, y.count, x.count, nil)
+			conv.packed = make([]float32, 0, len(w))
+			conv.pack(w, ci*part.KH*part.KW, part.KH*part.KW, part.KW)
+			c.convs = append(c.convs, conv)
+		}
+	}
+	if len(c.convs) == 1 && c.convs[0] != nil { // nothing to interleave
+		c.convs[0].epilogue = ep
+	}
+	return c, nil
 }
 
 // Workspace is how many elements of scratch memory Run needs with a pool of the given number of threads.
-func (c *ConvTranspose) Workspace(threads int) int { return 0 }
+func (c *ConvTranspose) Workspace(threads int) int {
+	own := 0
+	for _, conv := range c.convs {
+		if conv != nil {
+			own = max(own, conv.Workspace(threads))
+		}
+	}
+	if len(c.convs) == 1 && own > 0 {
+		return own
+	}
+	return c.planes*c.outH*c.outW + max(own, threads*c.outW)
+}
 
 // Run convolves src [N, C, H, W] into dst [N, OC, OutH, OutW], as Conv.Run does.
 func (c *ConvTranspose) Run(p *Pool, dst, src []float32, residuals [][]float32, ws []float32) {
-	s := c.shape
-	nd := ShapeND{
-		N: s.N, C: s.C, OC: s.OC, Groups: s.Groups, In: []int{s.H, s.W}, Kernel: []int{s.KH, s.KW},
-		Strides: []int{s.StrideH, s.StrideW}, Dilations: []int{s.DilationH, s.DilationW},
-		PadsBegin: []int{s.PadTop, s.PadLeft}, PadsEnd: []int{s.PadBottom, s.PadRight}, OutPads: []int{s.OutPadH, s.OutPadW},
+	if len(c.convs) == 1 && c.convs[0] != nil {
+		c.convs[0].Run(p, dst, src, residuals, ws)
+		return
 	}
-	area := s.OutH() * s.OutW()
-	out := make([]float32, s.N*s.OC*area)
-	RefConvTranspose(nd, out, src, c.weight, nil)
-	for i := range s.N * s.OC {
-		c.epilogue.apply(dst[i*area:(i+1)*area], out[i*area:(i+1)*area], i%s.OC, i*area, residuals)
+	size := c.planes * c.outH * c.outW
+	parts, ws := ws[:size], ws[size:]
+	starts := make([]int, len(c.convs)) // of the phases' outputs in parts
+	at := 0
+	for i, conv := range c.convs {
+		y, x := c.rows[i/len(c.cols)], c.cols[i%len(c.cols)]
+		starts[i] = at
+		at += c.planes * y.count * x.count
+		if conv != nil {
+			conv.Run(p, parts[starts[i]:at], src, nil, ws)
+		} else {
+			clear(parts[starts[i]:at])
+		}
 	}
+	const batch = 16
+	across := ceilDiv(c.outH, batch)
+	p.Run(c.planes*across, func(worker, i int) {
+		plane, row := i/across, ws[worker*c.outW:(worker+1)*c.outW]
+		for y := i % across * batch; y < min(c.outH, i%across*batch+batch); y++ {
+			py := y % len(c.rows)
+			for px, x := range c.cols {
+				part := parts[starts[py*len(c.cols)+px]+(plane*c.rows[py].count+y/len(c.rows))*x.count:][:x.count]
+				for j, v := range part {
+					row[x.first+j*len(c.cols)] = v
+				}
+			}
+			at := (plane*c.outH + y) * c.outW
+			c.epilogue.apply(dst[at:at+c.outW], row, plane%c.channels, at, residuals)
+		}
+	})
 }

@@ -1,5 +1,54 @@
 package kernel
 
-// Path is the name of the set of functions in use: "generic", "avx2" or "avx512". The environment variable GANSR_CPU
-// forces one that the CPU has.
-func Path() string { return "generic" }
+import (
+	"math"
+	"os"
+)
+
+// functions is everything that has a form for each CPU path. Slices are as the plain-Go forms need them, and short enough
+// that no call takes long: the Go scheduler cannot interrupt assembly.
+type functions struct {
+	path  string
+	lanes int // float32s in a register: the unit of columns of gemm
+	// gemm[rows-1] multiplies a panel of rows by n columns, rounded up to a multiple of lanes; see genericGemm.
+	gemm      []func(a, b []float32, off []int32, c []float32, n, ldc int, add bool)
+	binary    [numBinary]func(dst, a, b []float32)
+	unary     [numUnary]func(dst, a []float32, p, q float32)
+	sum       func(a []float32) float64    // of a multiple of sumLanes elements
+	dot       func(a, b []float32) float64 // of a multiple of sumLanes elements
+	reduceMax func(a []float32) float32    // of a multiple of extremeLanes elements, and not 0
+	reduceMin func(a []float32) float32
+}
+
+// paths are the function sets that this CPU can run, the best first.
+var paths = append(simd(), functions{
+	path:   "generic",
+	lanes:  genericLanes,
+	gemm:   genericGemms,
+	binary: genericBinary,
+	unary:  genericUnary,
+	sum:    genericSum,
+	dot:    genericDot,
+	reduceMax: func(a []float32) float32 {
+		return genericReduce(a, float32(math.Inf(-1)), func(x, y float32) float32 { return max(x, y) })
+	},
+	reduceMin: func(a []float32) float32 {
+		return genericReduce(a, float32(math.Inf(1)), func(x, y float32) float32 { return min(x, y) })
+	},
+})
+
+// cpu is the set in use. Only tests change it later.
+var cpu = choose(os.Getenv("GANSR_CPU"))
+
+func choose(name string) *functions {
+	for i := range paths {
+		if paths[i].path == name {
+			return &paths[i]
+		}
+	}
+	return &paths[0]
+}
+
+// Path is the name of the set of functions in use: "avx512", "avx2" or "generic", the first of them that the CPU has.
+// The environment variable GANSR_CPU names another; a name that the CPU does not have is ignored.
+func Path() string { return cpu.path }

@@ -125,10 +125,18 @@ var negativeZero = float32(math.Copysign(0, -1))
 
 func binary(op binaryOp, dst, a, b []float32) {
 	a, b = a[:len(dst)], b[:len(dst)]
-	genericBinary[op](dst, a, b)
+	for len(dst) > 0 {
+		n := min(len(dst), longest)
+		cpu.binary[op](dst[:n], a[:n], b[:n])
+		dst, a, b = dst[n:], a[n:], b[n:]
+	}
 }
 
 func unary(op unaryOp, dst, a []float32, p, q float32) {
 	a = a[:len(dst)]
-	genericUnary[op](dst, a, p, q)
+	for len(dst) > 0 {
+		n := min(len(dst), longest)
+		cpu.unary[op](dst[:n], a[:n], p, q)
+		dst, a = dst[n:], a[n:]
+	}
 }

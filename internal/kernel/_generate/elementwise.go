@@ -1,0 +1,130 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/operand"
+)
+
+// elementwise emits one function for each element-wise operation. Elements past the last whole register go through the
+// same instructions under a mask, so that a result does not depend on an element's position.
+func (s isa) elementwise() {
+	two := func(name, expr string, f func(x, y vec) vec) {
+		s.text(name, "func(dst, a, b []float32)", "%s works on len(dst) elements:\n\n\tfor i := range dst { dst[i] = "+expr+" }")
+		s.loop([]string{"a", "b"}, func(x []vec) vec { return f(x[0], x[1]) })
+	}
+	plain := func(op func(...operand.Op)) func(x, y vec) vec {
+		return func(x, y vec) vec { return s.op2(op, x, y) }
+	}
+	two("add", "a[i] + b[i]", plain(VADDPS))
+	two("sub", "a[i] - b[i]", plain(VSUBPS))
+	two("mul", "a[i] * b[i]", plain(VMULPS))
+	two("div", "a[i] / b[i]", plain(VDIVPS))
+	two("max", "max(a[i], b[i])", func(x, y vec) vec { return s.extreme(VMAXPS, x, y) })
+	two("min", "min(a[i], b[i])", func(x, y vec) vec { return s.extreme(VMINPS, x, y) })
+
+	one := func(name, expr string, parameters int, make func(p, q vec) func(x vec) vec) {
+		s.text(name, "func(dst, a []float32, p, q float32)", "%s works on len(dst) elements:\n\n\tfor i, x := range a[:len(dst)] { dst[i] = "+expr+" }")
+		var p, q vec
+		if parameters > 0 {
+			p = s.param("p")
+		}
+		if parameters > 1 {
+			q = s.param("q")
+		}
+		f := make(p, q)
+		s.loop([]string{"a"}, func(x []vec) vec { return f(x[0]) })
+	}
+	one("scaleShift", "x*p + q", 2, func(p, q vec) func(vec) vec { return func(x vec) vec { return s.fma(x, p, q) } })
+	one("divScalar", "x / p", 1, func(p, _ vec) func(vec) vec { return func(x vec) vec { return s.op2(VDIVPS, x, p) } })
+	one("scalarDiv", "p / x", 1, func(p, _ vec) func(vec) vec { return func(x vec) vec { return s.op2(VDIVPS, p, x) } })
+	one("maxScalar", "max(x, p)", 1, func(p, _ vec) func(vec) vec { return func(x vec) vec { return s.extreme(VMAXPS, x, p) } })
+	one("minScalar", "min(x, p)", 1, func(p, _ vec) func(vec) vec { return func(x vec) vec { return s.extreme(VMINPS, x, p) } })
+	one("prelu", "x, or x*p where x < 0", 1, func(p, _ vec) func(vec) vec {
+		return func(x vec) vec { return s.choose(lessThan, x, float(0), s.op2(VMULPS, x, p), x) }
+	})
+	one("clip", "min(max(x, p), q)", 2, func(p, q vec) func(vec) vec {
+		return func(x vec) vec { return s.extreme(VMINPS, s.extreme(VMAXPS, x, p), q) }
+	})
+	math := func(f func(x vec) vec) func(p, q vec) func(vec) vec { return func(_, _ vec) func(vec) vec { return f } }
+	one("abs", "abs(x)", 0, math(s.abs))
+	one("sqrt", "sqrt(x)", 0, math(func(x vec) vec { v := s.vec(); VSQRTPS(x, v); return v }))
+	one("exp", "exp(x)", 0, math(s.exp))
+	one("sigmoid", "1 / (1 + exp(-x))", 0, math(s.sigmoid))
+	one("tanh", "tanh(x)", 0, math(s.tanh))
+	one("erf", "erf(x)", 0, math(s.erf))
+	one("gelu", "x/2 * (1 + erf(x/sqrt(2)))", 0, math(s.gelu))
+}
+
+// loop applies f to the elements of the named slices, as many as dst has, and ends the function.
+func (s isa) loop(sources []string, f func(x []vec) vec) {
+	dst := operand.Mem{Base: Load(Param("dst").Base(), GP64())}
+	n := Load(Param("dst").Len(), GP64())
+	src := make([]operand.Mem, len(sources))
+	for i, name := range sources {
+		src[i] = operand.Mem{Base: Load(Param(name).Base(), GP64())}
+	}
+	Label("loop")
+	SUBQ(operand.U32(uint32(s.lanes)), n)
+	JLT(operand.LabelRef("tail"))
+	x := make([]vec, len(src))
+	for i, m := range src {
+		x[i] = s.load(m)
+		ADDQ(operand.U32(uint32(s.bytes())), m.Base)
+	}
+	VMOVUPS(f(x), dst)
+	ADDQ(operand.U32(uint32(s.bytes())), dst.Base)
+	JMP(operand.LabelRef("loop"))
+
+	Label("tail")
+	ADDQ(operand.U32(uint32(s.lanes)), n)
+	JZ(operand.LabelRef("end"))
+	load, store := s.masked(n)
+	for i, m := range src {
+		x[i] = load(m)
+	}
+	store(f(x), dst)
+	Label("end")
+	VZEROUPPER()
+	RET()
+}
+
+// masked makes functions that load and store the first n lanes only; the other lanes load as zeros.
+func (s isa) masked(n operand.Op) (load func(m operand.Mem) vec, store func(v vec, m operand.Mem)) {
+	if s.wide() {
+		ones, k := GP64(), K()
+		MOVQ(operand.I32(-1), ones)
+		BZHIQ(n, ones, ones)
+		KMOVW(ones.As32(), k)
+		return func(m operand.Mem) vec {
+				v := s.vec()
+				VMOVUPS_Z(m, k, v)
+				return v
+			}, func(v vec, m operand.Mem) {
+				VMOVUPS(v, k, m)
+			}
+	}
+	if _, ok := constants[tailMasks]; !ok {
+		m := GLOBL("tailMasks", RODATA|NOPTR)
+		for i := range 16 {
+			DATA(4*i, operand.U32(uint32(0xffffffff)*uint32(1-i/8)))
+		}
+		constants[tailMasks] = m
+	}
+	at, mask := GP64(), s.vec()
+	LEAQ(constants[tailMasks].Offset(32), at)
+	back := GP64()
+	MOVQ(n, back)
+	SHLQ(operand.U8(2), back)
+	SUBQ(back, at)
+	VMOVUPS(operand.Mem{Base: at}, mask)
+	return func(m operand.Mem) vec {
+			v := s.vec()
+			VMASKMOVPS(m, mask, v)
+			return v
+		}, func(v vec, m operand.Mem) {
+			VMASKMOVPS(v, mask, m)
+		}
+}
+
+// tailMasks is the key of eight lanes of ones before eight of zeros; no constant has these bits.
+const tailMasks = 0xffffffff

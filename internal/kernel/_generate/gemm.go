@@ -1,0 +1,173 @@
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+)
+
+// maxRows is how many rows of two registers leave room for two registers of b and, without broadcasts from memory, one
+// of a.
+func (s isa) maxRows() int {
+	if s.wide() {
+		return 14
+	}
+	return 6
+}
+
+// widths are the numbers of registers side by side that a kernel of so many rows works on, widest first: few rows need
+// more columns to hide the latency of the multiply-adds.
+func widths(rows int) []int {
+	switch {
+	case rows == 1:
+		return []int{8, 4, 2, 1}
+	case rows <= 3:
+		return []int{4, 2, 1}
+	}
+	return []int{2, 1}
+}
+
+// gemm emits the product of a panel of a with columns of b, for a number of rows. The sum over k is one chain of
+// multiply-adds whatever the width, so a column's result does not depend on where the column lies.
+func (s isa) gemm(rows int) {
+	s.text(fmt.Sprintf("gemm%d", rows), "func(a, b []float32, off []int32, c []float32, n, ldc int, add bool)", fmt.Sprintf(
+		`%%s multiplies a panel of %d rows by n columns, rounded up to a multiple of %d:
+
+	for r := range %[1]d { for j := range n { for k, o := range off { c[r*ldc+j] += a[k*%[1]d+r] * b[o+j] } } }
+
+with add; without it c is overwritten. The sum over k is complete before it is added to c.`, rows, s.lanes))
+	a := Load(Param("a").Base(), GP64())
+	b := Load(Param("b").Base(), GP64())
+	off := Load(Param("off").Base(), GP64())
+	k := Load(Param("off").Len(), GP64())
+	c := Load(Param("c").Base(), GP64())
+	n := Load(Param("n"), GP64())
+	ldc := Load(Param("ldc"), GP64())
+	SHLQ(U8(2), ldc)
+	add := Load(Param("add"), GP8())
+
+	all := widths(rows)
+	Label("next")
+	for i, width := range all {
+		fitting := width * s.lanes // a width is taken when it is full
+		if width <= 2 {
+			fitting = width/2*s.lanes + 1 // the last two when it is needed
+		}
+		skip := fmt.Sprintf("narrower%d", i)
+		CMPQ(n, U32(uint32(fitting)))
+		JLT(LabelRef(skip))
+		acc := make([][]vec, rows)
+		for r := range acc {
+			acc[r] = make([]vec, width)
+			for v := range acc[r] {
+				acc[r][v] = s.vec()
+				s.zero(acc[r][v])
+			}
+		}
+		ap, op, count, o := GP64(), GP64(), GP64(), GP64()
+		MOVQ(a, ap)
+		MOVQ(off, op)
+		MOVQ(k, count)
+		step := func(u int) {
+			MOVLQSX(Mem{Base: op, Disp: 4 * u}, o)
+			s.outer(acc, func(r int) Mem { return Mem{Base: ap, Disp: 4 * (u*rows + r)} },
+				func(v int) Mem { return Mem{Base: b, Index: o, Scale: 4, Disp: v * s.bytes()} })
+		}
+		const unroll = 4
+		loop, rest, store := fmt.Sprintf("k%d", i), fmt.Sprintf("rest%d", i), fmt.Sprintf("store%d", i)
+		Label(loop)
+		SUBQ(U32(unroll), count)
+		JLT(LabelRef(rest))
+		for u := range unroll {
+			step(u)
+		}
+		ADDQ(U32(4*unroll*uint32(rows)), ap)
+		ADDQ(U32(4*unroll), op)
+		JMP(LabelRef(loop))
+		Label(rest)
+		ADDQ(U32(unroll), count)
+		one := fmt.Sprintf("one%d", i)
+		Label(one)
+		SUBQ(U32(1), count)
+		JLT(LabelRef(store))
+		step(0)
+		ADDQ(U32(4*uint32(rows)), ap)
+		ADDQ(U32(4), op)
+		JMP(LabelRef(one))
+
+		Label(store)
+		cp := GP64()
+		MOVQ(c, cp)
+		plain := fmt.Sprintf("plain%d", i)
+		TESTB(add, add)
+		JZ(LabelRef(plain))
+		for r := range acc {
+			for v, x := range acc[r] {
+				m := Mem{Base: cp, Disp: v * s.bytes()}
+				VADDPS(m, x, x)
+				VMOVUPS(x, m)
+			}
+			ADDQ(ldc, cp)
+		}
+		done := fmt.Sprintf("done%d", i)
+		JMP(LabelRef(done))
+		Label(plain)
+		for r := range acc {
+			for v, x := range acc[r] {
+				VMOVUPS(x, Mem{Base: cp, Disp: v * s.bytes()})
+			}
+			ADDQ(ldc, cp)
+		}
+		Label(done)
+		ADDQ(U32(uint32(width*s.bytes())), b)
+		ADDQ(U32(uint32(width*s.bytes())), c)
+		SUBQ(U32(uint32(width*s.lanes)), n)
+		JMP(LabelRef("next"))
+		Label(skip)
+	}
+	VZEROUPPER()
+	RET()
+}
+
+// outer adds the outer product of a column of a, broadcast from memory, and a row of b.
+func (s isa) outer(acc [][]vec, a func(r int) Mem, b func(v int) Mem) {
+	rows, width := len(acc), len(acc[0])
+	if s.wide() {
+		for v := range width {
+			x := s.load(b(v))
+			for r := range rows {
+				VFMADD231PS_BCST(a(r), x, acc[r][v])
+			}
+		}
+		return
+	}
+	broadcast := func(r int) vec {
+		x := s.vec()
+		VBROADCASTSS(a(r), x)
+		return x
+	}
+	if width <= 2 { // hold b, pass over a
+		held := make([]vec, width)
+		for v := range held {
+			held[v] = s.load(b(v))
+		}
+		for r := range rows {
+			x := broadcast(r)
+			for v := range held {
+				VFMADD231PS(held[v], x, acc[r][v])
+			}
+		}
+		return
+	}
+	held := make([]vec, rows)
+	for r := range held {
+		held[r] = broadcast(r)
+	}
+	for v := range width {
+		x := s.load(b(v))
+		for r := range held {
+			VFMADD231PS(x, held[r], acc[r][v])
+		}
+	}
+}

@@ -1,0 +1,3 @@
+package kernel
+
+//go:generate go run -C _generate . -out ../simd_amd64.s -stubs ../simd_amd64.go -pkg kernel
