@@ -33,7 +33,7 @@ var (
 // UnsupportedError lists everything in a model that this package cannot run.
 type UnsupportedError struct {
 	File  string
-	Items []string // such as `node "warp" (GridSample3D), domain "com.acme", opset 1`
+	Items []string // such as `Warp (domain "com.acme", opset 1) in node "warp_1" (com.acme.Warp)`
 }
 
 func (e *UnsupportedError) Error() string {
@@ -82,9 +82,14 @@ func NewProgram(m *Model, workers *graph.Workers) (*Program, error) {
 	return &Program{model: m, workers: workers, weights: &weights{m: map[weightKey]*graph.Tensor{}}}, nil
 }
 
-// Unsupported describes the nodes that the package cannot run, those of nested graphs and called functions included.
+// Unsupported lists the operators that the package cannot run, with the nodes that use them, those of nested graphs and called
+// functions included.
 func (m *Model) Unsupported() []string {
-	var bad []string
+	type use struct {
+		operator string
+		nodes    []string
+	}
+	var uses []*use
 	seen := map[*Function]bool{}
 	var walk func(g *Graph)
 	walk = func(g *Graph) {
@@ -99,16 +104,31 @@ func (m *Model) Unsupported() []string {
 				}
 				continue
 			}
-			if _, ok := operators[n.Name]; !ok || n.Domain != "" {
-				domain := n.Domain
-				if domain == "" {
-					domain = "ai.onnx"
-				}
-				bad = append(bad, fmt.Sprintf("%s, domain %q, opset %d", n.Label(), domain, n.Version))
+			if _, ok := operators[n.Name]; ok && n.Domain == "" {
+				continue
 			}
+			domain := n.Domain
+			if domain == "" {
+				domain = "ai.onnx"
+			}
+			op := fmt.Sprintf("%s (domain %q, opset %d)", n.Name, domain, n.Version)
+			i := slices.IndexFunc(uses, func(u *use) bool { return u.operator == op })
+			if i < 0 {
+				i = len(uses)
+				uses = append(uses, &use{operator: op})
+			}
+			uses[i].nodes = append(uses[i].nodes, n.Label())
 		}
 	}
 	walk(m.graph)
+	const named = 3
+	bad := make([]string, len(uses))
+	for i, u := range uses {
+		bad[i] = u.operator + " in " + strings.Join(u.nodes[:min(len(u.nodes), named)], ", ")
+		if more := len(u.nodes) - named; more > 0 {
+			bad[i] += fmt.Sprintf(" and %d more", more)
+		}
+	}
 	return bad
 }
 

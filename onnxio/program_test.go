@@ -115,7 +115,7 @@ func TestUnsupportedOperatorsAreListedAtOnce(t *testing.T) {
 	if !errors.As(err, &unsupported) || len(unsupported.Items) != 2 {
 		t.Fatalf("got %v", err)
 	}
-	if want := `node "wibble_0" (Wibble), domain "ai.onnx", opset 17`; unsupported.Items[0] != want {
+	if want := `Wibble (domain "ai.onnx", opset 17) in node "wibble_0" (Wibble)`; unsupported.Items[0] != want {
 		t.Errorf("got %q, want %q", unsupported.Items[0], want)
 	}
 }
