@@ -250,3 +250,6 @@ func bytesPerPixel(m color.Model) int {
 	}
 	return 4
 }
+
+// Memory returns the bytes that decoding the photo is expected to take.
+func (h Header) Memory() int64 { return h.bytes }
