@@ -12,6 +12,10 @@ type number interface {
 
 type float interface{ float32 | float64 }
 
+type integer interface {
+	int8 | int16 | int32 | int64 | uint8 | uint16 | uint32 | uint64
+}
+
 // loops holds one function for each element type that an operator supports: func(dst, a []T) for a unary operator,
 // func(dst, a, b []T) for a binary one.
 type loops [Bool + 1]any
@@ -67,6 +71,20 @@ func inferBinary(name string, l *loops, in []Type) ([]Type, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return []Type{{in[0].DType, shape}}, nil
+}
+
+// each returns the loop that applies f to every element.
+func each[T float](f func(float64) float64) func(dst, a []T) {
+	return func(dst, a []T) {
+		for i, v := range a {
+			dst[i] = T(f(float64(v)))
+		}
+	}
+}
+
+// floatLoops are those of a function of floating-point numbers that has no faster loop.
+func floatLoops(f func(float64) float64) loops {
+	return loops{Float32: each[float32](f), Float64: each[float64](f)}
 }
 
 // chunk is the number of elements that elementwise loops work on at a time: they stay in the first-level cache.
@@ -146,7 +164,7 @@ func binary[T Element](x *Exec, f func(dst, a, b []T), out, a, b *Tensor) {
 
 // broadcast runs f over dst with a and b repeated along the axes where they have one element. f sees equally long,
 // contiguous slices.
-func broadcast[D, T any](x *Exec, f func(dst []D, a, b []T), dst []D, a, b []T, shape, shapeA, shapeB []int) {
+func broadcast[D, A, B any](x *Exec, f func(dst []D, a []A, b []B), dst []D, a []A, b []B, shape, shapeA, shapeB []int) {
 	if len(dst) == 0 {
 		return
 	}
@@ -156,7 +174,8 @@ func broadcast[D, T any](x *Exec, f func(dst []D, a, b []T), dst []D, a, b []T, 
 	rows := len(dst) / n
 	parts := (n + chunk - 1) / chunk
 	x.parallel(rows*parts, max(1, grain/min(n, chunk)), func(lo, hi int) {
-		var ra, rb []T // a repeated element
+		var ra []A // a repeated element
+		var rb []B
 		for i := lo; i < hi; i++ {
 			row, from := i/parts, i%parts*chunk
 			to := min(from+chunk, n)

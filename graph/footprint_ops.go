@@ -70,6 +70,17 @@ func (t *tracer) operator(op Operator, in []footprint, args []*Value, v *Value) 
 		return f, nil
 	case MatMul:
 		return t.matMul(op, in, shape)
+	case Softmax:
+		return f, t.mix(&f, op.Axis, op.Name())
+	case ArgMax:
+		return f, t.drop(&f, op.Axis, 1, op.Name())
+	case Reduce:
+		for _, k := range op.Axes {
+			if err := t.drop(&f, k, 1, op.Name()); err != nil {
+				return f, err
+			}
+		}
+		return f, nil
 	}
 	if elementwise(op) {
 		return t.merge(shape, op.Name(), in...)
@@ -80,7 +91,7 @@ func (t *tracer) operator(op Operator, in []footprint, args []*Value, v *Value) 
 // elementwise reports whether each element of op's result is computed from the elements at its own place.
 func elementwise(op Operator) bool {
 	switch op.(type) {
-	case Cast:
+	case Cast, Compare:
 		return true
 	}
 	_, ok := op.(inPlacer)

@@ -24,6 +24,7 @@ var operators = map[string]operator{
 	"DepthToSpace":          opDepthToSpace,
 	"Div":                   opNumpyBinary,
 	"Dropout":               opDropout,
+	"Einsum":                opEinsum,
 	"Elu":                   opElu,
 	"Equal":                 opNumpyBinary,
 	"Erf":                   opUnary,

@@ -1,0 +1,23 @@
+package graph
+
+import "github.com/gansr/gansr/internal/kernel"
+
+// Max is the larger of a and b with numpy's broadcasting, NaN if either is.
+type Max struct{}
+
+var maxLoops = loops{Float32: kernel.Max, Float64: larger[float64],
+	Int8: larger[int8], Int16: larger[int16], Int32: larger[int32], Int64: larger[int64],
+	Uint8: larger[uint8], Uint16: larger[uint16], Uint32: larger[uint32], Uint64: larger[uint64]}
+
+func larger[T number](dst, a, b []T) {
+	for i := range dst {
+		dst[i] = max(a[i], b[i])
+	}
+}
+
+func (Max) Name() string                    { return "Max" }
+func (Max) Infer(in []Type) ([]Type, error) { return inferBinary("Max", &maxLoops, in) }
+func (Max) Eval(x *Exec, out, in []*Tensor) error {
+	return evalBinary(x, &maxLoops, out[0], in[0], in[1])
+}
+func (Max) inPlace() []int { return []int{0, 1} }

@@ -1,0 +1,47 @@
+package graph
+
+import "math"
+
+// Pow is a to the power b with numpy's broadcasting. Integers wrap; a negative power of an integer is rounded
+// towards zero, that of zero is zero.
+type Pow struct{}
+
+var powLoops = loops{Float32: powFloats[float32], Float64: powFloats[float64],
+	Int8: powInts[int8], Int16: powInts[int16], Int32: powInts[int32], Int64: powInts[int64],
+	Uint8: powInts[uint8], Uint16: powInts[uint16], Uint32: powInts[uint32], Uint64: powInts[uint64]}
+
+func powFloats[T float](dst, a, b []T) {
+	for i, v := range a {
+		if b[i] == 2 {
+			dst[i] = v * v
+			continue
+		}
+		dst[i] = T(math.Pow(float64(v), float64(b[i])))
+	}
+}
+
+func powInts[T integer](dst, a, b []T) {
+	for i, v := range a {
+		e, p := b[i], T(1)
+		if e < 0 { // only 1 and -1 have powers that are not 0
+			if v != 1 && v+1 != 0 {
+				p = 0
+			}
+			e = -(e % 2)
+		}
+		for ; e > 0; e /= 2 {
+			if e%2 == 1 {
+				p *= v
+			}
+			v *= v
+		}
+		dst[i] = p
+	}
+}
+
+func (Pow) Name() string                    { return "Pow" }
+func (Pow) Infer(in []Type) ([]Type, error) { return inferBinary("Pow", &powLoops, in) }
+func (Pow) Eval(x *Exec, out, in []*Tensor) error {
+	return evalBinary(x, &powLoops, out[0], in[0], in[1])
+}
+func (Pow) inPlace() []int { return []int{0, 1} }
