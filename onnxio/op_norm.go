@@ -90,3 +90,8 @@ func (c *call) layerNorm(op graph.LayerNorm, x *graph.Value) []*graph.Value {
 	}
 	return c.applyAll(op, append([]*graph.Value{x}, params...)...)
 }
+
+func opLRN(c *call) []*graph.Value {
+	return one(c.apply(graph.LRN{Size: c.int("size", 0), Alpha: float64(c.float("alpha", 1e-4)), Beta: float64(c.float("beta", 0.75)),
+		Bias: float64(c.float("bias", 1))}, c.value(0)))
+}

@@ -148,3 +148,15 @@ func (c *call) resize(r graph.Resize, x *graph.Value, scales []float64) *graph.V
 	}
 	return c.apply(r, x)
 }
+
+// opGridSample: opset 20 renamed the modes and allowed other than two spatial axes.
+func opGridSample(c *call) []*graph.Value {
+	g := graph.GridSample{Mode: c.str("mode", "linear"), Padding: c.str("padding_mode", "zeros"), AlignCorners: c.bool("align_corners", 0)}
+	switch g.Mode {
+	case "bilinear":
+		g.Mode = "linear"
+	case "bicubic":
+		g.Mode = "cubic"
+	}
+	return one(c.apply(g, c.value(0), c.value(1)))
+}

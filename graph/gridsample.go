@@ -1,0 +1,157 @@
+package graph
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// GridSample samples x (N x C x spatial, up to three spatial axes) at the positions in grid (N x result's spatial x
+// axes), as ONNX's GridSample (opset 20) defines it. A position lists the last axis first; -1 and 1 are the outer edges of the first and last elements, or with
+// AlignCorners their centres.
+type GridSample struct {
+	Mode         string // "nearest", "linear" or "cubic"
+	Padding      string // what lies outside: "zeros", "border" or "reflection"
+	AlignCorners bool
+}
+
+func (GridSample) Name() string { return "GridSample" }
+
+func (g GridSample) Infer(in []Type) ([]Type, error) {
+	if err := wantOperands("GridSample", in, 2, 2); err != nil {
+		return nil, err
+	}
+	x, grid := in[0], in[1]
+	n := x.Rank() - 2
+	if n < 1 || n > 3 || grid.Rank() != n+2 || grid.Shape[0] != x.Shape[0] || grid.Shape[n+1] != n || !grid.DType.IsFloat() {
+		return nil, fmt.Errorf("GridSample of %v with positions %v: they should be N x C x spatial, up to three axes, and floating-point N x spatial x axes", x, grid)
+	}
+	if !slices.Contains([]string{"nearest", "linear", "cubic"}, g.Mode) || !slices.Contains([]string{"zeros", "border", "reflection"}, g.Padding) {
+		return nil, fmt.Errorf("GridSample with mode %q and padding %q: they should be nearest, linear or cubic, and zeros, border or reflection", g.Mode, g.Padding)
+	}
+	return []Type{{x.DType, slices.Concat(x.Shape[:2], grid.Shape[1:n+1])}}, nil
+}
+
+func (g GridSample) Eval(x *Exec, out, in []*Tensor) error {
+	dst, src := out[0], in[0]
+	if src.dtype == Float32 {
+		sampleGrid(x, g, dst.shape, Data[float32](dst), src.shape, Data[float32](src), in[1])
+		return nil
+	}
+	s, d := NewTensor(Float64, src.shape...), NewTensor(Float64, dst.shape...)
+	convert(s, src)
+	sampleGrid(x, g, d.shape, Data[float64](d), s.shape, Data[float64](s), in[1])
+	convert(dst, d)
+	return nil
+}
+
+func sampleGrid[T float](x *Exec, g GridSample, outShape []int, dst []T, shape []int, src []T, grid *Tensor) {
+	size := shape[2:]
+	n, channels := len(size), shape[1]
+	area, _ := Numel(size)
+	outArea, _ := Numel(outShape[2:])
+	at := func(i, axis int) float64 { // the position of point i along an axis
+		if f, ok := grid.data.([]float32); ok {
+			return float64(unnormalize(f[i*n+n-1-axis], size[axis], g.AlignCorners))
+		}
+		return unnormalize(Data[float64](grid)[i*n+n-1-axis], size[axis], g.AlignCorners)
+	}
+	x.parallel(shape[0]*outArea, max(1, grain/8/max(channels, 1)), func(lo, hi int) {
+		offsets, weights := make([]int, 0, 64), make([]T, 0, 64)
+		for i := lo; i < hi; i++ {
+			offsets, weights = append(offsets[:0], 0), append(weights[:0], 1)
+			for axis, d := range size {
+				// Each tap so far meets each of this axis.
+				taps, w, k := g.taps(at(i, axis), d)
+				m := len(offsets)
+				for t := range k {
+					for j := 0; j < m && taps[t] >= 0; j++ {
+						offsets, weights = append(offsets, offsets[j]*d+taps[t]), append(weights, weights[j]*T(w[t]))
+					}
+				}
+				offsets, weights = slices.Delete(offsets, 0, m), slices.Delete(weights, 0, m)
+			}
+			sample, o := i/outArea*channels, i%outArea
+			for c := range channels {
+				var sum T
+				plane := src[(sample+c)*area:]
+				for t, off := range offsets {
+					sum += weights[t] * plane[off]
+				}
+				dst[(sample+c)*outArea+o] = sum
+			}
+		}
+	})
+}
+
+// unnormalize computes in the grid's own type, because rounding decides which element is the nearest.
+func unnormalize[T float](v T, size int, alignCorners bool) T {
+	if alignCorners {
+		return (v + 1) / 2 * T(size-1)
+	}
+	return (T((v+1)*T(size)) - 1) / 2 // the conversion keeps compilers from rounding once for both operations
+}
+
+// taps returns the k elements of an axis that a position takes, -1 for none, and their weights.
+func (g GridSample) taps(p float64, size int) (at [4]int, w [4]float64, k int) {
+	const far = 1 << 24
+	if !(p > -far) { // NaN too
+		p = -far
+	}
+	p = min(p, far)
+	lo, hi := -0.5, float64(size)-0.5
+	if g.AlignCorners {
+		lo, hi = 0, float64(size)-1
+	}
+	if g.Mode == "nearest" {
+		p = math.RoundToEven(p)
+	}
+	if p < lo || p > hi {
+		switch g.Padding {
+		case "border":
+			p = min(max(p, 0), float64(size-1))
+		case "reflection":
+			p = mirror(p, lo, hi)
+		}
+	}
+	first := math.Floor(p)
+	switch t := p - first; g.Mode {
+	case "nearest":
+		k, w[0] = 1, 1
+		first = math.Trunc(p)
+	case "linear":
+		k, w[0], w[1] = 2, 1-t, t
+	default:
+		k = 4
+		for i := range w {
+			w[i] = keys(t-float64(i-1), -0.75)
+		}
+		first--
+	}
+	for i := range k {
+		q := first + float64(i)
+		switch g.Padding {
+		case "border":
+			q = min(max(q, 0), float64(size-1))
+		case "reflection":
+			q = math.Trunc(mirror(q, lo, hi))
+		}
+		if at[i] = int(q); at[i] >= size {
+			at[i] = -1
+		}
+		at[i] = max(at[i], -1)
+	}
+	return at, w, k
+}
+
+// mirror reflects p at lo and hi until it lies between them.
+func mirror(p, lo, hi float64) float64 {
+	if hi <= lo {
+		return lo
+	}
+	if p >= lo && p <= hi {
+		return p
+	}
+	p = math.Mod(math.Abs(p-lo), 2*(hi-lo))
+	return lo + min(p, 2*(hi-lo)-p)
+}
