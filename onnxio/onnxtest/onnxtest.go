@@ -46,8 +46,9 @@ func (r Result) String() string {
 
 // Tolerances of the ONNX project's own runner: |got-want| <= Absolute + Relative*|want|.
 const (
-	Relative = 1e-3
-	Absolute = 1e-7
+	Relative         = 1e-3
+	RelativeBFloat16 = 1.0 / 64 // two units in the last place
+	Absolute         = 1e-7
 )
 
 // Find lists the case folders at and under dir in lexical order.
@@ -131,7 +132,11 @@ func runSet(ctx context.Context, p *onnxio.Program, set string) (float64, error)
 	}
 	largest := 0.0
 	for name, w := range want {
-		diff, err := Compare(got[name], w, Relative, Absolute)
+		relative := Relative
+		if w.DType() == graph.BFloat16 {
+			relative = RelativeBFloat16
+		}
+		diff, err := Compare(got[name], w, relative, Absolute)
 		if err != nil {
 			return 0, fmt.Errorf("output %q: %w", name, err)
 		}
