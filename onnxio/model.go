@@ -71,7 +71,7 @@ type Graph struct {
 	pb     *onnxpb.GraphProto
 	dense  map[string]*onnxpb.TensorProto
 	sparse map[string]*onnxpb.SparseTensorProto
-	free   map[string]string // names used here and defined outside, each with what uses it
+	free   map[string]label // names used here and defined outside, each with what uses it
 }
 
 // Free returns the names of the outer values that a nested graph uses, in no particular order.

@@ -22,13 +22,13 @@ func (v *viewer) graph(pb *onnxpb.GraphProto) (*Graph, error) {
 		dense: map[string]*onnxpb.TensorProto{}, sparse: map[string]*onnxpb.SparseTensorProto{}}
 	sc := scope{}
 	for _, t := range pb.GetInitializer() {
-		if err := sc.define(t.GetName(), "an initialiser", outer); err != nil {
+		if err := sc.define(t.GetName(), called("an initialiser"), outer); err != nil {
 			return nil, err
 		}
 		g.dense[t.GetName()] = t
 	}
 	for _, t := range pb.GetSparseInitializer() {
-		if err := sc.define(t.GetValues().GetName(), "a sparse initialiser", outer); err != nil {
+		if err := sc.define(t.GetValues().GetName(), called("a sparse initialiser"), outer); err != nil {
 			return nil, err
 		}
 		g.sparse[t.GetValues().GetName()] = t
@@ -41,7 +41,7 @@ func (v *viewer) graph(pb *onnxpb.GraphProto) (*Graph, error) {
 			g.Optional = append(g.Optional, valueInfo(in))
 			continue
 		}
-		if err := sc.define(name, "a graph input", outer); err != nil {
+		if err := sc.define(name, called("a graph input"), outer); err != nil {
 			return nil, err
 		}
 		g.Inputs = append(g.Inputs, valueInfo(in))
@@ -60,7 +60,7 @@ func (v *viewer) body(pb *onnxpb.FunctionProto) (*Graph, error) {
 	g := &Graph{Name: pb.GetName(), model: v.model}
 	sc := scope{}
 	for _, name := range pb.GetInput() {
-		if err := sc.define(name, "an input", outer); err != nil {
+		if err := sc.define(name, called("an input"), outer); err != nil {
 			return nil, err
 		}
 		g.Inputs = append(g.Inputs, ValueInfo{Name: name})
@@ -84,22 +84,27 @@ func (g *Graph) closed() error {
 	}
 	names := g.Free()
 	slices.Sort(names)
-	return fmt.Errorf("%s %q, which nothing produces", g.free[names[0]], names[0])
+	return fmt.Errorf("%s %q, which nothing produces", g.free[names[0]](), names[0])
 }
 
 // scope says what defines each value of a graph.
 type scope map[string]definition
 
 type definition struct {
-	by   string
+	by   label
 	node int // index of the node, or outer
 }
 
+// label makes what errors call something: names may be long, and are few that errors need.
+type label func() string
+
+func called(s string) label { return func() string { return s } }
+
 const outer = -1
 
-func (s scope) define(name, by string, node int) error {
+func (s scope) define(name string, by label, node int) error {
 	if old, dup := s[name]; dup {
-		return fmt.Errorf("value %q is defined twice, by %s and by %s", name, old.by, by)
+		return fmt.Errorf("value %q is defined twice, by %s and by %s", name, old.by(), by())
 	}
 	s[name] = definition{by, node}
 	return nil
@@ -118,16 +123,16 @@ func (v *viewer) nodes(g *Graph, pbs []*onnxpb.NodeProto, sc scope) error {
 			if out == "" {
 				continue
 			}
-			if err := sc.define(out, n.Label(), i); err != nil {
+			if err := sc.define(out, n.Label, i); err != nil {
 				return err
 			}
 		}
 	}
-	g.free = map[string]string{}
+	g.free = map[string]label{}
 	before := make([][]int, len(g.Nodes)) // the nodes whose outputs each node uses
-	use := func(name, user string, i int) {
+	use := func(name string, user label, i int) {
 		d, ok := sc[name]
-		if !ok && g.free[name] == "" {
+		if !ok && g.free[name] == nil {
 			g.free[name] = user
 		}
 		if ok && d.node != outer {
@@ -137,7 +142,7 @@ func (v *viewer) nodes(g *Graph, pbs []*onnxpb.NodeProto, sc scope) error {
 	for i, n := range g.Nodes {
 		for _, in := range n.Inputs {
 			if in != "" {
-				use(in, n.Label()+" uses", i)
+				use(in, func() string { return n.Label() + " uses" }, i)
 			}
 		}
 		for _, sub := range n.graphs() {
@@ -147,8 +152,8 @@ func (v *viewer) nodes(g *Graph, pbs []*onnxpb.NodeProto, sc scope) error {
 		}
 	}
 	for _, out := range g.Outputs {
-		if _, ok := sc[out.Name]; !ok && g.free[out.Name] == "" {
-			g.free[out.Name] = fmt.Sprintf("graph %q has the output", g.Name)
+		if _, ok := sc[out.Name]; !ok && g.free[out.Name] == nil {
+			g.free[out.Name] = func() string { return fmt.Sprintf("graph %q has the output", g.Name) }
 		}
 	}
 	order, cyclic := topological(before)
