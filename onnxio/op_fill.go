@@ -15,11 +15,15 @@ func opConstantOfShape(c *call) []*graph.Value {
 			c.failf("value %v should be one element", v.Type())
 		}
 	}
-	return one(c.apply(graph.Expand{Shape: c.constInts(0)}, c.reshape(c.constant(v))))
+	shape := c.constInts(0)
+	if n, ok := graph.Numel(shape); !ok || n > maxFill {
+		c.failf("a constant of shape %v is not possible", shape)
+	}
+	return one(c.expand(c.reshape(c.constant(v)), shape...))
 }
 
-// maxRange bounds the elements of a Range, all of which are constants of the graph.
-const maxRange = 1 << 28
+// maxFill bounds the elements that a few bytes of a model can ask for: they are constants of the graph.
+const maxFill = 1 << 26
 
 // opRange: opset 27 added float16 and bfloat16, computed in float32.
 func opRange(c *call) []*graph.Value {
@@ -60,7 +64,7 @@ func opRange(c *call) []*graph.Value {
 func floatRange[T float32 | float64](c *call, bounds []*graph.Tensor) *graph.Tensor {
 	start, limit, delta := graph.Data[T](bounds[0])[0], graph.Data[T](bounds[1])[0], graph.Data[T](bounds[2])[0]
 	n := math.Ceil(float64(limit-start) / float64(delta))
-	if !(n <= maxRange) {
+	if !(n <= maxFill) {
 		c.failf("a range from %v to %v in steps of %v would have %v elements", start, limit, delta, n)
 	}
 	t := make([]T, int(max(n, 0)))
@@ -81,7 +85,7 @@ func intRange[T int16 | int32 | int64](c *call, bounds []*graph.Tensor) *graph.T
 	case delta < 0 && start > limit:
 		n = (uint64(start)-uint64(limit)-1)/-uint64(delta) + 1
 	}
-	if n > maxRange {
+	if n > maxFill {
 		c.failf("a range from %v to %v in steps of %v would have %v elements", start, limit, delta, n)
 	}
 	t := make([]T, n)
