@@ -38,17 +38,17 @@ func (c Concat) Eval(x *Exec, out, in []*Tensor) error {
 	at := 0
 	for _, t := range in {
 		n := t.shape[c.Axis] * inner
-		moveData(mover4{concat[uint8](rows, width, at, n), concat[uint16](rows, width, at, n), concat[uint32](rows, width, at, n), concat[uint64](rows, width, at, n)}, out[0], t)
+		if t.Len() > 0 {
+			p := panels{rows: rows, cols: n, toRow: width, row: n, col: 1}
+			moveData(mover4{concat[uint8](x, p, at), concat[uint16](x, p, at), concat[uint32](x, p, at), concat[uint64](x, p, at)}, out[0], t)
+		}
 		at += n
 	}
 	return nil
 }
 
-// concat returns a function that copies rows of n elements into rows of width elements, from column at on.
-func concat[T any](rows, width, at, n int) func(dst, src []T) {
-	return func(dst, src []T) {
-		for r := range rows {
-			copy(dst[r*width+at:][:n], src[r*n:])
-		}
-	}
+// concat returns a function that copies the source into columns of the result, from column at on.
+func concat[T any](x *Exec, p panels, at int) func(dst, src []T) {
+	move := movePanels[T](x, p)
+	return func(dst, src []T) { move(dst[at:], src) }
 }
