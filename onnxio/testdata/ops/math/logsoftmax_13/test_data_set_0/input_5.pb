@@ -1,0 +1,1 @@
+	Bx7_0J$ïžxDþyDÓyDoUzDt°yDy(zDÆ{DŠ{D˜zD
