@@ -109,7 +109,9 @@ func (g GridSample) taps(p float64, size int) (at [4]int, w [4]float64, k int) {
 	if p < lo || p > hi {
 		switch g.Padding {
 		case "border":
-			p = min(max(p, 0), float64(size-1))
+			if g.Mode != "cubic" { // as PyTorch and ONNX Runtime: there only the elements taken are clamped
+				p = min(max(p, 0), float64(size-1))
+			}
 		case "reflection":
 			p = mirror(p, lo, hi)
 		}

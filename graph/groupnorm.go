@@ -49,7 +49,7 @@ func (g GroupNorm) Eval(x *Exec, out, in []*Tensor) error {
 
 func (GroupNorm) inPlace() []int { return []int{0} }
 
-func groupNorm[T float](x *Exec, g GroupNorm, out *Tensor, in []*Tensor, moments func([]T) (mean, square float64), standardize func(dst, a []T, mean, scale, bias T)) {
+func groupNorm[T float](x *Exec, g GroupNorm, out *Tensor, in []*Tensor, moments func([]T) (mean, square float64), standardize func(dst, a []T, mean, scale, bias float64)) {
 	channels := in[0].shape[1]
 	area, _ := Numel(in[0].shape[2:])
 	n := channels / g.Groups * area // of a group
@@ -60,7 +60,7 @@ func groupNorm[T float](x *Exec, g GroupNorm, out *Tensor, in []*Tensor, moments
 			factor := inverseRoot(square-mean*mean, g.Epsilon)
 			for at := r * n; at < (r+1)*n; at += area {
 				c := at / area % channels
-				standardize(dst[at:at+area], a[at:at+area], T(mean), T(factor*float64(scale[c])), bias[c])
+				standardize(dst[at:at+area], a[at:at+area], mean, factor*float64(scale[c]), float64(bias[c]))
 			}
 		}
 	})
@@ -81,12 +81,15 @@ func moments64(a []float64) (mean, square float64) {
 
 func inverseRoot(variance, epsilon float64) float64 { return 1 / math.Sqrt(max(variance, 0)+epsilon) }
 
-// standardize32 sets dst = (a - mean)*scale + bias. The difference comes first: where the mean is large, it is exact.
-func standardize32(dst, a []float32, mean, scale, bias float32) {
+// standardize32 sets dst = (a - mean)*scale + bias. The difference comes first, because it is exact where the mean is
+// large; what rounding takes from the mean goes into the bias.
+func standardize32(dst, a []float32, mean, scale, bias float64) {
+	m := float32(mean)
+	s, b := float32(scale), float32(bias+(float64(m)-mean)*scale)
 	for len(dst) > 0 {
 		n := min(len(dst), chunk)
-		kernel.SubScalar(dst[:n], a[:n], mean)
-		kernel.ScaleShift(dst[:n], dst[:n], scale, bias)
+		kernel.SubScalar(dst[:n], a[:n], m)
+		kernel.ScaleShift(dst[:n], dst[:n], s, b)
 		dst, a = dst[n:], a[n:]
 	}
 }

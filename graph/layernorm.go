@@ -60,7 +60,7 @@ func (l LayerNorm) Eval(x *Exec, out, in []*Tensor) error {
 func (LayerNorm) inPlace() []int { return []int{0} }
 
 func layerNorm[T float](x *Exec, l LayerNorm, out, in []*Tensor, moments func([]T) (mean, square float64),
-	standardize func(dst, a []T, mean, scale, bias T), mul, add func(dst, a, b []T)) {
+	standardize func(dst, a []T, mean, scale, bias float64), mul, add func(dst, a, b []T)) {
 	rows, _ := Numel(in[0].shape[:l.Axis])
 	n, _ := Numel(in[0].shape[l.Axis:])
 	dst, a := Data[T](out[0]), Data[T](in[0])
@@ -73,7 +73,7 @@ func layerNorm[T float](x *Exec, l LayerNorm, out, in []*Tensor, moments func([]
 				mean = 0
 			}
 			factor := inverseRoot(square-mean*mean, l.Epsilon)
-			standardize(row, a[r*n:(r+1)*n], T(mean), T(factor), 0)
+			standardize(row, a[r*n:(r+1)*n], mean, factor, 0)
 			if len(in) > 1 {
 				mul(row, row, Data[T](in[1]))
 			}

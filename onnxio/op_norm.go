@@ -95,3 +95,22 @@ func opLRN(c *call) []*graph.Value {
 	return one(c.apply(graph.LRN{Size: c.int("size", 0), Alpha: float64(c.float("alpha", 1e-4)), Beta: float64(c.float("beta", 0.75)),
 		Bias: float64(c.float("bias", 1))}, c.value(0)))
 }
+
+// opLpNormalization: a norm of 0 leaves zeros.
+func opLpNormalization(c *call) []*graph.Value {
+	x := c.value(0)
+	dt := x.Type().DType
+	axes := []int{c.axis(c.int("axis", -1), c.rank(0))}
+	x = c.cast(x, wide(dt))
+	var norm *graph.Value
+	switch p := c.int("p", 2); p {
+	case 1:
+		norm = c.apply(graph.Reduce{By: graph.ReduceAdd, Axes: axes}, c.apply(graph.Abs{}, x))
+	case 2:
+		norm = c.apply(graph.Sqrt{}, c.apply(graph.Reduce{By: graph.ReduceAdd, Axes: axes}, c.apply(graph.Mul{}, x, x)))
+	default:
+		c.failf("p %d should be 1 or 2", p)
+	}
+	norm = c.apply(graph.Max{}, norm, c.scalar(wide(dt), 1e-37))
+	return one(c.cast(c.apply(graph.Div{}, x, norm), dt))
+}

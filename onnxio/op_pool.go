@@ -1,10 +1,6 @@
 package onnxio
 
-import (
-	"slices"
-
-	"github.com/gansr/gansr/graph"
-)
+import "github.com/gansr/gansr/graph"
 
 // poolWindow reads the window of a pool. Opset 10 added ceil_mode and, for MaxPool, dilations; the others got them in
 // opsets 18 (LpPool) and 19 (AveragePool).
@@ -31,20 +27,25 @@ func opLpPool(c *call) []*graph.Value {
 	return one(c.apply(graph.LpPool{Sliding: c.poolWindow(), P: c.int("p", 2)}, c.value(0)))
 }
 
-// opGlobalPool is a pool whose window is the whole image.
+// opGlobalPool reduces all spatial axes.
 func opGlobalPool(c *call) []*graph.Value {
 	x := c.value(0)
-	n := c.rank(0) - 2
-	if n < 1 {
-		c.failf("input %v should have a batch, channels and spatial axes", x.Type())
+	dt := x.Type().DType
+	var axes []int
+	for k := 2; k < c.rank(0); k++ {
+		axes = append(axes, k)
 	}
-	ones := slices.Repeat([]int{1}, n)
-	w := graph.Sliding{Kernel: c.shape(0)[2:], Strides: ones, Dilations: ones, Pads: make([]int, 2*n)}
 	switch c.Name {
 	case "GlobalMaxPool":
-		return one(c.apply(graph.MaxPool{Sliding: w}, x))
-	case "GlobalLpPool":
-		return one(c.apply(graph.LpPool{Sliding: w, P: c.int("p", 2)}, x))
+		return one(c.apply(graph.Reduce{By: graph.ReduceMax, Axes: axes}, x))
+	case "GlobalAveragePool":
+		return one(c.apply(graph.Reduce{By: graph.ReduceMean, Axes: axes}, x))
 	}
-	return one(c.apply(graph.AveragePool{Sliding: w}, x))
+	p := c.int("p", 2)
+	if p < 1 {
+		c.failf("p %d should be 1 or more", p)
+	}
+	x = c.apply(graph.Abs{}, c.cast(x, wide(dt)))
+	sum := c.apply(graph.Reduce{By: graph.ReduceAdd, Axes: axes}, c.apply(graph.Pow{}, x, c.scalar(wide(dt), float64(p))))
+	return one(c.cast(c.apply(graph.Pow{}, sum, c.scalar(wide(dt), 1/float64(p))), dt))
 }

@@ -58,6 +58,7 @@ var operators = map[string]operator{
 	"LessOrEqual":           opNumpyBinary,
 	"Log":                   opUnary,
 	"LogSoftmax":            opSoftmax,
+	"LpNormalization":       opLpNormalization,
 	"LpPool":                opLpPool,
 	"MatMul":                opMatMul,
 	"Max":                   opVariadic,

@@ -1,0 +1,1 @@
+By0JNW>Pgg-ggjepykxy{=
