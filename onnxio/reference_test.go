@@ -113,7 +113,7 @@ func TestPublishedNetworks(t *testing.T) {
 				in := map[string]*graph.Tensor{}
 				for _, i := range p.Model().Graph().Inputs {
 					if name := fmt.Sprintf("in.%d.%s", k, i.Name); slices.Contains(rec.Names(), name) {
-						in[i.Name] = rec.floats(t, name)
+						in[i.Name] = rec.floats(t, name).Converted(i.DType)
 					}
 				}
 				if len(in) == 0 && k > 0 {
@@ -129,7 +129,7 @@ func TestPublishedNetworks(t *testing.T) {
 					if s := strings.Join(strings.Fields(fmt.Sprint(got.Shape())), ", "); s != rec.meta[fmt.Sprintf("shape.%d.%s", k, o.Name)] {
 						t.Fatalf("run %d: shape %s, want %s", k, s, rec.meta[fmt.Sprintf("shape.%d.%s", k, o.Name)])
 					}
-					e := largestError(graph.Data[float32](got), want, 7)
+					e := largestError(graph.Data[float32](got.Converted(graph.Float32)), want, 7)
 					t.Logf("run %d: largest error %.2g", k, e)
 					if !(e <= 1e-4) {
 						t.Errorf("run %d: largest error %.3g", k, e)

@@ -22,6 +22,8 @@ type translator struct {
 	feed    []*graph.Tensor // values of inputs; nil when only types are known
 	pins    []pin
 	pinned  map[*graph.Value]*graph.Value
+	// rounding keeps 16-bit floating-point values as they are, see Rounding.
+	rounding bool
 	// operators is the registry, which refers to methods of translator itself.
 	operators map[string]operator
 }
@@ -83,7 +85,7 @@ func (t *translator) lookup(s *env, name string) (*graph.Value, error) {
 				return nil, err
 			}
 			if w != nil {
-				v = t.b.Constant(name, w)
+				v = t.constant(name, w)
 				s.values[name] = v
 			}
 		}
@@ -136,6 +138,14 @@ func (t *translator) function(f *Function, c *call) ([]*graph.Value, error) {
 		}
 	}
 	return t.graph(s)
+}
+
+// constant adds a constant, widened as Rounding says.
+func (t *translator) constant(name string, w *graph.Tensor) *graph.Value {
+	if w.DType().IsHalf() && !t.rounding {
+		w = w.Converted(graph.Float32)
+	}
+	return t.b.Constant(name, w)
 }
 
 // pin returns the value that v has in this run, and treats it as constant from here on.
@@ -328,7 +338,7 @@ func (c *call) applyAll(op graph.Operator, in ...*graph.Value) []*graph.Value {
 }
 
 // constant adds a constant tensor.
-func (c *call) constant(t *graph.Tensor) *graph.Value { return c.t.b.Constant(c.Name, t) }
+func (c *call) constant(t *graph.Tensor) *graph.Value { return c.t.constant(c.Name, t) }
 
 // scalar adds a 0-d constant of type dt.
 func (c *call) scalar(dt graph.DType, v float64) *graph.Value {

@@ -94,7 +94,7 @@ func run(ctx context.Context, dir string, workers *graph.Workers) (float64, erro
 	if err != nil {
 		return 0, err
 	}
-	p, err := onnxio.NewProgram(m, workers)
+	p, err := onnxio.NewProgram(m, workers, onnxio.Rounding())
 	if err != nil {
 		return 0, err
 	}
