@@ -283,7 +283,8 @@ func (l *lister) compare() {
 			if k != i && l.o.Suffix != "" && !l.file {
 				drop[k] = true
 			} else {
-				j.err, j.skip = fmt.Errorf("%s: its result would overwrite the input %s", j.in, l.jobs[k].in), false
+				j.err = fmt.Errorf("%s: its result would overwrite the input %s", j.in, l.jobs[k].in)
+				continue
 			}
 		}
 		if k, ok := outputs[out]; ok {

@@ -65,7 +65,7 @@ func (f *Facts) plan(r request) (Plan, error) {
 	if f.WholeImage != "" {
 		why := "a tile size was given"
 		if r.tile == 0 {
-			why = fmt.Sprintf("the whole takes %d MiB of %d", p.Memory>>20, r.budget>>20)
+			why = fmt.Sprintf("the whole takes %s of %s", mib(p.Memory), mib(r.budget))
 		}
 		p.Warnings = append(p.Warnings, fmt.Sprintf("tiles may show seams: %s, and %s", f.WholeImage, why))
 	}
@@ -86,8 +86,8 @@ func (f *Facts) plan(r request) (Plan, error) {
 		}
 		smaller := roundUp(core/2, m)
 		if smaller < minCore || smaller == core {
-			return p, fmt.Errorf("upscale: a photo of %dx%d pixels takes %d MiB even in tiles of %dx%d, the memory limit leaves %d MiB",
-				r.size.X, r.size.Y, p.Memory>>20, p.Tile.X, p.Tile.Y, r.budget>>20)
+			return p, fmt.Errorf("upscale: a photo of %dx%d pixels takes %s even in tiles of %dx%d, the memory limit leaves %s",
+				r.size.X, r.size.Y, mib(p.Memory), p.Tile.X, p.Tile.Y, mib(r.budget))
 		}
 		core = smaller
 	}
@@ -109,8 +109,8 @@ func (f *Facts) planFixed(p *Plan, r request) error {
 	}
 	p.cut(r.size)
 	if p.Memory = r.cost(p.Tile, p.tallest()); p.Memory > r.budget {
-		return fmt.Errorf("upscale: the model's fixed size %dx%d takes %d MiB, the memory limit leaves %d MiB",
-			p.Tile.X, p.Tile.Y, p.Memory>>20, r.budget>>20)
+		return fmt.Errorf("upscale: the model's fixed size %dx%d takes %s, the memory limit leaves %s",
+			p.Tile.X, p.Tile.Y, mib(p.Memory), mib(r.budget))
 	}
 	return nil
 }
@@ -176,3 +176,5 @@ func (p *Plan) tallest() int {
 }
 
 func roundUp(n, multiple int) int { return (n + multiple - 1) / multiple * multiple }
+
+func mib(bytes int64) string { return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20)) }
