@@ -144,6 +144,30 @@ func TestPad(t *testing.T) {
 	}
 }
 
+// On several threads the same elements move to the same places.
+func TestMoveInParallel(t *testing.T) {
+	w := NewWorkers(3)
+	defer w.Close()
+	for _, op := range []Operator{
+		Transpose{Perm: []int{2, 0, 3, 1}},
+		Transpose{Perm: []int{0, 2, 3, 1}},
+		Slice{Starts: []int{1, 0, 99, 0}, Sizes: []int{1, 16, 50, 70}, Steps: []int{1, 1, -2, 1}},
+		DepthToSpace{Block: 4},
+		Pad{Mode: PadReflect, Begin: []int{0, 0, 2, 2}, End: []int{0, 0, 2, 2}},
+		Expand{Shape: []int{2, 16, 100, 70}},
+	} {
+		in := count(2, 16, 100, 70)
+		want := apply(t, op, in)[0]
+		got := NewTensor(Float32, want.shape...)
+		if err := op.Eval(&Exec{Pool: w}, []*Tensor{got}, []*Tensor{in}); err != nil {
+			t.Fatal(err)
+		}
+		if !Equal(got, want) {
+			t.Errorf("%#v differs", op)
+		}
+	}
+}
+
 func TestMoveErrors(t *testing.T) {
 	x := Type{Float32, []int{2, 3}}
 	for want, op := range map[string]Operator{

@@ -1,9 +1,6 @@
 package graph
 
-import (
-	"fmt"
-	"slices"
-)
+import "fmt"
 
 // Reduction says how an update is combined with the element it goes to.
 type Reduction string
@@ -28,71 +25,6 @@ func (r Reduction) check(op string, dt DType) error {
 		return nil
 	}
 	return fmt.Errorf("%s: reduction %q is unknown; it should be none, add, mul, max or min", op, r)
-}
-
-// ScatterND is the first operand with parts of it combined with those of the third; each row along the last axis of the second
-// holds the position of a part on the first axes.
-type ScatterND struct{ Reduction Reduction }
-
-func (ScatterND) Name() string { return "ScatterND" }
-
-func (s ScatterND) Infer(in []Type) ([]Type, error) {
-	if err := wantOperands("ScatterND", in, 3, 3); err != nil {
-		return nil, err
-	}
-	if err := wantIndices("ScatterND", in[1]); err != nil {
-		return nil, err
-	}
-	data, idx := in[0].Shape, in[1].Shape
-	last := len(idx) - 1
-	if last < 0 || idx[last] > len(data) || in[2].DType != in[0].DType || !slices.Equal(in[2].Shape, slices.Concat(idx[:last], data[idx[last]:])) {
-		return nil, fmt.Errorf("ScatterND into %v with indices %v: updates %v do not fit", in[0], in[1], in[2])
-	}
-	return []Type{{in[0].DType, slices.Clone(data)}}, s.Reduction.check("ScatterND", in[0].DType)
-}
-
-func (s ScatterND) Eval(_ *Exec, out, in []*Tensor) error {
-	at, err := partOffsets(in[0].shape, in[1], 0)
-	if err != nil {
-		return err
-	}
-	depth := in[1].shape[len(in[1].shape)-1]
-	n, _ := Numel(in[0].shape[depth:])
-	copyTensor(out[0], in[0])
-	s.Reduction.scatter(out[0], in[2], at, n)
-	return nil
-}
-
-// ScatterElements is the first operand with elements of it combined with those of the third, whose position they have but for Axis,
-// where the second operand says it.
-type ScatterElements struct {
-	Axis      int // not negative
-	Reduction Reduction
-}
-
-func (ScatterElements) Name() string { return "ScatterElements" }
-
-func (s ScatterElements) Infer(in []Type) ([]Type, error) {
-	if err := wantOperands("ScatterElements", in, 3, 3); err != nil {
-		return nil, err
-	}
-	if err := wantElementIndices("ScatterElements", in[0], in[1], s.Axis); err != nil {
-		return nil, err
-	}
-	if in[2].DType != in[0].DType || !slices.Equal(in[1].Shape, in[2].Shape) {
-		return nil, fmt.Errorf("ScatterElements into %v with indices %v: updates %v do not fit", in[0], in[1], in[2])
-	}
-	return []Type{{in[0].DType, slices.Clone(in[0].Shape)}}, s.Reduction.check("ScatterElements", in[0].DType)
-}
-
-func (s ScatterElements) Eval(_ *Exec, out, in []*Tensor) error {
-	at, err := elementOffsets(in[0].shape, in[1], s.Axis)
-	if err != nil {
-		return err
-	}
-	copyTensor(out[0], in[0])
-	s.Reduction.scatter(out[0], in[2], at, 1)
-	return nil
 }
 
 // scatter combines each run of n elements of updates with that of dst which begins at the element at.
