@@ -70,6 +70,42 @@ func (t *tracer) operator(op Operator, in []footprint, args []*Value, v *Value) 
 		return f, nil
 	case MatMul:
 		return t.matMul(op, in, shape)
+	case ConvTranspose:
+		for i, stride := range op.Strides {
+			// Position o takes what lies at (o + pad - offset) / stride for the offsets of the kernel.
+			s, pad := float64(stride), float64(op.Pads[i])
+			reach := float64((args[1].typ.Shape[2+i] - 1) * op.Dilations[i])
+			if err := f.move(2+i, shape[2+i], 1/s, (pad-reach)/s, pad/s); err != nil {
+				return f, err
+			}
+		}
+		return f, t.drop(&f, 1, shape[1], op.Name())
+	case MaxPool:
+		return f, t.pool(&f, op.Name(), shape, op.Sliding)
+	case AveragePool:
+		return f, t.pool(&f, op.Name(), shape, op.Sliding)
+	case LpPool:
+		return f, t.pool(&f, op.Name(), shape, op.Sliding)
+	case Resize:
+		return f, t.resize(&f, op, args[0].typ.Shape)
+	case CumSum:
+		return f, t.mix(&f, op.Axis, op.Name())
+	case LayerNorm:
+		for k := op.Axis; k < len(shape); k++ {
+			if err := t.mix(&f, k, op.Name()); err != nil {
+				return f, err
+			}
+		}
+		return f, nil
+	case GroupNorm:
+		for k := 1; k < len(shape); k++ {
+			if err := t.mix(&f, k, op.Name()); err != nil {
+				return f, err
+			}
+		}
+		return f, nil
+	case LRN:
+		return f, t.mix(&f, 1, op.Name())
 	case Softmax:
 		return f, t.mix(&f, op.Axis, op.Name())
 	case ArgMax:
@@ -108,6 +144,42 @@ func (t *tracer) slide(f *footprint, op string, shape, kernel, strides, dilation
 	}
 	if mixed {
 		return t.drop(f, 1, shape[1], op)
+	}
+	return nil
+}
+
+func (t *tracer) pool(f *footprint, op string, shape []int, s Sliding) error {
+	return t.slide(f, op, shape, s.Kernel, s.Strides, s.Dilations, s.Pads, false)
+}
+
+func (t *tracer) resize(f *footprint, op Resize, from []int) error {
+	t.coordinates = t.coordinates || op.WholeImage()
+	for k, size := range op.Sizes {
+		scale := op.Scales[k]
+		if size == from[k] && scale == 1 || !f.spatial(k) {
+			continue
+		}
+		if op.Coordinates == "tf_crop_and_resize" {
+			return whole("a Resize crops the image")
+		}
+		radius := map[string]float64{"nearest": 1, "linear": 1, "cubic": 2}[op.Mode]
+		if op.Antialias && scale < 1 {
+			radius /= scale
+		}
+		// How far the position that a result is taken from lies from result/scale.
+		lo, hi := 0.0, 0.0
+		switch op.Coordinates {
+		case "half_pixel", "pytorch_half_pixel":
+			lo = 0.5/scale - 0.5
+			hi = lo
+		case "align_corners", "half_pixel_symmetric":
+			lo, hi = -1, 1
+		case "tf_half_pixel_for_nn":
+			hi = 0.5 / scale
+		}
+		if err := f.move(k, size, 1/scale, lo-radius, hi+radius); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -110,6 +110,20 @@ func TestReach(t *testing.T) {
 			y := n.conv(n.conv(x, 4, 3, 2), 16, 3, 1)
 			return n.apply(DepthToSpace{Block: 2, ChannelsFirst: true}, y)
 		}, 1, 2, 2},
+		"resized": {func(n *net, x *Value) *Value {
+			y := n.conv(x, 2, 3, 1)
+			s := y.typ.Shape
+			y = n.apply(Resize{Sizes: []int{1, 2, 2 * s[2], 2 * s[3]}, Scales: []float64{1, 1, 2, 2}, Mode: "linear", Coordinates: "half_pixel"}, y)
+			return n.conv(y, 2, 3, 1)
+		}, 2, 1, 1},
+		"transposed": {func(n *net, x *Value) *Value {
+			y := n.apply(ConvTranspose{Strides: []int{2, 2}, Dilations: []int{1, 1}, Pads: []int{1, 1, 1, 1}, OutputPads: []int{0, 0}, Groups: 1}, x, n.weights(2, 3, 4, 4))
+			return n.conv(y, 2, 3, 1)
+		}, 2, 1, 1},
+		"pooled": {func(n *net, x *Value) *Value {
+			y := n.apply(MaxPool{Sliding: Sliding{Kernel: []int{2, 2}, Strides: []int{2, 2}, Dilations: []int{1, 1}, Pads: []int{0, 0, 0, 0}}}, n.conv(x, 4, 3, 1))
+			return n.apply(DepthToSpace{Block: 2, ChannelsFirst: true}, n.conv(y, 16, 3, 1))
+		}, 1, 2, 2},
 		"window attention": {func(n *net, x *Value) *Value {
 			const win = 4
 			s := x.typ.Shape
