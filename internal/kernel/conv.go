@@ -1,6 +1,9 @@
 package kernel
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Conv is a convolution prepared from its weights and shape. It may be run by several goroutines at once, each with a
 // workspace of its own.
@@ -20,9 +23,10 @@ type Conv struct {
 	srcC, srcW, dstC int
 
 	depth  int       // source channels of a group in a block; a function of the shape alone, as it affects rounding
-	panels int       // of at most len(cpu.gemm) output channels, per group
+	panels []int     // first output channel of each panel of a group, and the end
 	packed []float32 // [group][block of source channels][panel][channel, tap][output channel in the panel]
-	phases []phase   // which the taps need
+	bias   []float32
+	phases []phase // which the taps need
 	taps   []tap
 }
 
@@ -51,9 +55,22 @@ func PrepareConv(s ConvShape, weight []float32, ep Epilogue) (*Conv, error) {
 		s.H, s.W = 1, s.H*s.W // rows mean nothing: one long row
 		outH, outW = 1, outH*outW
 	}
+	var leading Stage // becomes part of the weights and the bias
+	if len(ep) > 0 && ep[0].Kind == StageAffine {
+		leading, ep = ep[0], ep[1:]
+	}
 	c := newConv(s, outH, outW, ep)
-	c.packed = make([]float32, 0, len(weight))
-	c.pack(weight, ci*area, area, s.KW)
+	if leading.Scale != nil {
+		weight = slices.Clone(weight)
+	}
+	for oc := range s.OC {
+		c.bias[oc] = channelValue(leading.Shift, oc, 0)
+		if leading.Scale != nil {
+			row := weight[oc*ci*area : (oc+1)*ci*area]
+			MulScalar(row, row, channelValue(leading.Scale, oc, 1))
+		}
+	}
+	c.pack(nil, make([]float32, len(weight)), weight, ci*area, area, s.KW)
 	return c, nil
 }
 
@@ -67,7 +84,12 @@ func newConv(s ConvShape, outH, outW int, ep Epilogue) *Conv {
 	c.s = s
 	blocks := ceilDiv(s.C/s.Groups, max(1, 256/(s.KH*s.KW)))
 	c.depth = ceilDiv(s.C/s.Groups, blocks)
-	c.panels = ceilDiv(s.OC/s.Groups, len(c.cpu.gemm))
+	m := s.OC / s.Groups
+	panels := ceilDiv(m, len(c.cpu.gemm))
+	for i := range panels + 1 {
+		c.panels = append(c.panels, i*m/panels)
+	}
+	c.bias = make([]float32, s.OC)
 	index := map[phase]int{}
 	for y := range s.KH {
 		for x := range s.KW {
@@ -92,33 +114,35 @@ func reach(size, out, taps, stride, dilation, pad int) (from, n int) {
 	return 0, 1
 }
 
-// panel is the first output channel of a group's panel i, and how many there are in it.
-func (c *Conv) panel(i int) (first, rows int) {
-	m := c.s.OC / c.s.Groups
-	first = i*(m/c.panels) + min(i, m%c.panels)
-	return first, (i+1)*(m/c.panels) + min(i+1, m%c.panels) - first
-}
-
-// pack appends to packed the weights with the given distances between output channels, source channels and kernel rows.
-func (c *Conv) pack(w []float32, dOut, dIn, dRow int) {
-	s := c.s
-	m, ci := s.OC/s.Groups, s.C/s.Groups
-	for g := range s.Groups {
+// pack packs the weights, with the given distances between output channels, source channels and kernel rows, into
+// buffer.
+func (c *Conv) pack(p *Pool, buffer, w []float32, dOut, dIn, dRow int) {
+	c.packed = buffer
+	ci, m, panels := c.s.C/c.s.Groups, c.s.OC/c.s.Groups, len(c.panels)-1
+	taps := make([]int, 0, len(c.taps))
+	for y := range c.s.KH {
+		for x := range c.s.KW {
+			taps = append(taps, (c.skipY+y)*dRow+c.skipX+x)
+		}
+	}
+	p.Run(c.s.Groups*panels, func(_, i int) {
+		g, first, end := i/panels, c.panels[i%panels], c.panels[i%panels+1]
+		rows := end - first
 		for from := 0; from < ci; from += c.depth {
-			for p := range c.panels {
-				first, rows := c.panel(p)
-				for in := from; in < min(from+c.depth, ci); in++ {
-					for y := range s.KH {
-						for x := range s.KW {
-							for r := range rows {
-								c.packed = append(c.packed, w[(g*m+first+r)*dOut+in*dIn+(c.skipY+y)*dRow+c.skipX+x])
-							}
-						}
+			depth := min(c.depth, ci-from)
+			panel := buffer[((g*ci+from)*m+first*depth)*len(taps):][:rows*depth*len(taps)]
+			for r := range rows {
+				at := r
+				row := w[(g*m+first+r)*dOut+from*dIn:]
+				for in := range depth {
+					for _, tap := range taps {
+						panel[at] = row[in*dIn+tap]
+						at += rows
 					}
 				}
 			}
 		}
-	}
+	})
 }
 
 // Workspace is how many elements of scratch memory Run needs with a pool of the given number of threads.
@@ -127,14 +151,16 @@ func (c *Conv) Workspace(threads int) int { return c.tiling(threads).workspace *
 // Run convolves src [N, C, H, W] into dst [N, OC, OutH, OutW]. Each residual is of dst's shape and may be dst itself; src
 // may not overlap dst. ws has at least Workspace(p.Threads()) elements, of any content.
 func (c *Conv) Run(p *Pool, dst, src []float32, residuals [][]float32, ws []float32) {
-	t := c.tiling(p.Threads())
-	off := t.offsets(c)
+	c.run(p, c.tiling(p.Threads()), dst, src, residuals, ws)
+}
+
+func (c *Conv) run(p *Pool, t *tiling, dst, src []float32, residuals [][]float32, ws []float32) {
 	p.Run(t.count(c), func(worker, i int) {
 		j := t.job(c, i)
 		j.dst, j.src, j.residuals = dst, src, residuals
 		ws := ws[worker*t.workspace : (worker+1)*t.workspace]
 		j.strip, j.product = ws[:t.strip], ws[t.strip:]
-		j.multiply(off)
+		j.multiply()
 		j.finish()
 	})
 }
@@ -147,55 +173,51 @@ type tileJob struct {
 	residuals      [][]float32
 	strip, product []float32
 
-	n, g          int
-	y, x          int // the tile's first output pixel
-	height, width int
-	from, to      int // panels
+	n, g      int
+	y, bottom int // output pixels
+	x, right  int
+	from, to  int // panels
 }
 
 // multiply fills the tile's product: a row for each output channel of its panels.
-func (j *tileJob) multiply(off []int32) {
+func (j *tileJob) multiply() {
 	ci, m := j.s.C/j.s.Groups, j.s.OC/j.s.Groups
 	packed := j.packed[j.g*m*ci*len(j.taps):]
-	first, _ := j.panel(j.from)
-	runs, length := j.height, j.width
+	runs, length := j.bottom-j.y, j.right-j.x
 	if j.joined {
-		runs, length = 1, (j.height-1)*j.pitch+j.width
+		runs, length = 1, (runs-1)*j.pitch+length
 	}
+	first, bias := j.panels[j.from], j.bias[j.g*m:]
 	for c := 0; c < ci; c += j.depth {
 		depth := min(j.depth, ci-c)
 		j.fill(c, depth)
-		off := off[:depth*len(j.taps)]
+		off := j.offsets[:depth*len(j.taps)]
 		for r := range runs {
 			for at := 0; at < length; at += j.pass {
 				n := min(j.pass, length-at)
 				for p := j.from; p < j.to; p++ {
-					row, rows := j.panel(p)
-					j.cpu.gemm[rows-1](packed[row*len(off):(row+rows)*len(off)], j.strip[r*j.pitch+at:], off,
-						j.product[(row-first)*j.ldc+r*j.step+at:], n, j.ldc, c > 0)
+					row, end := j.panels[p], j.panels[p+1]
+					j.cpu.gemm[end-row-1](packed[row*len(off):end*len(off)], j.strip[r*j.pitch+at:], off,
+						j.product[(row-first)*j.ldc+r*j.step+at:], n, j.ldc, bias[min(row, len(bias)):])
 				}
 			}
 		}
-		packed = packed[m*len(off):]
+		packed, bias = packed[m*len(off):], nil
 	}
 }
 
 // fill copies the part of the source that the tile reads of depth channels from c on.
 func (j *tileJob) fill(c, depth int) {
 	s := &j.s
-	if j.srcW != 1 { // a transposed matrix: pixels are far apart, their channels side by side
-		for x := range j.width {
-			for i, v := range j.src[(j.x+x)*j.srcW+c:][:depth] {
-				j.strip[i*j.channel+x] = v
-			}
-		}
+	if j.srcW != 1 {
+		j.fillTransposed(c, depth)
 		return
 	}
-	height, width := j.height+j.aheadY, j.width+j.aheadX
+	height, width := j.bottom-j.y+j.aheadY, j.right-j.x+j.aheadX
 	for i := range depth {
 		src := j.src[((j.n*s.Groups+j.g)*(s.C/s.Groups)+c+i)*j.srcC:]
 		for k, p := range j.phases {
-			strip := j.strip[i*j.channel+k*j.height1*j.pitch:]
+			strip := j.strip[i*j.channel+k*j.stripHeight*j.pitch:]
 			left := j.x*s.StrideW + p.x - s.PadLeft
 			// Columns that lie within the source.
 			lo := min(max(0, ceilDiv(-left, s.StrideW)), width)
@@ -223,16 +245,33 @@ func (j *tileJob) fill(c, depth int) {
 	}
 }
 
+// fillTransposed is fill for the columns of a transposed matrix: pixels are far apart, their channels side by side.
+func (j *tileJob) fillTransposed(c, depth int) {
+	pixel := func(x int) []float32 { return j.src[x*j.srcW+c:][:depth] }
+	x := j.x
+	for ; x+4 <= j.right; x += 4 {
+		p0, p1, p2, p3 := pixel(x), pixel(x+1), pixel(x+2), pixel(x+3)
+		for i, v := range p0 {
+			strip := j.strip[i*j.channel+x-j.x:][:4]
+			strip[0], strip[1], strip[2], strip[3] = v, p1[i], p2[i], p3[i]
+		}
+	}
+	for ; x < j.right; x++ {
+		for i, v := range pixel(x) {
+			j.strip[i*j.channel+x-j.x] = v
+		}
+	}
+}
+
 // finish applies the epilogue to the product, into dst.
 func (j *tileJob) finish() {
 	m := j.s.OC / j.s.Groups
-	first, _ := j.panel(j.from)
-	last, rows := j.panel(j.to - 1)
-	runs, length := j.height, j.width
-	if j.step == j.outW && j.width == j.outW {
-		runs, length = 1, j.height*j.width
+	first := j.panels[j.from]
+	runs, length := j.bottom-j.y, j.right-j.x
+	if j.step == j.outW && length == j.outW { // rows follow each other in both
+		runs, length = 1, runs*length
 	}
-	for oc := first; oc < last+rows; oc++ {
+	for oc := first; oc < j.panels[j.to]; oc++ {
 		for r := range runs {
 			at := (j.n*j.s.OC+j.g*m+oc)*j.dstC + (j.y+r)*j.outW + j.x
 			x := j.product[(oc-first)*j.ldc+r*j.step:][:length]

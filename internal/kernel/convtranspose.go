@@ -116,8 +116,7 @@ func PrepareConvTranspose(s ConvTransposeShape, weight []float32, ep Epilogue) (
 			part.KH, part.KW, part.StrideH, part.StrideW = len(y.taps), len(x.taps), 1, 1
 			part.DilationH, part.DilationW, part.PadTop, part.PadLeft = y.dilation, x.dilation, y.pad, x.pad
 			conv := newConv(part, y.count, x.count, nil)
-			conv.packed = make([]float32, 0, len(w))
-			conv.pack(w, ci*part.KH*part.KW, part.KH*part.KW, part.KW)
+			conv.pack(nil, make([]float32, len(w)), w, ci*part.KH*part.KW, part.KH*part.KW, part.KW)
 			c.convs = append(c.convs, conv)
 		}
 	}

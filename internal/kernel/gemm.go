@@ -6,52 +6,75 @@ import "sync"
 // rows lda, ldb and ldc elements apart; transA says that a is stored k by m, transB that b is stored n by k. c may not
 // overlap a or b.
 func Gemm(p *Pool, m, n, k int, a []float32, lda int, transA bool, b []float32, ldb int, transB bool, c []float32, ldc int, accumulate bool) {
-	if m == 0 || n == 0 {
-		return
-	}
-	if k == 0 {
-		RefGemm(m, n, k, a, lda, transA, b, ldb, transB, c, ldc, accumulate)
-		return
-	}
-	// A convolution of n pixels with m 1x1 kernels over k channels.
-	var ep Epilogue
-	if accumulate {
-		ep = Epilogue{{Kind: StageAdd}}
-	}
-	conv := newConv(ConvShape{N: 1, C: k, H: 1, W: n, OC: m, KH: 1, KW: 1, StrideH: 1, StrideW: 1, DilationH: 1, DilationW: 1, Groups: 1}, 1, n, ep)
-	conv.srcC, conv.dstC = ldb, ldc
-	if transB {
-		conv.srcC, conv.srcW = 1, ldb
-	}
-	scratch := scratches.Get().(*[]float32)
-	defer scratches.Put(scratch)
-	ws := conv.Workspace(p.Threads())
-	if len(*scratch) < ws+m*k {
-		*scratch = make([]float32, ws+m*k)
-	}
-	conv.packed = (*scratch)[ws:ws]
-	if transA {
-		conv.pack(a, 1, lda, 0)
-	} else {
-		conv.pack(a, lda, 1, 0)
-	}
-	conv.Run(p, c, b, [][]float32{c}, *scratch)
+	newGemm(p.Threads(), m, n, k, lda, transA, ldb, transB, ldc, accumulate).run(p, a, b, c)
 }
-
-// scratches keeps the scratch memory of products between calls.
-var scratches = sync.Pool{New: func() any { return new([]float32) }}
 
 // GemmBatch runs Gemm for every i in [0, batch), on the matrices that operands(i) returns. It calls operands from
 // several goroutines at once.
 func GemmBatch(p *Pool, batch int, operands func(i int) (a, b, c []float32), m, n, k, lda int, transA bool, ldb int, transB bool, ldc int, accumulate bool) {
 	within := p
-	if batch >= p.Threads() { // whole products in parallel, as then the calls inside have the caller only
+	if batch >= p.Threads() { // whole products in parallel
 		within = nil
 	} else {
 		p = nil
 	}
+	g := newGemm(within.Threads(), m, n, k, lda, transA, ldb, transB, ldc, accumulate)
 	p.Run(batch, func(_, i int) {
 		a, b, c := operands(i)
-		Gemm(within, m, n, k, a, lda, transA, b, ldb, transB, c, ldc, accumulate)
+		g.run(within, a, b, c)
 	})
 }
+
+// gemm is a matrix product as a convolution: of n pixels, with m kernels of 1x1, over k channels.
+type gemm struct {
+	conv      *Conv // without its weights; nil if there is nothing to multiply
+	empty     func(c []float32)
+	tiling    *tiling
+	dOut, dIn int // elements between rows and columns of a
+	size      int // elements of a
+	workspace int
+}
+
+func newGemm(threads, m, n, k, lda int, transA bool, ldb int, transB bool, ldc int, accumulate bool) gemm {
+	if m == 0 || n == 0 || k == 0 {
+		return gemm{empty: func(c []float32) {
+			for i := 0; i < m && n > 0 && !accumulate; i++ {
+				clear(c[i*ldc:][:n])
+			}
+		}}
+	}
+	var ep Epilogue
+	if accumulate {
+		ep = Epilogue{{Kind: StageAdd}}
+	}
+	g := gemm{dOut: lda, dIn: 1, size: m * k}
+	if transA {
+		g.dOut, g.dIn = 1, lda
+	}
+	g.conv = newConv(ConvShape{N: 1, C: k, H: 1, W: n, OC: m, KH: 1, KW: 1, StrideH: 1, StrideW: 1, DilationH: 1, DilationW: 1, Groups: 1}, 1, n, ep)
+	g.conv.srcC, g.conv.dstC = ldb, ldc
+	if transB {
+		g.conv.srcC, g.conv.srcW = 1, ldb
+	}
+	g.tiling = g.conv.tiling(threads)
+	g.workspace = g.tiling.workspace * threads
+	return g
+}
+
+func (g gemm) run(p *Pool, a, b, c []float32) {
+	if g.conv == nil {
+		g.empty(c)
+		return
+	}
+	scratch := scratches.Get().(*[]float32)
+	defer scratches.Put(scratch)
+	if len(*scratch) < g.workspace+g.size {
+		*scratch = make([]float32, g.workspace+g.size)
+	}
+	conv := *g.conv
+	conv.pack(p, (*scratch)[g.workspace:], a, g.dOut, g.dIn, 0)
+	conv.run(p, g.tiling, c, b, [][]float32{c}, *scratch)
+}
+
+// scratches keeps the scratch memory of products between calls.
+var scratches = sync.Pool{New: func() any { return new([]float32) }}

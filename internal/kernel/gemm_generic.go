@@ -7,11 +7,11 @@ const (
 
 var genericGemms = makeGenericGemms()
 
-func makeGenericGemms() []func(a, b []float32, off []int32, c []float32, n, ldc int, add bool) {
-	g := make([]func(a, b []float32, off []int32, c []float32, n, ldc int, add bool), genericRows)
+func makeGenericGemms() []func(a, b []float32, off []int32, c []float32, n, ldc int, bias []float32) {
+	g := make([]func(a, b []float32, off []int32, c []float32, n, ldc int, bias []float32), genericRows)
 	for i := range g {
-		g[i] = func(a, b []float32, off []int32, c []float32, n, ldc int, add bool) {
-			genericGemm(i+1, a, b, off, c, n, ldc, add)
+		g[i] = func(a, b []float32, off []int32, c []float32, n, ldc int, bias []float32) {
+			genericGemm(i+1, a, b, off, c, n, ldc, bias)
 		}
 	}
 	return g
@@ -19,8 +19,8 @@ func makeGenericGemms() []func(a, b []float32, off []int32, c []float32, n, ldc 
 
 // genericGemm multiplies a panel of a by n columns, rounded up to a multiple of the path's lanes. The panel has
 // rows*len(off) elements, a column of rows after the other; row k of b begins at b[off[k]], row r of the product at
-// c[r*ldc]. Without add, c is overwritten; with it, the product is added once it is complete.
-func genericGemm(rows int, a, b []float32, off []int32, c []float32, n, ldc int, add bool) {
+// c[r*ldc]. The product is added, once it is complete, to bias[r], or to what c holds if there is no bias.
+func genericGemm(rows int, a, b []float32, off []int32, c []float32, n, ldc int, bias []float32) {
 	for j := 0; j < n; j += genericLanes {
 		for r := range rows {
 			var s0, s1, s2, s3, s4, s5, s6, s7 float32
@@ -38,10 +38,10 @@ func genericGemm(rows int, a, b []float32, off []int32, c []float32, n, ldc int,
 			d := (*[genericLanes]float32)(c[r*ldc+j:])
 			s := [genericLanes]float32{s0, s1, s2, s3, s4, s5, s6, s7}
 			for l, v := range s {
-				if add {
-					v += d[l]
+				if len(bias) > 0 {
+					d[l] = bias[r]
 				}
-				d[l] = v
+				d[l] += v
 			}
 		}
 	}

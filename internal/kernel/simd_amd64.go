@@ -4,59 +4,65 @@
 
 package kernel
 
-// gemm1AVX2 multiplies a panel of 1 rows by n columns, rounded up to a multiple of 8:
+// gemm1AVX2 multiplies a panel of 1 rows by n columns, rounded up to a multiple of 8, and adds the product to c, or to a
+// bias if there is one:
 //
-//	for r := range 1 { for j := range n { for k, o := range off { c[r*ldc+j] += a[k*1+r] * b[o+j] } } }
+//	for r := range 1 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*1+r] * b[o+j] } }
 //
-// with add; without it c is overwritten. The sum over k is complete before it is added to c.
+// The sum is complete before it is added.
 //
 //go:noescape
-func gemm1AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, add bool)
+func gemm1AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
 
-// gemm2AVX2 multiplies a panel of 2 rows by n columns, rounded up to a multiple of 8:
+// gemm2AVX2 multiplies a panel of 2 rows by n columns, rounded up to a multiple of 8, and adds the product to c, or to a
+// bias if there is one:
 //
-//	for r := range 2 { for j := range n { for k, o := range off { c[r*ldc+j] += a[k*2+r] * b[o+j] } } }
+//	for r := range 2 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*2+r] * b[o+j] } }
 //
-// with add; without it c is overwritten. The sum over k is complete before it is added to c.
+// The sum is complete before it is added.
 //
 //go:noescape
-func gemm2AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, add bool)
+func gemm2AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
 
-// gemm3AVX2 multiplies a panel of 3 rows by n columns, rounded up to a multiple of 8:
+// gemm3AVX2 multiplies a panel of 3 rows by n columns, rounded up to a multiple of 8, and adds the product to c, or to a
+// bias if there is one:
 //
-//	for r := range 3 { for j := range n { for k, o := range off { c[r*ldc+j] += a[k*3+r] * b[o+j] } } }
+//	for r := range 3 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*3+r] * b[o+j] } }
 //
-// with add; without it c is overwritten. The sum over k is complete before it is added to c.
+// The sum is complete before it is added.
 //
 //go:noescape
-func gemm3AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, add bool)
+func gemm3AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
 
-// gemm4AVX2 multiplies a panel of 4 rows by n columns, rounded up to a multiple of 8:
+// gemm4AVX2 multiplies a panel of 4 rows by n columns, rounded up to a multiple of 8, and adds the product to c, or to a
+// bias if there is one:
 //
-//	for r := range 4 { for j := range n { for k, o := range off { c[r*ldc+j] += a[k*4+r] * b[o+j] } } }
+//	for r := range 4 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*4+r] * b[o+j] } }
 //
-// with add; without it c is overwritten. The sum over k is complete before it is added to c.
+// The sum is complete before it is added.
 //
 //go:noescape
-func gemm4AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, add bool)
+func gemm4AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
 
-// gemm5AVX2 multiplies a panel of 5 rows by n columns, rounded up to a multiple of 8:
+// gemm5AVX2 multiplies a panel of 5 rows by n columns, rounded up to a multiple of 8, and adds the product to c, or to a
+// bias if there is one:
 //
-//	for r := range 5 { for j := range n { for k, o := range off { c[r*ldc+j] += a[k*5+r] * b[o+j] } } }
+//	for r := range 5 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*5+r] * b[o+j] } }
 //
-// with add; without it c is overwritten. The sum over k is complete before it is added to c.
+// The sum is complete before it is added.
 //
 //go:noescape
-func gemm5AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, add bool)
+func gemm5AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
 
-// gemm6AVX2 multiplies a panel of 6 rows by n columns, rounded up to a multiple of 8:
+// gemm6AVX2 multiplies a panel of 6 rows by n columns, rounded up to a multiple of 8, and adds the product to c, or to a
+// bias if there is one:
 //
-//	for r := range 6 { for j := range n { for k, o := range off { c[r*ldc+j] += a[k*6+r] * b[o+j] } } }
+//	for r := range 6 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*6+r] * b[o+j] } }
 //
-// with add; without it c is overwritten. The sum over k is complete before it is added to c.
+// The sum is complete before it is added.
 //
 //go:noescape
-func gemm6AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, add bool)
+func gemm6AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
 
 // addAVX2 works on len(dst) elements:
 //
@@ -218,131 +224,145 @@ func reduceMaxAVX2(a []float32) float32
 //go:noescape
 func reduceMinAVX2(a []float32) float32
 
-// gemm1AVX512 multiplies a panel of 1 rows by n columns, rounded up to a multiple of 16:
+// gemm1AVX512 multiplies a panel of 1 rows by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
+// bias if there is one:
 //
-//	for r := range 1 { for j := range n { for k, o := range off { c[r*ldc+j] += a[k*1+r] * b[o+j] } } }
+//	for r := range 1 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*1+r] * b[o+j] } }
 //
-// with add; without it c is overwritten. The sum over k is complete before it is added to c.
+// The sum is complete before it is added.
 //
 //go:noescape
-func gemm1AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, add bool)
+func gemm1AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
 
-// gemm2AVX512 multiplies a panel of 2 rows by n columns, rounded up to a multiple of 16:
+// gemm2AVX512 multiplies a panel of 2 rows by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
+// bias if there is one:
 //
-//	for r := range 2 { for j := range n { for k, o := range off { c[r*ldc+j] += a[k*2+r] * b[o+j] } } }
+//	for r := range 2 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*2+r] * b[o+j] } }
 //
-// with add; without it c is overwritten. The sum over k is complete before it is added to c.
+// The sum is complete before it is added.
 //
 //go:noescape
-func gemm2AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, add bool)
+func gemm2AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
 
-// gemm3AVX512 multiplies a panel of 3 rows by n columns, rounded up to a multiple of 16:
+// gemm3AVX512 multiplies a panel of 3 rows by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
+// bias if there is one:
 //
-//	for r := range 3 { for j := range n { for k, o := range off { c[r*ldc+j] += a[k*3+r] * b[o+j] } } }
+//	for r := range 3 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*3+r] * b[o+j] } }
 //
-// with add; without it c is overwritten. The sum over k is complete before it is added to c.
+// The sum is complete before it is added.
 //
 //go:noescape
-func gemm3AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, add bool)
+func gemm3AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
 
-// gemm4AVX512 multiplies a panel of 4 rows by n columns, rounded up to a multiple of 16:
+// gemm4AVX512 multiplies a panel of 4 rows by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
+// bias if there is one:
 //
-//	for r := range 4 { for j := range n { for k, o := range off { c[r*ldc+j] += a[k*4+r] * b[o+j] } } }
+//	for r := range 4 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*4+r] * b[o+j] } }
 //
-// with add; without it c is overwritten. The sum over k is complete before it is added to c.
+// The sum is complete before it is added.
 //
 //go:noescape
-func gemm4AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, add bool)
+func gemm4AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
 
-// gemm5AVX512 multiplies a panel of 5 rows by n columns, rounded up to a multiple of 16:
+// gemm5AVX512 multiplies a panel of 5 rows by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
+// bias if there is one:
 //
-//	for r := range 5 { for j := range n { for k, o := range off { c[r*ldc+j] += a[k*5+r] * b[o+j] } } }
+//	for r := range 5 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*5+r] * b[o+j] } }
 //
-// with add; without it c is overwritten. The sum over k is complete before it is added to c.
+// The sum is complete before it is added.
 //
 //go:noescape
-func gemm5AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, add bool)
+func gemm5AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
 
-// gemm6AVX512 multiplies a panel of 6 rows by n columns, rounded up to a multiple of 16:
+// gemm6AVX512 multiplies a panel of 6 rows by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
+// bias if there is one:
 //
-//	for r := range 6 { for j := range n { for k, o := range off { c[r*ldc+j] += a[k*6+r] * b[o+j] } } }
+//	for r := range 6 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*6+r] * b[o+j] } }
 //
-// with add; without it c is overwritten. The sum over k is complete before it is added to c.
+// The sum is complete before it is added.
 //
 //go:noescape
-func gemm6AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, add bool)
+func gemm6AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
 
-// gemm7AVX512 multiplies a panel of 7 rows by n columns, rounded up to a multiple of 16:
+// gemm7AVX512 multiplies a panel of 7 rows by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
+// bias if there is one:
 //
-//	for r := range 7 { for j := range n { for k, o := range off { c[r*ldc+j] += a[k*7+r] * b[o+j] } } }
+//	for r := range 7 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*7+r] * b[o+j] } }
 //
-// with add; without it c is overwritten. The sum over k is complete before it is added to c.
+// The sum is complete before it is added.
 //
 //go:noescape
-func gemm7AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, add bool)
+func gemm7AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
 
-// gemm8AVX512 multiplies a panel of 8 rows by n columns, rounded up to a multiple of 16:
+// gemm8AVX512 multiplies a panel of 8 rows by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
+// bias if there is one:
 //
-//	for r := range 8 { for j := range n { for k, o := range off { c[r*ldc+j] += a[k*8+r] * b[o+j] } } }
+//	for r := range 8 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*8+r] * b[o+j] } }
 //
-// with add; without it c is overwritten. The sum over k is complete before it is added to c.
+// The sum is complete before it is added.
 //
 //go:noescape
-func gemm8AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, add bool)
+func gemm8AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
 
-// gemm9AVX512 multiplies a panel of 9 rows by n columns, rounded up to a multiple of 16:
+// gemm9AVX512 multiplies a panel of 9 rows by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
+// bias if there is one:
 //
-//	for r := range 9 { for j := range n { for k, o := range off { c[r*ldc+j] += a[k*9+r] * b[o+j] } } }
+//	for r := range 9 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*9+r] * b[o+j] } }
 //
-// with add; without it c is overwritten. The sum over k is complete before it is added to c.
+// The sum is complete before it is added.
 //
 //go:noescape
-func gemm9AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, add bool)
+func gemm9AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
 
-// gemm10AVX512 multiplies a panel of 10 rows by n columns, rounded up to a multiple of 16:
+// gemm10AVX512 multiplies a panel of 10 rows by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
+// bias if there is one:
 //
-//	for r := range 10 { for j := range n { for k, o := range off { c[r*ldc+j] += a[k*10+r] * b[o+j] } } }
+//	for r := range 10 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*10+r] * b[o+j] } }
 //
-// with add; without it c is overwritten. The sum over k is complete before it is added to c.
+// The sum is complete before it is added.
 //
 //go:noescape
-func gemm10AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, add bool)
+func gemm10AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
 
-// gemm11AVX512 multiplies a panel of 11 rows by n columns, rounded up to a multiple of 16:
+// gemm11AVX512 multiplies a panel of 11 rows by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
+// bias if there is one:
 //
-//	for r := range 11 { for j := range n { for k, o := range off { c[r*ldc+j] += a[k*11+r] * b[o+j] } } }
+//	for r := range 11 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*11+r] * b[o+j] } }
 //
-// with add; without it c is overwritten. The sum over k is complete before it is added to c.
+// The sum is complete before it is added.
 //
 //go:noescape
-func gemm11AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, add bool)
+func gemm11AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
 
-// gemm12AVX512 multiplies a panel of 12 rows by n columns, rounded up to a multiple of 16:
+// gemm12AVX512 multiplies a panel of 12 rows by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
+// bias if there is one:
 //
-//	for r := range 12 { for j := range n { for k, o := range off { c[r*ldc+j] += a[k*12+r] * b[o+j] } } }
+//	for r := range 12 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*12+r] * b[o+j] } }
 //
-// with add; without it c is overwritten. The sum over k is complete before it is added to c.
+// The sum is complete before it is added.
 //
 //go:noescape
-func gemm12AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, add bool)
+func gemm12AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
 
-// gemm13AVX512 multiplies a panel of 13 rows by n columns, rounded up to a multiple of 16:
+// gemm13AVX512 multiplies a panel of 13 rows by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
+// bias if there is one:
 //
-//	for r := range 13 { for j := range n { for k, o := range off { c[r*ldc+j] += a[k*13+r] * b[o+j] } } }
+//	for r := range 13 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*13+r] * b[o+j] } }
 //
-// with add; without it c is overwritten. The sum over k is complete before it is added to c.
+// The sum is complete before it is added.
 //
 //go:noescape
-func gemm13AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, add bool)
+func gemm13AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
 
-// gemm14AVX512 multiplies a panel of 14 rows by n columns, rounded up to a multiple of 16:
+// gemm14AVX512 multiplies a panel of 14 rows by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
+// bias if there is one:
 //
-//	for r := range 14 { for j := range n { for k, o := range off { c[r*ldc+j] += a[k*14+r] * b[o+j] } } }
+//	for r := range 14 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*14+r] * b[o+j] } }
 //
-// with add; without it c is overwritten. The sum over k is complete before it is added to c.
+// The sum is complete before it is added.
 //
 //go:noescape
-func gemm14AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, add bool)
+func gemm14AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
 
 // addAVX512 works on len(dst) elements:
 //

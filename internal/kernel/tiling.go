@@ -3,12 +3,11 @@ package kernel
 // tiling is how a convolution's output is divided into tiles, and how a tile's memory is laid out. It may depend on the
 // number of threads, as results do not depend on it.
 type tiling struct {
-	height, width, panels int // of a tile
-	down, across, deep    int // how many tiles: rows, columns, of panels
+	height, width, panelCount int // of a tile; those at the ends may be smaller
 
-	// The strip: for each source channel and phase, height1 rows that begin pitch elements apart.
+	// The strip: for each source channel and phase, stripHeight rows that begin pitch elements apart.
 	aheadY, aheadX int // rows and columns that the tile reads beyond its own
-	height1        int
+	stripHeight    int
 	pitch, channel int
 	// The product: a row of ldc elements for each output channel, with a row of pixels every step elements.
 	ldc, step int
@@ -16,86 +15,105 @@ type tiling struct {
 	joined           bool
 	pass             int // columns to be multiplied by all panels before the next columns
 	strip, workspace int // elements
+
+	offsets []int32 // of a block's taps in the strip
 }
 
 const (
 	tileElements = 48 << 10 // of a strip and its product together: well within a second-level cache
 	tileChannels = 256      // output channels of a tile, at most
-	tileWork     = 1 << 18  // multiply-adds below which a tile is not divided
+	tileWork     = 1 << 18  // multiply-adds of a block below which a tile is not divided
+	tileColumn   = 4 << 10  // elements that all panels are multiplied by in turn: well within a first-level cache
 )
 
 func (c *Conv) tiling(threads int) *tiling {
-	s, lanes := &c.s, c.cpu.lanes
+	s, lanes, panels := &c.s, c.cpu.lanes, len(c.panels)-1
 	t := &tiling{
 		aheadY: (s.KH - 1) * s.DilationH / s.StrideH,
 		aheadX: (s.KW - 1) * s.DilationW / s.StrideW,
 	}
-	rows := ceilDiv(s.OC/s.Groups, c.panels)
-	t.panels = even(c.panels, max(1, tileChannels/rows))
-	pixels := max(4*lanes, min(4096, tileElements/(t.panels*rows+c.depth*len(c.phases))))
+	rows := ceilDiv(s.OC/s.Groups, panels)
+	t.panelCount = even(panels, max(1, tileChannels/rows))
+	pixels := max(4*lanes, min(4096, tileElements/(t.panelCount*rows+c.depth*len(c.phases))))
 	t.width = c.outW
 	if t.width > pixels {
 		t.width = roundUp(even(t.width, pixels), 2*lanes)
 	}
 	t.height = even(c.outH, max(1, pixels/t.width))
-	for t.count(c) < 4*threads && threads > 1 && t.height*t.width*t.panels*rows*c.depth*len(c.taps) > tileWork {
+	taps := c.depth * len(c.taps)
+	for t.count(c) < 4*threads && threads > 1 && t.height*t.width*t.panelCount*rows*taps > tileWork {
 		switch {
 		case t.height > 1:
 			t.height = even(c.outH, t.height/2)
 		case t.width > 4*lanes:
 			t.width = roundUp(ceilDiv(t.width, 2), 2*lanes)
-		case t.panels > 1:
-			t.panels = ceilDiv(t.panels, 2)
+		case t.panelCount > 1:
+			t.panelCount = ceilDiv(t.panelCount, 2)
 		default:
 			threads = 1
 		}
 	}
-	t.height1, t.pitch = t.height+t.aheadY, t.width+t.aheadX
+	t.stripHeight, t.pitch = t.height+t.aheadY, t.width+t.aheadX
+	t.channel = oddLines(len(c.phases) * t.stripHeight * t.pitch)
+	length := (t.height-1)*t.pitch + t.width
+	t.joined = cost(length, lanes) < t.height*cost(t.width, lanes)
 	t.step = roundUp(t.width, lanes)
-	apart, joined := t.height*t.step, roundUp((t.height-1)*t.pitch+t.width, lanes)
-	if t.joined = joined < apart; t.joined {
+	if t.joined {
 		t.step = t.pitch
 	}
-	t.channel = oddLines(len(c.phases) * t.height1 * t.pitch)
-	t.ldc = oddLines(min(apart, joined))
-	t.pass = 2 * lanes
+	t.ldc = oddLines((t.height-1)*t.step + roundUp(t.width, lanes))
+	t.pass = max(2*lanes, roundDown(tileColumn/(c.depth*s.KH)-t.aheadX, 2*lanes))
 	t.strip = roundUp(c.depth*t.channel+lanes, 16)
-	t.workspace = t.strip + t.panels*rows*t.ldc
+	t.workspace = t.strip + t.panelCount*rows*t.ldc
+	t.offsets = make([]int32, 0, taps)
+	for i := range c.depth {
+		for _, p := range c.taps {
+			t.offsets = append(t.offsets, int32(i*t.channel+(p.phase*t.stripHeight+p.y)*t.pitch+p.x))
+		}
+	}
 	return t
+}
+
+// cost is the time that a run of pixels takes, in pixels: the micro-kernel is less efficient in the last register of
+// columns.
+func cost(length, lanes int) int {
+	n := roundDown(length, 2*lanes)
+	switch rest := length - n; {
+	case rest > lanes:
+		n += 2 * lanes
+	case rest > 0:
+		n += lanes * 11 / 8
+	}
+	return n
 }
 
 // count is the number of tiles.
 func (t *tiling) count(c *Conv) int {
-	t.down, t.across, t.deep = ceilDiv(c.outH, t.height), ceilDiv(c.outW, t.width), ceilDiv(c.panels, t.panels)
-	return c.s.N * c.s.Groups * t.deep * t.down * t.across
+	return c.s.N * c.s.Groups * ceilDiv(len(c.panels)-1, t.panelCount) * ceilDiv(c.outH, t.height) * ceilDiv(c.outW, t.width)
 }
 
 // job is tile i: the next one lies beside or below, then follow other output channels, groups and images.
 func (t *tiling) job(c *Conv, i int) *tileJob {
 	j := &tileJob{Conv: c, tiling: t}
-	j.x, i = i%t.across*t.width, i/t.across
-	j.y, i = i%t.down*t.height, i/t.down
-	j.from, i = i%t.deep*t.panels, i/t.deep
-	j.g, j.n = i%c.s.Groups, i/c.s.Groups
-	j.width, j.height, j.to = min(t.width, c.outW-j.x), min(t.height, c.outH-j.y), min(j.from+t.panels, c.panels)
-	return j
-}
-
-// offsets are the places of a block's taps in a strip.
-func (t *tiling) offsets(c *Conv) []int32 {
-	off := make([]int32, 0, c.depth*len(c.taps))
-	for i := range c.depth {
-		for _, p := range c.taps {
-			off = append(off, int32(i*t.channel+(p.phase*t.height1+p.y)*t.pitch+p.x))
-		}
+	next := func(size, tile int) (from, to int) {
+		n := ceilDiv(size, tile)
+		from = i % n * tile
+		i /= n
+		return from, min(from+tile, size)
 	}
-	return off
+	j.x, j.right = next(c.outW, t.width)
+	j.y, j.bottom = next(c.outH, t.height)
+	j.from, j.to = next(len(c.panels)-1, t.panelCount)
+	j.g, j.n = i%c.s.Groups, i/c.s.Groups
+	return j
 }
 
 // even is the size of the largest part when n is divided evenly into parts of at most the given size.
 func even(n, size int) int { return ceilDiv(n, ceilDiv(n, size)) }
 
 func roundUp(n, unit int) int { return ceilDiv(n, unit) * unit }
+
+func roundDown(n, unit int) int { return n / unit * unit }
 
 // oddLines rounds up to an odd number of cache lines, so that runs that far apart do not compete for the same places in
 // the cache.

@@ -31,12 +31,13 @@ func widths(rows int) []int {
 // gemm emits the product of a panel of a with columns of b, for a number of rows. The sum over k is one chain of
 // multiply-adds whatever the width, so a column's result does not depend on where the column lies.
 func (s isa) gemm(rows int) {
-	s.text(fmt.Sprintf("gemm%d", rows), "func(a, b []float32, off []int32, c []float32, n, ldc int, add bool)", fmt.Sprintf(
-		`%%s multiplies a panel of %d rows by n columns, rounded up to a multiple of %d:
+	s.text(fmt.Sprintf("gemm%d", rows), "func(a, b []float32, off []int32, c []float32, n, ldc int, bias []float32)", fmt.Sprintf(
+		`%%s multiplies a panel of %d rows by n columns, rounded up to a multiple of %d, and adds the product to c, or to a
+bias if there is one:
 
-	for r := range %[1]d { for j := range n { for k, o := range off { c[r*ldc+j] += a[k*%[1]d+r] * b[o+j] } } }
+	for r := range %[1]d { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*%[1]d+r] * b[o+j] } }
 
-with add; without it c is overwritten. The sum over k is complete before it is added to c.`, rows, s.lanes))
+The sum is complete before it is added.`, rows, s.lanes))
 	a := Load(Param("a").Base(), GP64())
 	b := Load(Param("b").Base(), GP64())
 	off := Load(Param("off").Base(), GP64())
@@ -45,7 +46,8 @@ with add; without it c is overwritten. The sum over k is complete before it is a
 	n := Load(Param("n"), GP64())
 	ldc := Load(Param("ldc"), GP64())
 	SHLQ(U8(2), ldc)
-	add := Load(Param("add"), GP8())
+	bias := Load(Param("bias").Base(), GP64())
+	biases := Load(Param("bias").Len(), GP64())
 
 	all := widths(rows)
 	Label("next")
@@ -99,9 +101,9 @@ with add; without it c is overwritten. The sum over k is complete before it is a
 		Label(store)
 		cp := GP64()
 		MOVQ(c, cp)
-		plain := fmt.Sprintf("plain%d", i)
-		TESTB(add, add)
-		JZ(LabelRef(plain))
+		fresh, done := fmt.Sprintf("fresh%d", i), fmt.Sprintf("done%d", i)
+		TESTQ(biases, biases)
+		JNZ(LabelRef(fresh))
 		for r := range acc {
 			for v, x := range acc[r] {
 				m := Mem{Base: cp, Disp: v * s.bytes()}
@@ -110,11 +112,13 @@ with add; without it c is overwritten. The sum over k is complete before it is a
 			}
 			ADDQ(ldc, cp)
 		}
-		done := fmt.Sprintf("done%d", i)
 		JMP(LabelRef(done))
-		Label(plain)
+		Label(fresh)
 		for r := range acc {
+			y := s.vec()
+			VBROADCASTSS(Mem{Base: bias, Disp: 4 * r}, y)
 			for v, x := range acc[r] {
+				VADDPS(y, x, x)
 				VMOVUPS(x, Mem{Base: cp, Disp: v * s.bytes()})
 			}
 			ADDQ(ldc, cp)
