@@ -82,8 +82,11 @@ func Decode(data []byte) (*Model, error) { return decode(data, source{}) }
 
 // cause returns what failed without the path, which the caller names.
 func cause(err error) error {
-	if pe, ok := err.(*os.PathError); ok {
-		return pe.Err
+	switch e := err.(type) {
+	case *os.PathError:
+		return e.Err
+	case *os.LinkError:
+		return e.Err
 	}
 	return err
 }

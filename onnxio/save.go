@@ -1,16 +1,14 @@
 package onnxio
 
 import (
-	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
+	"github.com/gansr/gansr/internal/atomicfile"
 	"github.com/gansr/gansr/onnxio/internal/onnxpb"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -42,8 +40,8 @@ func (m *Model) Save(path string) error {
 	if err != nil {
 		return err
 	}
-	if err := replaceFile(path, func(f *os.File) error { _, err := f.Write(data); return err }); err != nil {
-		return source{file: path}.wrap(err)
+	if err := atomicfile.Write(path, func(f *os.File) error { _, err := f.Write(data); return err }); err != nil {
+		return source{file: path}.wrap(cause(err))
 	}
 	return nil
 }
@@ -170,7 +168,7 @@ func (m *Model) copyExternal(location, path, name string, tensors []placed) ([][
 	if len(writes) == 0 && isFile(path, info) {
 		return entries, nil
 	}
-	return entries, replaceFile(path, func(f *os.File) error {
+	err = atomicfile.Write(path, func(f *os.File) error {
 		if _, err := io.Copy(f, in); err != nil {
 			return err
 		}
@@ -181,6 +179,10 @@ func (m *Model) copyExternal(location, path, name string, tensors []placed) ([][
 		}
 		return in.Close() // before it may be replaced
 	})
+	if err != nil {
+		err = fmt.Errorf("external data %q: %w", name, cause(err))
+	}
+	return entries, err
 }
 
 func (t placed) overlaps(o placed) bool {
@@ -189,39 +191,6 @@ func (t placed) overlaps(o placed) bool {
 
 // Data at page boundaries can be mapped into memory, as the ONNX specification recommends.
 const externalAlign = 4096
-
-// replaceFile writes a file under a temporary name in the same folder and renames it to path when its content is on
-// the disk, so that path is never half-written.
-func replaceFile(path string, write func(*os.File) error) (err error) {
-	tmp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+"."+strings.ToLower(rand.Text()[:8])+".tmp")
-	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
-	if err != nil {
-		return cause(err)
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(tmp))
-		}
-	}()
-	err = write(f)
-	if err == nil {
-		err = f.Sync()
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(tmp, path); err != nil {
-		return err
-	}
-	if dir, err := os.Open(filepath.Dir(path)); err == nil { // the new name too; not every system can
-		_ = dir.Sync()
-		dir.Close()
-	}
-	return nil
-}
 
 // walkTensors calls f for every tensor anywhere in a message, until it returns an error.
 func walkTensors(msg protoreflect.Message, f func(*onnxpb.TensorProto) error) (err error) {
