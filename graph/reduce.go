@@ -56,8 +56,9 @@ func (r Reduce) Eval(x *Exec, out, in []*Tensor) error {
 			f := foldBy[float32](r.By, minusInf, inf)
 			f.run = func(sum float64, a []float32) float64 { return sum + kernel.Sum(a) }
 			f.rows = func(sums []float64, a []float32) {
-				for i, v := range a {
-					sums[i] += float64(v)
+				a = a[:len(sums)]
+				for i := range sums {
+					sums[i] += float64(a[i])
 				}
 			}
 			reduce(x, p, f, d, a)

@@ -37,8 +37,14 @@ func opLeakyRelu(c *call) []*graph.Value {
 	})
 }
 
-// opPRelu: the slope is broadcast to the input in one direction.
-func opPRelu(c *call) []*graph.Value { return one(c.apply(graph.PRelu{}, c.value(0), c.value(1))) }
+// opPRelu: the slope is broadcast to the input; before opset 7 it may be one number for each channel.
+func opPRelu(c *call) []*graph.Value {
+	slope := c.value(1)
+	if c.Version < 7 && c.rank(1) == 1 && c.rank(0) > 1 {
+		slope = c.alignedAt(1, 1)
+	}
+	return one(c.apply(graph.PRelu{}, c.value(0), slope))
+}
 
 func opThresholdedRelu(c *call) []*graph.Value {
 	return c.activate(func(a activation) *graph.Value {

@@ -2,6 +2,7 @@ package onnxio
 
 import (
 	"math"
+	"slices"
 
 	"github.com/gansr/gansr/graph"
 )
@@ -42,8 +43,22 @@ var binaryOperators = map[string]graph.Operator{
 	"Sub":         graph.Sub{},
 }
 
+// opNumpyBinary: numpy's broadcasting since opset 7. Before, the attribute axis said where input 1 lies in input 0.
 func opNumpyBinary(c *call) []*graph.Value {
-	return one(c.apply(binaryOperators[c.Name], c.value(0), c.value(1)))
+	b := c.value(1)
+	if c.Version < 7 && c.Has("axis") {
+		b = c.alignedAt(1, c.axis(c.int("axis", 0), c.rank(0)))
+	}
+	return one(c.apply(binaryOperators[c.Name], c.value(0), b))
+}
+
+// alignedAt returns input i with axes appended so that broadcasting puts its first axis at the given one of input 0.
+func (c *call) alignedAt(i, axis int) *graph.Value {
+	ones := c.rank(0) - axis - c.rank(i)
+	if ones < 0 {
+		c.failf("input %v has too many dimensions to lie at axis %d of %v", c.value(i).Type(), axis, c.value(0).Type())
+	}
+	return c.reshape(c.value(i), slices.Concat(c.shape(i), slices.Repeat([]int{1}, ones))...)
 }
 
 // variadicOperators take any number of inputs, two at a time.

@@ -17,7 +17,7 @@ import torch
 from onnx import helper, numpy_helper
 
 ROOT = pathlib.Path(__file__).parent / "ops" / "math"
-IR = {7: 3, 8: 3, 9: 4, 10: 5, 11: 6, 12: 7, 13: 7, 14: 7, 15: 8, 16: 8, 17: 8, 18: 8, 19: 9, 20: 9, 22: 10, 24: 11}
+IR = {6: 3, 7: 3, 8: 3, 9: 4, 10: 5, 11: 6, 12: 7, 13: 7, 14: 7, 15: 8, 16: 8, 17: 8, 18: 8, 19: 9, 20: 9, 22: 10, 24: 11}
 
 nan, inf = np.nan, np.inf
 FLOATS = (np.float32, np.float64)
@@ -111,6 +111,7 @@ def arithmetic():
          Call("Pow", np.abs(base), np.float32(0.5)), Call("Pow", np.abs(base), noise(2, 1)),
          Call("Pow", of(np.int32, 2, -3, 5), of(np.float32, 3.0, 2.0, 0.5)), Call("Pow", of(np.int64, 2, -3, 5, 1), of(np.int64, 10, 3, 0, 7)),
          Call("Pow", noise(2, 3, dtype=np.float64, scale=3), of(np.float32, 2)))
+    case("sub_6", 6, Call("Sub", noise(2, 3, 4), noise(3), want=lambda a, b: a - b[:, None], broadcast=1, axis=1))
     case("pow_7", 7, Call("Pow", base, of(np.float32, 2)))
     for op in ("Min", "Max"):
         f = {"Min": np.minimum, "Max": np.maximum}[op]
@@ -148,6 +149,7 @@ def activations():
     case("leakyrelu_7", 7, *both("LeakyRelu", alpha=-0.1))
     case("prelu_16", 16, Call("PRelu", x(), noise(3, 1)), Call("PRelu", x(), noise(1)), Call("PRelu", x(), noise(5)), Call("PRelu", x(), noise(2, 1, 5)),
          Call("PRelu", x(), noise(2, 3, 5)), Call("PRelu", x(), np.float32(0.25)), Call("PRelu", x().astype(np.int32), of(np.int32, 3), want=lambda v, s: np.where(v < 0, v * s, v)))
+    case("prelu_6", 6, Call("PRelu", x(), noise(3), want=lambda v, s: np.where(v < 0, v * s[:, None], v)))
     case("thresholdedrelu_10", 10, *both("ThresholdedRelu"), *both("ThresholdedRelu", alpha=-0.5))
     case("elu_7", 7, *both("Elu", F.elu), *both("Elu", lambda v: F.elu(v, 0.4), alpha=0.4))
     case("selu_7", 7, *both("Selu", F.selu), *both("Selu", alpha=2.0, gamma=0.5))
