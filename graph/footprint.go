@@ -14,6 +14,7 @@ type Reach struct {
 	Axes          [2]int     // the output's vertical and horizontal axes: 2 and 3 for NCHW
 	Align         int        // tiles must begin at multiples of this
 	Whole         string     // why each output pixel depends on the whole image; "" if it does not
+	Exceeds       bool       // that is because it depends on more pixels than this image has
 	Coordinates   bool       // an operator works in coordinates of the whole image: run tiles with RunTile
 }
 
@@ -34,11 +35,14 @@ type footprint struct {
 }
 
 // errWhole carries the reason why a value depends on the whole image.
-type errWhole struct{ reason string }
+type errWhole struct {
+	reason  string
+	exceeds bool
+}
 
 func (e errWhole) Error() string { return e.reason }
 
-func whole(format string, args ...any) error { return errWhole{fmt.Sprintf(format, args...)} }
+func whole(format string, args ...any) error { return errWhole{reason: fmt.Sprintf(format, args...)} }
 
 // tracer computes footprints of calls.
 type tracer struct {
@@ -62,7 +66,7 @@ func ReachOf(input, output *Value, vertical, horizontal int) (Reach, error) {
 	out, err := t.trace(output)
 	var w errWhole
 	if errors.As(err, &w) {
-		return Reach{Whole: w.reason, Coordinates: t.coordinates, Align: 1}, nil
+		return Reach{Whole: w.reason, Exceeds: w.exceeds, Coordinates: t.coordinates, Align: 1}, nil
 	}
 	if err != nil {
 		return Reach{}, fmt.Errorf("graph: %w", err)
@@ -141,13 +145,13 @@ func (t *tracer) call(v *Value) (footprint, error) {
 	if !image {
 		return footprint{dims: plain(v.typ.Shape)}, nil
 	}
-	f, err := t.operator(v.from.op, in, v.from.in, v)
-	if err != nil {
+	var f footprint
+	if err := t.operator(&f, v.from.op, in, v.from.in, v); err != nil {
 		return footprint{}, err
 	}
 	for a := range 2 {
 		if f.before[a] > float64(t.extent[a]) && f.after[a] > float64(t.extent[a]) {
-			return footprint{}, whole("the receptive field is larger than %d pixels", t.extent[a])
+			return footprint{}, errWhole{fmt.Sprintf("the receptive field is larger than %d pixels", t.extent[a]), true}
 		}
 	}
 	for _, d := range f.dims {
@@ -158,6 +162,12 @@ func (t *tracer) call(v *Value) (footprint, error) {
 		}
 	}
 	return f, nil
+}
+
+// set makes f the result of a function that may fail.
+func (f *footprint) set(g footprint, err error) error {
+	*f = g
+	return err
 }
 
 func (f footprint) clone() footprint {

@@ -2,126 +2,166 @@ package graph
 
 import "slices"
 
-// operator returns the footprint of v, a result of op on operands with the footprints in. Operators that are not listed are
+// operator sets f to the footprint of v, a result of op on operands with the footprints in. Operators that are not listed are
 // taken to depend on the whole image.
-func (t *tracer) operator(op Operator, in []footprint, args []*Value, v *Value) (footprint, error) {
+func (t *tracer) operator(f *footprint, op Operator, in []footprint, args []*Value, v *Value) error {
 	shape := v.typ.Shape
-	f := in[0].clone()
+	*f = in[0].clone()
 	switch op := op.(type) {
 	case Conv:
 		if slices.ContainsFunc(in[1:], func(w footprint) bool { return w.image }) {
-			return f, whole("the weights of a Conv are computed from the image")
+			return whole("the weights of a Conv are computed from the image")
 		}
-		return f, t.slide(&f, op.Name(), shape, args[1].typ.Shape[2:], op.Strides, op.Dilations, op.Pads, true)
+		return t.slide(f, op.Name(), shape, args[1].typ.Shape[2:], op.Strides, op.Dilations, op.Pads, true)
 	case Transpose:
 		for k, from := range op.Perm {
 			f.dims[k] = in[0].dims[from]
 		}
-		return f.clone(), nil
+		*f = f.clone()
+		return nil
 	case Reshape:
-		return f.reshape(shape)
+		return f.set(f.reshape(shape))
 	case Expand:
-		return t.merge(shape, op.Name(), f)
+		return f.set(t.merge(shape, op.Name(), *f))
 	case DepthToSpace:
-		return f, t.shuffle(&f, op.Name(), shape, 1/float64(op.Block))
+		return t.shuffle(f, op.Name(), shape, 1/float64(op.Block))
 	case SpaceToDepth:
-		return f, t.shuffle(&f, op.Name(), shape, float64(op.Block))
+		return t.shuffle(f, op.Name(), shape, float64(op.Block))
 	case Concat:
+		if source, shift := rotation(op, args); source != nil {
+			// Shifted windows of attention: what comes in from the other side of the image is masked there.
+			*f = t.known[source].clone()
+			return f.move(op.Axis, shape[op.Axis], 1, shift, shift)
+		}
 		for i, o := range in {
 			if o.spatial(op.Axis) {
-				return f, whole("a Concat joins pieces along an axis of the image")
+				return whole("a Concat joins pieces along an axis of the image")
 			}
 			in[i] = o.clone()
 			in[i].dims[op.Axis] = []piece{{shape[op.Axis], -1, 0}}
 		}
-		return t.merge(shape, op.Name(), in...)
+		return f.set(t.merge(shape, op.Name(), in...))
 	case Slice:
 		for k := range shape {
 			if op.Sizes[k] == args[0].typ.Shape[k] && op.Starts[k] == 0 && op.Steps[k] == 1 {
 				continue
 			}
 			if op.Steps[k] < 0 && f.spatial(k) {
-				return f, whole("a Slice reverses an axis of the image")
+				return whole("a Slice reverses an axis of the image")
 			}
 			start := float64(op.Starts[k])
 			if err := f.move(k, shape[k], float64(op.Steps[k]), start, start); err != nil {
-				return f, err
+				return err
 			}
 		}
-		return f, nil
+		return nil
 	case Pad:
 		for k, b := range op.Begin {
 			if b == 0 && op.End[k] == 0 {
 				continue
 			}
 			if op.Mode == PadWrap && f.spatial(k) {
-				return f, whole("a Pad takes pixels from the other side of the image")
+				return whole("a Pad takes pixels from the other side of the image")
 			}
 			if err := f.move(k, shape[k], 1, -float64(b), -float64(b)); err != nil {
-				return f, err
+				return err
 			}
 		}
-		return f, nil
+		return nil
 	case Gather:
 		if in[1].image || f.spatial(op.Axis) {
-			return f, whole("a Gather picks positions of the image")
+			return whole("a Gather picks positions of the image")
 		}
 		f.dims = slices.Concat(f.dims[:op.Axis], plain(args[1].typ.Shape), f.dims[op.Axis+1:])
-		return f, nil
+		return nil
 	case MatMul:
-		return t.matMul(op, in, shape)
+		return f.set(t.matMul(op, in, shape))
 	case ConvTranspose:
 		for i, stride := range op.Strides {
 			// Position o takes what lies at (o + pad - offset) / stride for the offsets of the kernel.
 			s, pad := float64(stride), float64(op.Pads[i])
 			reach := float64((args[1].typ.Shape[2+i] - 1) * op.Dilations[i])
 			if err := f.move(2+i, shape[2+i], 1/s, (pad-reach)/s, pad/s); err != nil {
-				return f, err
+				return err
 			}
 		}
-		return f, t.drop(&f, 1, shape[1], op.Name())
+		return t.drop(f, 1, shape[1], op.Name())
 	case MaxPool:
-		return f, t.pool(&f, op.Name(), shape, op.Sliding)
+		return t.pool(f, op.Name(), shape, op.Sliding)
 	case AveragePool:
-		return f, t.pool(&f, op.Name(), shape, op.Sliding)
+		return t.pool(f, op.Name(), shape, op.Sliding)
 	case LpPool:
-		return f, t.pool(&f, op.Name(), shape, op.Sliding)
+		return t.pool(f, op.Name(), shape, op.Sliding)
 	case Resize:
-		return f, t.resize(&f, op, args[0].typ.Shape)
+		return t.resize(f, op, args[0].typ.Shape)
 	case CumSum:
-		return f, t.mix(&f, op.Axis, op.Name())
+		return t.mix(f, op.Axis, op.Name())
 	case LayerNorm:
 		for k := op.Axis; k < len(shape); k++ {
-			if err := t.mix(&f, k, op.Name()); err != nil {
-				return f, err
+			if err := t.mix(f, k, op.Name()); err != nil {
+				return err
 			}
 		}
-		return f, nil
+		return nil
 	case GroupNorm:
 		for k := 1; k < len(shape); k++ {
-			if err := t.mix(&f, k, op.Name()); err != nil {
-				return f, err
+			if err := t.mix(f, k, op.Name()); err != nil {
+				return err
 			}
 		}
-		return f, nil
+		return nil
 	case LRN:
-		return f, t.mix(&f, 1, op.Name())
+		return t.mix(f, 1, op.Name())
 	case Softmax:
-		return f, t.mix(&f, op.Axis, op.Name())
+		return t.mix(f, op.Axis, op.Name())
 	case ArgMax:
-		return f, t.drop(&f, op.Axis, 1, op.Name())
+		return t.drop(f, op.Axis, 1, op.Name())
 	case Reduce:
 		for _, k := range op.Axes {
-			if err := t.drop(&f, k, 1, op.Name()); err != nil {
-				return f, err
+			if err := t.drop(f, k, 1, op.Name()); err != nil {
+				return err
 			}
 		}
-		return f, nil
+		return nil
 	}
 	if elementwise(op) {
-		return t.merge(shape, op.Name(), in...)
+		return f.set(t.merge(shape, op.Name(), in...))
 	}
-	return f, whole("it is not known where %s takes its values from", op.Name())
+	return whole("it is not known where %s takes its values from", op.Name())
+}
+
+// rotation recognises a Concat of two parts of one value in exchanged order, and returns that value and the position
+// along the axis that comes first.
+func rotation(op Concat, args []*Value) (source *Value, shift float64) {
+	if len(args) != 2 {
+		return nil, 0
+	}
+	var starts, sizes [2]int
+	for i, a := range args {
+		if a.from == nil {
+			return nil, 0
+		}
+		s, ok := a.from.op.(Slice)
+		if !ok || source != nil && source != a.from.in[0] {
+			return nil, 0
+		}
+		source = a.from.in[0]
+		for k, n := range source.typ.Shape {
+			if s.Steps[k] != 1 || k != op.Axis && s.Sizes[k] != n {
+				return nil, 0
+			}
+		}
+		starts[i], sizes[i] = s.Starts[op.Axis], s.Sizes[op.Axis]
+	}
+	n := source.typ.Shape[op.Axis]
+	if starts[1] != 0 || starts[0] != sizes[1] || sizes[0]+sizes[1] != n {
+		return nil, 0
+	}
+	shift = float64(starts[0])
+	if starts[0] > n/2 {
+		shift -= float64(n)
+	}
+	return source, shift
 }
 
 // elementwise reports whether each element of op's result is computed from the elements at its own place.
