@@ -253,3 +253,41 @@ func TestElementwiseErrors(t *testing.T) {
 		}
 	}
 }
+
+// TestElementwiseInParallel compares big tensors on several threads with the calling goroutine alone, bit for bit.
+func TestElementwiseInParallel(t *testing.T) {
+	w := NewWorkers(3)
+	defer w.Close()
+	ramp := func(shape ...int) *Tensor {
+		x := NewTensor(Float32, shape...)
+		for i := range Data[float32](x) {
+			Data[float32](x)[i] = float32(i*7919%1001)/100 - 5
+		}
+		return x
+	}
+	x, cond := ramp(2, 7, 90, 91), ramp(90, 91).Converted(Bool)
+	for _, c := range []struct {
+		op Operator
+		in []*Tensor
+	}{
+		{Sub{}, []*Tensor{x, ramp(7, 1, 1)}},
+		{Compare{IsLess}, []*Tensor{x, ramp(91)}},
+		{PRelu{}, []*Tensor{x, ramp(7, 1, 1)}},
+		{PRelu{}, []*Tensor{ramp(3, 70000), ramp(3, 1)}},
+		{Where{}, []*Tensor{cond, x, ramp(1)}},
+		{Reduce{ReduceMean, []int{1}}, []*Tensor{x}},
+		{Reduce{ReduceMean, []int{2, 3}}, []*Tensor{x}},
+		{Reduce{ReduceMax, []int{0, 2}}, []*Tensor{x}},
+		{Softmax{Axis: 1}, []*Tensor{x}},
+		{Softmax{Axis: 3, Log: true}, []*Tensor{x}},
+	} {
+		alone := apply(t, c.op, c.in...)[0]
+		split := NewTensor(alone.dtype, alone.shape...)
+		if err := c.op.Eval(&Exec{Pool: w}, []*Tensor{split}, c.in); err != nil {
+			t.Fatal(err)
+		}
+		if !Equal(alone, split) {
+			t.Errorf("%#v differs on several threads", c.op)
+		}
+	}
+}

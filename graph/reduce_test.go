@@ -122,7 +122,7 @@ func TestArgMax(t *testing.T) {
 }
 
 func TestSoftmax(t *testing.T) {
-	for _, shape := range [][]int{{4}, {3, 700}, {2, 5, 3}, {2, 3, 1100}, {2, 0}, {1, 1}} {
+	for _, shape := range [][]int{{4}, {3, 300}, {2, 5, 3}, {2, 3, 600}, {2, 0}, {1, 1}} {
 		n, _ := Numel(shape)
 		a := make([]float64, n)
 		for i := range a {
