@@ -19,6 +19,7 @@ type Model struct {
 	input   onnxio.ValueInfo
 	output  int
 	nhwc    bool
+	border  int // pixels that are added on each side, because the network's convolutions take them away
 	facts   Facts
 	// Reach is how the output depends on the input.
 	Reach graph.Reach
@@ -128,81 +129,93 @@ func (g *Model) translate(ctx context.Context, h, w int) (*onnxio.Translation, e
 	return g.program.Translate(ctx, map[string]graph.Type{g.input.Name: {DType: g.dtype(), Shape: g.shape(h, w)}})
 }
 
-// scaleAt returns the scale for an input size, and an error if the result is not an image of that scale.
-func (g *Model) scaleAt(ctx context.Context, h, w int) (int, error) {
+// sizeAt returns the size of the output image for an input size.
+func (g *Model) sizeAt(ctx context.Context, h, w int) (oh, ow int, err error) {
 	t, err := g.translate(ctx, h, w)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
+	types := make([]graph.Type, len(t.Outputs))
 	for i, o := range t.Outputs {
-		s := o.Type().Shape
-		if len(s) != 4 || !o.Type().DType.IsFloat() || s[0] != 1 {
+		types[i] = o.Type()
+		s := types[i].Shape
+		if len(s) != 4 || !types[i].DType.IsFloat() || s[0] != 1 {
 			continue
 		}
-		c, oh, ow := s[1], s[2], s[3]
+		c := s[1]
+		oh, ow = s[2], s[3]
 		if g.nhwc {
 			oh, ow, c = s[1], s[2], s[3]
 		}
-		if c != g.facts.Channels {
-			continue
+		if c == g.facts.Channels {
+			g.output = i
+			return oh, ow, nil
 		}
-		if oh < h || oh%h != 0 || ow != oh/h*w {
-			return 0, fmt.Errorf("an input of %dx%d pixels becomes one of %dx%d, which is no whole multiple", w, h, ow, oh)
-		}
-		g.output = i
-		return oh / h, nil
 	}
-	var types []graph.Type
-	for _, o := range t.Outputs {
-		types = append(types, o.Type())
-	}
-	return 0, fmt.Errorf("no output is an image of %d channels: an input of %v gives %v", g.facts.Channels, g.shape(h, w), types)
+	return 0, 0, fmt.Errorf("no output is an image of %d channels: an input of %v gives %v", g.facts.Channels, g.shape(h, w), types)
 }
 
-// sizes finds the scale and the smallest number whose multiples the network accepts as height and width.
+// scales reports whether an input of this size gives an output of Scale times its size, less the border.
+func (g *Model) scales(ctx context.Context, h, w int) bool {
+	oh, ow, err := g.sizeAt(ctx, h, w)
+	s := g.facts.Scale
+	return err == nil && oh == s*(h-2*g.border) && ow == s*(w-2*g.border)
+}
+
+// sizes finds the scale, the border that unpadded convolutions take away, and the smallest number whose multiples the network
+// accepts as height and width.
 func (g *Model) sizes(ctx context.Context) error {
 	f := &g.facts
+	f.Multiple = 1
 	if f.FixedH > 0 {
-		var err error
-		f.Multiple = 1
-		f.Scale, err = g.scaleAt(ctx, f.FixedH, f.FixedW)
+		oh, _, err := g.sizeAt(ctx, f.FixedH, f.FixedW)
+		f.Scale = oh / f.FixedH
+		if err == nil && (f.Scale < 1 || !g.scales(ctx, f.FixedH, f.FixedW)) {
+			err = fmt.Errorf("an input of %dx%d pixels does not become a whole multiple of it but %d pixels high", f.FixedW, f.FixedH, oh)
+		}
 		return err
 	}
-	var err error
 	channels := []int{f.Channels}
 	if d := g.input.Dims; !g.input.HasShape || !d[1].Known() && !d[3].Known() {
 		channels = []int{3, 1} // the file does not say: try
 	}
-	for _, f.Channels = range channels {
-		if f.Scale, err = g.scaleAt(ctx, 64, 64); err == nil {
-			break
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
+	var err error
+	for _, n := range []int{64, 240} { // most networks accept one of them, or what it is a multiple of
+		for _, f.Channels = range channels {
+			var one, two int
+			if one, _, err = g.sizeAt(ctx, n, n); err != nil {
+				continue
+			}
+			if two, _, err = g.sizeAt(ctx, 2*n, 2*n); err != nil {
+				continue
+			}
+			f.Scale = (two - one) / n
+			if f.Scale >= 1 {
+				g.border = (f.Scale*n - one) / (2 * f.Scale)
+			}
+			if f.Scale < 1 || g.border < 0 || !g.scales(ctx, n, n) || !g.scales(ctx, 2*n, 2*n) {
+				return fmt.Errorf("inputs of %d and %d pixels become outputs of %d and %d: that is no whole multiple", n, 2*n, one, two)
+			}
+			return g.multiple(ctx)
 		}
 	}
-	if err != nil {
-		if f.Scale, err = g.scaleAt(ctx, 240, 240); err != nil { // a multiple of what 64 is not
-			f.Channels = channels[0]
+	f.Channels = channels[0]
+	return err
+}
+
+// multiple finds the smallest number whose odd multiples, and so all, work.
+func (g *Model) multiple(ctx context.Context) error {
+	for _, m := range []int{1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 48, 64, 80, 96, 128} {
+		odd := (48+m-1)/m | 1
+		if g.scales(ctx, odd*m, (odd+2)*m) && g.scales(ctx, (odd+2)*m, odd*m) {
+			g.facts.Multiple = m
+			return nil
+		}
+		if err := ctx.Err(); err != nil {
 			return err
 		}
 	}
-	for _, m := range []int{1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 48, 64, 80, 96, 128} {
-		odd := (48+m-1)/m | 1
-		ok := true
-		for _, k := range []int{odd, odd + 2} {
-			s, err := g.scaleAt(ctx, k*m, (k+2)*m)
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			ok = ok && err == nil && s == f.Scale
-		}
-		if ok {
-			f.Multiple = m
-			return nil
-		}
-	}
-	return errors.New("no multiple up to 128 was found whose multiples the model accepts as height and width")
+	return errors.New("no number up to 128 was found whose multiples the model accepts as height and width")
 }
 
 // reachSize is large enough for the receptive fields of most networks, and reachSizeLarge for RRDB's.
@@ -236,14 +249,16 @@ func (g *Model) reach(ctx context.Context) error {
 		if g.Reach, err = graph.ReachOf(t.Inputs[0], out, vertical, horizontal); err != nil {
 			return err
 		}
-		if g.Reach.Whole == "" {
+		if !g.Reach.Exceeds {
 			break
 		}
 	}
 	f.WholeImage = g.Reach.Whole
-	f.Halo = max(g.Reach.Before[0], g.Reach.Before[1], g.Reach.After[0], g.Reach.After[1])
-	if f.FixedH == 0 {
-		f.Multiple = lcm(f.Multiple, g.Reach.Align)
+	for a := range 2 { // the border that is added moves the picture against the output
+		f.Halo = max(f.Halo, g.Reach.Before[a]+g.border, g.Reach.After[a]-g.border)
+	}
+	if m := lcm(f.Multiple, g.Reach.Align); f.FixedH%m == 0 && f.FixedW%m == 0 {
+		f.Multiple = m
 	}
 	return nil
 }
@@ -266,7 +281,7 @@ func (g *Model) session(ctx context.Context, h, w int) (*graph.Session, error) {
 			return s.session, nil
 		}
 	}
-	t, err := g.translate(ctx, h, w)
+	t, err := g.translate(ctx, h+2*g.border, w+2*g.border)
 	if err != nil {
 		return nil, fmt.Errorf("upscale: %w", err)
 	}
@@ -289,7 +304,8 @@ func (g *Model) Run(ctx context.Context, dst, src []float32, h, w int, window Wi
 	if err != nil {
 		return err
 	}
-	at := graph.Window{Y: window.Y, X: window.X, ImageH: window.ImageH, ImageW: window.ImageW}
+	b := 2 * g.border
+	at := graph.Window{Y: window.Y, X: window.X, ImageH: window.ImageH + b, ImageW: window.ImageW + b}
 	if !g.nhwc && g.dtype() == graph.Float32 {
 		out, err := graph.FromSlice(dst[:c*h*scale*w*scale], 1, c, h*scale, w*scale)
 		if err != nil {
@@ -313,7 +329,8 @@ func (g *Model) Run(ctx context.Context, dst, src []float32, h, w int, window Wi
 
 // tensor makes the network's input of planes.
 func (g *Model) tensor(src []float32, c, h, w int) (*graph.Tensor, error) {
-	src = src[:c*h*w]
+	src = bordered(src[:c*h*w], c, h, w, g.border)
+	h, w = h+2*g.border, w+2*g.border
 	if g.nhwc {
 		pixels := make([]float32, len(src))
 		for i := range h * w {
@@ -328,6 +345,23 @@ func (g *Model) tensor(src []float32, c, h, w int) (*graph.Tensor, error) {
 		return t, err
 	}
 	return t.Converted(g.dtype()), nil
+}
+
+// bordered returns planes with b pixels more on each side, which repeat the edge.
+func bordered(src []float32, c, h, w, b int) []float32 {
+	if b == 0 {
+		return src
+	}
+	dst := make([]float32, 0, c*(h+2*b)*(w+2*b))
+	for k := range c {
+		for y := -b; y < h+b; y++ {
+			row := src[(k*h+min(max(y, 0), h-1))*w:][:w]
+			for x := -b; x < w+b; x++ {
+				dst = append(dst, row[min(max(x, 0), w-1)])
+			}
+		}
+	}
+	return dst
 }
 
 func toPlanes(dst, pixels []float32, c int) {
