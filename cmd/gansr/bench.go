@@ -1,0 +1,88 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gansr/gansr/graph"
+	"github.com/gansr/gansr/internal/onnxrun"
+)
+
+func (a *app) bench() *cobra.Command {
+	var (
+		sizes   sizesFlag
+		threads []int
+		runs    int
+		asJSON  bool
+		verbose bool
+	)
+	cmd := &cobra.Command{
+		Use:                   "bench MODEL [--size WxH,...] [--threads N,...] [--runs N] [--json] [-v]",
+		DisableFlagsInUseLine: true,
+		Short:                 "Measure how long a model takes, and how much memory",
+		Long: `bench runs a model on random images, once to warm up and then --runs times, for every
+size and number of threads. peak_bytes is the largest memory of the whole process meanwhile.
+--json prints one object a line: model, size, threads, runs, min_ms, median_ms, peak_bytes.`,
+		Example: "  gansr bench model.onnx --size 128x128,256x256 --threads 1,2\n  gansr bench model.onnx --json",
+		Args:    args(1, 1, "MODEL"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if runs < 1 {
+				return usageError{errors.New("--runs should be at least 1")}
+			}
+			if len(threads) == 0 {
+				threads = []int{runtime.GOMAXPROCS(0)}
+			}
+			m, err := openModel(args[0])
+			if err != nil {
+				return err
+			}
+			var steps func([]string)
+			if verbose {
+				slog.Info("kernels", "path", graph.CPUPath())
+				steps = func(lines []string) {
+					for i, s := range lines {
+						slog.Info(fmt.Sprintf("step %d: %s", i+1, s))
+					}
+				}
+			}
+			header := fmt.Sprintf("%-12s%8s%6s%12s%12s%12s\n", "size", "threads", "runs", "min ms", "median ms", "peak MiB")
+			if len(sizes) == 0 {
+				sizes = sizesFlag{{}}
+			}
+			for _, size := range sizes {
+				for _, n := range threads {
+					if n < 0 {
+						return usageError{fmt.Errorf("--threads %d is negative", n)}
+					}
+					b, err := onnxrun.Bench(cmd.Context(), m, size, n, runs, steps)
+					if err != nil {
+						return err
+					}
+					b.Model = args[0]
+					if asJSON {
+						err = json.NewEncoder(a.stdout).Encode(b)
+					} else {
+						_, err = fmt.Fprintf(a.stdout, "%s%-12s%8d%6d%12.3f%12.3f%12.1f\n", header, b.Size, b.Threads, b.Runs, b.MinMS, b.MedianMS, float64(b.PeakBytes)/(1<<20))
+					}
+					if err != nil {
+						return err
+					}
+					header = ""
+				}
+			}
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.Var(&sizes, "size", "sizes of the input image (default: what the model's input is fixed to, or else 128x128)")
+	f.IntSliceVar(&threads, "threads", nil, "numbers of threads (default: one for each CPU)")
+	f.IntVar(&runs, "runs", 10, "runs to measure after the warm-up")
+	f.BoolVar(&asJSON, "json", false, "print a JSON object a line")
+	f.BoolVarP(&verbose, "verbose", "v", false, "say which kernels are used, and each step of a run")
+	return cmd
+}

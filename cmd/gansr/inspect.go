@@ -1,0 +1,109 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gansr/gansr/internal/inspect"
+)
+
+func (a *app) inspect() *cobra.Command {
+	var (
+		asJSON bool
+		facts  factsFlag
+	)
+	cmd := &cobra.Command{
+		Use:                   "inspect MODEL [--json]",
+		DisableFlagsInUseLine: true,
+		Short:                 "Describe a model: what it takes, what it gives, what it costs",
+		Long: `inspect prints what a model's file says (inputs, outputs, operator sets, operators,
+parameters, metadata), what cannot be run, and what matters for upscaling: the scale, what
+height and width must be multiples of, floating-point operations for each input pixel,
+and the receptive field, the side of the square of input pixels that an output pixel sees.`,
+		Example: "  gansr inspect model.onnx\n  gansr inspect model.onnx --json",
+		Args:    args(1, 1, "MODEL"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			m, err := openModel(args[0])
+			if err != nil {
+				return err
+			}
+			workers := a.workers()
+			defer workers.Close()
+			r, err := inspect.Inspect(cmd.Context(), args[0], m, workers, facts)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				e := json.NewEncoder(a.stdout)
+				e.SetIndent("", "  ")
+				return e.Encode(r)
+			}
+			return a.printReport(r)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
+	facts.register(cmd)
+	return cmd
+}
+
+func (a *app) printReport(r *inspect.Report) error {
+	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	row := func(key string, format string, args ...any) { fmt.Fprintf(w, key+"\t"+format+"\n", args...) }
+	row("model", "%s", r.Model)
+	if r.Producer != "" {
+		row("producer", "%s", r.Producer)
+	}
+	row("format", "ONNX IR %d, opsets %s", r.IRVersion, list(r.Opsets, "%s %d"))
+	for _, v := range r.Inputs {
+		row("input", "%v", v)
+	}
+	for _, v := range r.Outputs {
+		row("output", "%v", v)
+	}
+	row("parameters", "%d", r.Parameters)
+	row("operators", "%d: %s", r.Nodes, list(r.Operators, "%s %d"))
+	for _, u := range r.Unsupported {
+		row("unsupported", "%s", u)
+	}
+	for _, key := range slices.Sorted(maps.Keys(r.Metadata)) {
+		row("metadata", "%s=%.200q", key, r.Metadata[key])
+	}
+	g := r.Generator
+	if g == nil {
+		row("upscaling", "not possible: %s", r.NotGenerator)
+		return w.Flush()
+	}
+	row("scale", "%d", g.Scale)
+	row("colours", "%s", map[int]string{1: "luminance; bicubic colour differences", 3: "RGB"}[g.Channels])
+	row("values", "%g to %g", g.Range[0], g.Range[1])
+	if g.FixedSize != "" {
+		row("input size", "%s only", g.FixedSize)
+	} else {
+		row("input size", "multiples of %d", g.SizeMultiple)
+	}
+	if g.WholeImage != "" {
+		row("receptive field", "the whole image: %s", g.WholeImage)
+	} else {
+		row("receptive field", "%dx%d pixels", g.ReceptiveField, g.ReceptiveField)
+	}
+	row("FLOPs", "%d for each input pixel", g.FLOPsPerPixel)
+	if g.Architecture != "" {
+		row("architecture", "%s", g.Architecture)
+	}
+	return w.Flush()
+}
+
+// list formats a map's entries in the order of its keys.
+func list(m map[string]int, format string) string {
+	var parts []string
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		parts = append(parts, fmt.Sprintf(format, k, m[k]))
+	}
+	return strings.Join(parts, ", ")
+}
