@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -13,7 +12,7 @@ import (
 	"github.com/gansr/gansr/graph"
 )
 
-// MaxOpset is the newest version of ONNX's operators whose meaning is known here. A newer file is tried with a warning.
+// MaxOpset is the newest version of ONNX's operators whose meaning is known here. A newer file is tried, see Model.Warnings.
 const MaxOpset = 28
 
 // minOpset is the oldest version that is supported.
@@ -81,18 +80,23 @@ func NewProgram(m *Model, workers *graph.Workers, options ...Option) (*Program, 
 	if bad := m.Unsupported(); len(bad) > 0 {
 		return nil, &UnsupportedError{m.src.file, bad}
 	}
-	v := m.Opset("")
-	if v > MaxOpset {
-		slog.Warn("the model uses a newer opset than is known; trying it", "opset", v, "known", MaxOpset)
-	}
-	if v != 0 && v < minOpset {
-		slog.Warn("the model uses an older opset than is supported; trying it", "opset", v, "supported", minOpset)
-	}
 	p := &Program{model: m, workers: workers, weights: &weights{m: map[weightKey]*graph.Tensor{}}}
 	for _, o := range options {
 		o(p)
 	}
 	return p, nil
+}
+
+// Warnings says what in the model may not be understood as it was meant: operators of a version that is newer or older
+// than those whose meaning is known.
+func (m *Model) Warnings() []string {
+	switch v := m.Opset(""); {
+	case v > MaxOpset:
+		return []string{fmt.Sprintf("the model uses opset %d; the newest one whose meaning is known is %d", v, MaxOpset)}
+	case v != 0 && v < minOpset:
+		return []string{fmt.Sprintf("the model uses opset %d; the oldest one that is supported is %d", v, minOpset)}
+	}
+	return nil
 }
 
 // Unsupported lists the operators that the package cannot run, with the nodes that use them, those of nested graphs and called
@@ -144,6 +148,9 @@ func (m *Model) Unsupported() []string {
 	}
 	return bad
 }
+
+// Operators lists the operators of ONNX's own domain that can be run, sorted.
+func Operators() []string { return slices.Sorted(maps.Keys(operators)) }
 
 // Model returns the model.
 func (p *Program) Model() *Model { return p.model }

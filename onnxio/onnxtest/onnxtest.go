@@ -199,7 +199,7 @@ func Compare(got, want *graph.Tensor, relative, absolute float64) (float64, erro
 			continue
 		}
 		diff := math.Abs(g[i] - w[i])
-		if !(diff <= absolute+relative*math.Abs(w[i])) && bad < 0 {
+		if bad < 0 && (math.IsInf(w[i], 0) || !(diff <= absolute+relative*math.Abs(w[i]))) {
 			bad = i
 		}
 		if !(diff <= largest) {
