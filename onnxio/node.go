@@ -173,15 +173,30 @@ func (id funcID) String() string {
 func (f *Function) id() funcID { return funcID{f.Domain, f.Name, f.Overload} }
 
 // Body returns the function's body for one call, its attributes and defaults in the place of the references to
-// them. A reference to an attribute that the call does not give and that has no default is left out, as ONNX says.
+// them. A reference to an attribute that the call does not give and that has no default is left out, as ONNX says. Attributes
+// that are graphs are not supported.
 func (f *Function) Body(call *Node) (*Graph, error) {
 	if len(call.Inputs) > len(f.Inputs) || len(call.Outputs) > len(f.Outputs) {
 		return nil, fmt.Errorf("%v takes %d inputs and %d outputs, the call has %d and %d",
 			f.id(), len(f.Inputs), len(f.Outputs), len(call.Inputs), len(call.Outputs))
 	}
-	bind := map[string]any{}
-	maps.Copy(bind, f.Defaults)
-	maps.Copy(bind, call.Attributes)
+	bind := maps.Clone(f.Defaults)
+	for name, value := range call.Attributes {
+		if err := checkBound(value); err != nil {
+			return nil, fmt.Errorf("%v: attribute %q: %w", f.id(), name, err)
+		}
+		bind[name] = value
+	}
 	v := viewer{model: f.model, opsets: f.Opsets, bind: bind}
 	return v.body(f.pb)
+}
+
+// checkBound checks an attribute of a function: a graph that its body may use several times, and that may call functions
+// itself, could make a small file expand without end.
+func checkBound(value any) error {
+	switch value.(type) {
+	case *Graph, []*Graph:
+		return fmt.Errorf("a function with a graph as an attribute is not supported")
+	}
+	return nil
 }

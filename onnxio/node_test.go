@@ -6,6 +6,7 @@ import (
 
 	"github.com/gansr/gansr/graph"
 	"github.com/gansr/gansr/onnxio/internal/onnxpb"
+	"github.com/owulveryck/onnx-go"
 )
 
 func TestAttributes(t *testing.T) {
@@ -112,6 +113,10 @@ func TestFunction(t *testing.T) {
 	}
 	if _, err := m.Functions()[0].Body(&Node{Inputs: []string{"a", "b"}}); err == nil {
 		t.Error("no error for too many inputs")
+	}
+	withGraph := &Node{Operation: onnx.Operation{Attributes: map[string]any{"slope": &Graph{}}}}
+	if _, err := m.Functions()[0].Body(withGraph); err == nil {
+		t.Error("no error for a graph as an attribute")
 	}
 }
 

@@ -158,7 +158,12 @@ func (m *Model) addFunction(pb *onnxpb.FunctionProto) error {
 	}
 	v := viewer{model: m, opsets: f.Opsets}
 	for _, a := range pb.AttributeProto {
-		if f.Defaults[a.GetName()], err = v.attribute(a); err != nil {
+		value, err := v.attribute(a)
+		if err == nil {
+			err = checkBound(value)
+		}
+		f.Defaults[a.GetName()] = value
+		if err != nil {
 			return fail(fmt.Errorf("attribute %q: %w", a.GetName(), err))
 		}
 	}

@@ -98,6 +98,8 @@ func TestDecodeErrors(t *testing.T) {
 	badSize.Graph.Initializer[0].Dims = []int64{1 << 50}
 	badNested := modelOf(graphOf("y", nodeOf("Constant", "", "y", &onnxpb.AttributeProto{Name: ptr("value"), T: &onnxpb.TensorProto{Name: ptr("c"),
 		Dims: []int64{3}, DataType: ptr(int32(7)), RawData: make([]byte, 23)}})))
+	withDefault := functionOf("F", nodeOf("If", "x", "y", &onnxpb.AttributeProto{Name: ptr("then_branch"), RefAttrName: ptr("g")}))
+	withDefault.AttributeProto = []*onnxpb.AttributeProto{subgraph("g", graphOf("b", callOf("F", "w", "b")))}
 	var loop []*onnxpb.NodeProto
 	for i := range 100000 {
 		loop = append(loop, nodeOf("Add", fmt.Sprintf("v%d x", i), fmt.Sprintf("v%d", (i+1)%100000)))
@@ -146,6 +148,8 @@ func TestDecodeErrors(t *testing.T) {
 			`function "own.F0" is defined twice`},
 		{"function that sees the graph", encode(t, modelOf(graphOf("y", callOf("F", "x", "y")), functionOf("F", nodeOf("Add", "x w", "y")))),
 			`function "own.F": node "add" (Add) uses "w", which nothing produces`},
+		{"graph as a default", encode(t, modelOf(graphOf("y", callOf("F", "x", "y")), withDefault)),
+			`function "own.F": attribute "g": a function with a graph as an attribute is not supported`},
 		{"names", encode(t, modelOf(graphOf("y", nodeOf(long, long, "y")))), ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -217,15 +217,22 @@ func (h *minHeap) Pop() any {
 	return x
 }
 
-// graphs returns every graph among the node's attributes.
+// graphs returns every graph among the node's attributes, by name.
 func (n *Node) graphs() []*Graph {
+	var names []string
+	for name, a := range n.Attributes {
+		switch a.(type) {
+		case *Graph, []*Graph:
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
 	var gs []*Graph
-	for _, a := range n.Attributes {
-		switch a := a.(type) {
-		case *Graph:
-			gs = append(gs, a)
-		case []*Graph:
-			gs = append(gs, a...)
+	for _, name := range names {
+		if g, ok := n.Attributes[name].(*Graph); ok {
+			gs = append(gs, g)
+		} else {
+			gs = append(gs, n.Attributes[name].([]*Graph)...)
 		}
 	}
 	return gs
