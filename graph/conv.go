@@ -125,17 +125,18 @@ func shape2D(x, w Type, outChannels int, strides, dilations, pads []int, groups 
 
 func (c Conv) prepares(in []*Value) bool {
 	_, ok := c.shape2D(in[0].typ, in[1].typ)
-	return ok && knownFloat32(in[1:])
+	return ok && knownWeights(in[1:])
 }
 
-func (c Conv) prepare(in []*Value, _ []Type, ep kernel.Epilogue) (prepared, error) {
+func (c Conv) prepare(in []*Value, out []Type, ep kernel.Epilogue) (prepared, error) {
 	s, _ := c.shape2D(in[0].typ, in[1].typ)
-	k, err := kernel.PrepareConv(s, Data[float32](in[1].known), biasEpilogue(knownTensors(in[2:]), ep))
-	return preparedConv{k}, err
+	k, err := kernel.PrepareConv(s, Data[float32](widen(in[1].known)), biasEpilogue(knownTensors(in[2:]), ep))
+	return prepareConv(k, in[0].typ, out[0], ep), err
 }
 
-func knownFloat32(vs []*Value) bool {
-	return !slices.ContainsFunc(vs, func(v *Value) bool { return v.known == nil || v.typ.DType != Float32 })
+// knownWeights reports whether weights and bias are constants that the fast kernels can use.
+func knownWeights(vs []*Value) bool {
+	return !slices.ContainsFunc(vs, func(v *Value) bool { return v.known == nil || v.typ.DType == Float64 })
 }
 
 func knownTensors(vs []*Value) []*Tensor {
@@ -151,7 +152,7 @@ func biasEpilogue(bias []*Tensor, ep kernel.Epilogue) kernel.Epilogue {
 	if len(bias) == 0 {
 		return ep
 	}
-	return slices.Insert(ep, 0, kernel.Stage{Kind: kernel.StageAffine, Shift: Data[float32](bias[0])})
+	return slices.Insert(ep, 0, kernel.Stage{Kind: kernel.StageAffine, Shift: Data[float32](widen(bias[0]))})
 }
 
 // convKernel is a convolution, or its transpose, made ready for its weights and shape.
@@ -164,15 +165,84 @@ func runOnce(x *Exec, k convKernel, out, in *Tensor) {
 	k.Run(x.Pool, Data[float32](out), Data[float32](in), nil, make([]float32, k.Workspace(x.Pool.Threads())))
 }
 
-type preparedConv struct{ k convKernel }
+// preparedConv runs a kernel. Operands and results of the 16-bit floating-point types are float32 in between, in the
+// workspace.
+type preparedConv struct {
+	k        convKernel
+	in, out  int // elements to convert; 0 for float32
+	residual int // how many residuals there are
+}
 
-func (p preparedConv) workspace(threads int) int { return p.k.Workspace(threads) }
+func prepareConv(k convKernel, in, out Type, ep kernel.Epilogue) preparedConv {
+	p := preparedConv{k: k}
+	if in.DType.IsHalf() {
+		p.in, p.out = in.Len(), out.Len()
+	}
+	for _, s := range ep {
+		if s.Kind == kernel.StageAdd {
+			p.residual = max(p.residual, s.Residual+1)
+		}
+	}
+	return p
+}
+
+func (p preparedConv) workspace(threads int) int {
+	return p.k.Workspace(threads) + p.in + p.out*(1+p.residual)
+}
 
 func (p preparedConv) eval(x *Exec, out, in, res []*Tensor) error {
+	scratch := x.Scratch
+	float := func(t *Tensor) []float32 {
+		if t.dtype == Float32 {
+			return Data[float32](t)
+		}
+		n := t.Len()
+		f := scratch[:n:n]
+		scratch = scratch[n:]
+		x.parallel(n, grain, func(lo, hi int) { widenInto(f[lo:hi], t, lo) })
+		return f
+	}
 	residuals := make([][]float32, len(res))
 	for i, t := range res {
-		residuals[i] = Data[float32](t)
+		residuals[i] = float(t)
 	}
-	p.k.Run(x.Pool, Data[float32](out[0]), Data[float32](in[0]), residuals, x.Scratch)
+	src := float(in[0])
+	dst, half := out[0].data.([]float32)
+	if half = !half; half {
+		n := out[0].Len()
+		dst, scratch = scratch[:n], scratch[n:]
+	}
+	p.k.Run(x.Pool, dst, src, residuals, scratch)
+	if half {
+		x.parallel(len(dst), grain, func(lo, hi int) { narrowFrom(out[0], lo, dst[lo:hi]) })
+	}
 	return nil
+}
+
+// widenInto sets dst to t's elements from at on. t is of a 16-bit floating-point type.
+func widenInto(dst []float32, t *Tensor, at int) {
+	switch d := t.data.(type) {
+	case []Half:
+		for i, v := range d[at : at+len(dst)] {
+			dst[i] = v.Float32()
+		}
+	case []Brain:
+		for i, v := range d[at : at+len(dst)] {
+			dst[i] = v.Float32()
+		}
+	}
+}
+
+// narrowFrom sets t's elements from at on. t is of a 16-bit floating-point type.
+func narrowFrom(t *Tensor, at int, src []float32) {
+	switch d := t.data.(type) {
+	case []Half:
+		for i, v := range src {
+			d[at+i] = HalfFrom(v)
+		}
+	case []Brain:
+		for i, v := range src {
+			d[at+i] = BrainFrom(v)
+		}
+	}
 }

@@ -102,11 +102,11 @@ func (c ConvTranspose) shape2D(x, w Type) (kernel.ConvTransposeShape, bool) {
 
 func (c ConvTranspose) prepares(in []*Value) bool {
 	_, ok := c.shape2D(in[0].typ, in[1].typ)
-	return ok && knownFloat32(in[1:])
+	return ok && knownWeights(in[1:])
 }
 
-func (c ConvTranspose) prepare(in []*Value, _ []Type, ep kernel.Epilogue) (prepared, error) {
+func (c ConvTranspose) prepare(in []*Value, out []Type, ep kernel.Epilogue) (prepared, error) {
 	s, _ := c.shape2D(in[0].typ, in[1].typ)
-	k, err := kernel.PrepareConvTranspose(s, Data[float32](in[1].known), biasEpilogue(knownTensors(in[2:]), ep))
-	return preparedConv{k}, err
+	k, err := kernel.PrepareConvTranspose(s, Data[float32](widen(in[1].known)), biasEpilogue(knownTensors(in[2:]), ep))
+	return prepareConv(k, in[0].typ, out[0], ep), err
 }

@@ -1,6 +1,10 @@
 package graph
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/gansr/gansr/internal/kernel"
+)
 
 // pass resizes one axis or two neighbouring ones of planes x height x width elements.
 type pass struct {
@@ -105,8 +109,9 @@ func pick[T any](x *Exec, p pass, dst, src []T) {
 			case columns == nil:
 				copy(d, s)
 			case repeat == 2:
-				for j, v := range s {
-					d[2*j], d[2*j+1] = v, v
+				for _, v := range s {
+					d[0], d[1] = v, v
+					d = d[2:]
 				}
 			case repeat > 2:
 				for j, v := range s {
@@ -139,15 +144,38 @@ func repeats(first []int, n int) int {
 	return f
 }
 
-// mixAll runs passes that make weighted means.
-func mixAll[T float](x *Exec, passes []pass, dst, src []T) {
-	runPasses(passes, dst, src, func(p pass, dst, src []T) { mix(x, p, dst, src) })
+// mixAll32 and mixAll64 run passes that make weighted means.
+func mixAll32(x *Exec, passes []pass, dst, src []float32) {
+	runPasses(passes, dst, src, func(p pass, dst, src []float32) { mix(x, p, dst, src, kernel.MulScalar, kernel.Add) })
 }
 
-func mix[T float](x *Exec, p pass, dst, src []T) {
+func mixAll64(x *Exec, passes []pass, dst, src []float64) {
+	scale := func(dst, a []float64, s float64) {
+		for i, v := range a {
+			dst[i] = v * s
+		}
+	}
+	runPasses(passes, dst, src, func(p pass, dst, src []float64) { mix(x, p, dst, src, scale, add[float64]) })
+}
+
+func mix[T float](x *Exec, p pass, dst, src []T, scale func(dst, a []T, s T), add func(dst, a, b []T)) {
 	h, w := p.outHeight(), p.outWidth()
 	rows, columns := cast[T](p.rows), cast[T](p.columns)
 	p.parallel(x, func(lo, hi int) {
+		product := make([]T, min(chunk, max(w, p.width)))
+		// mixRows sets dst to row o of the result.
+		mixRows := func(dst []T, from [][]T, o int) {
+			for at := 0; at < len(dst); at += chunk {
+				d := dst[at:min(at+chunk, len(dst))]
+				scale(d, from[0][at:][:len(d)], rows.weights[0][o])
+				for k := 1; k < len(from); k++ {
+					if u := rows.weights[k][o]; u != 0 {
+						scale(product[:len(d)], from[k][at:][:len(d)], u)
+						add(d, d, product[:len(d)])
+					}
+				}
+			}
+		}
 		switch {
 		case rows == nil:
 			for i := lo; i < hi; i++ {
@@ -165,10 +193,10 @@ func mix[T float](x *Exec, p pass, dst, src []T) {
 					from[k] = src[(first+k)*p.width:][:p.width]
 				}
 				if columns == nil {
-					mixRows(dst[i*w:(i+1)*w], from, rows.of(i%h))
+					mixRows(dst[i*w:(i+1)*w], from, i%h)
 					continue
 				}
-				mixRows(row, from, rows.of(i%h))
+				mixRows(row, from, i%h)
 				columns.mixElements(dst[i*w:(i+1)*w], row)
 			}
 		default:
@@ -188,89 +216,55 @@ func mix[T float](x *Exec, p pass, dst, src []T) {
 					}
 					from[k] = ring[slot]
 				}
-				mixRows(dst[i*w:(i+1)*w], from, rows.of(i%h))
+				mixRows(dst[i*w:(i+1)*w], from, i%h)
 			}
 		}
 	})
 }
 
-// mixer is a sampling with weights of the type that is computed in.
+// mixer is a sampling with weights of the type that is computed in: weights[k][o] is that of the element k behind the
+// first one for position o.
 type mixer[T float] struct {
 	*sampling
-	weights []T
+	weights [][]T
 }
 
 func cast[T float](a *sampling) *mixer[T] {
 	if a == nil {
 		return nil
 	}
-	m := mixer[T]{a, make([]T, len(a.weights))}
-	number2number(m.weights, a.weights)
+	m := mixer[T]{sampling: a, weights: make([][]T, a.taps)}
+	for k := range m.weights {
+		m.weights[k] = make([]T, a.out)
+		for o := range m.weights[k] {
+			m.weights[k][o] = T(a.weights[o*a.taps+k])
+		}
+	}
 	return &m
 }
 
-// of returns the weights of position o.
-func (m *mixer[T]) of(o int) []T { return m.weights[o*m.taps : (o+1)*m.taps] }
-
 // mixElements makes one row of the result from one row.
 func (m *mixer[T]) mixElements(dst, src []T) {
-	w := m.weights
-	switch first := m.first[:len(dst)]; m.taps {
-	case 1:
-		for o, f := range first {
-			dst[o] = src[f] * w[o]
-		}
+	first := m.first[:len(dst)]
+	switch w := m.weights; m.taps {
 	case 2:
-		w = w[:2*len(first)]
+		u, v := w[0][:len(dst)], w[1][:len(dst)]
 		for o, f := range first {
-			s := src[f : f+2 : f+2]
-			dst[o] = s[0]*w[2*o] + s[1]*w[2*o+1]
+			dst[o] = src[f]*u[o] + src[f+1]*v[o]
 		}
 	case 4:
-		w = w[:4*len(first)]
+		t, u, v, w := w[0][:len(dst)], w[1][:len(dst)], w[2][:len(dst)], w[3][:len(dst)]
 		for o, f := range first {
 			s := src[f : f+4 : f+4]
-			dst[o] = s[0]*w[4*o] + s[1]*w[4*o+1] + s[2]*w[4*o+2] + s[3]*w[4*o+3]
+			dst[o] = s[0]*t[o] + s[1]*u[o] + s[2]*v[o] + s[3]*w[o]
 		}
 	default:
 		for o, f := range first {
 			var sum T
-			for k, v := range m.of(o) {
-				sum += v * src[f+k]
+			for k, v := range src[f : f+m.taps] {
+				sum += w[k][o] * v
 			}
 			dst[o] = sum
-		}
-	}
-}
-
-// mixRows sets dst to the weighted sum of rows.
-func mixRows[T float](dst []T, rows [][]T, w []T) {
-	for i := range rows {
-		rows[i] = rows[i][:len(dst)]
-	}
-	switch len(rows) {
-	case 2:
-		a, b, u, v := rows[0], rows[1], w[0], w[1]
-		for i := range dst {
-			dst[i] = a[i]*u + b[i]*v
-		}
-	case 4:
-		a, b, c, d := rows[0], rows[1], rows[2], rows[3]
-		for i := range dst {
-			dst[i] = a[i]*w[0] + b[i]*w[1] + c[i]*w[2] + d[i]*w[3]
-		}
-	default:
-		for k, row := range rows {
-			u := w[k]
-			if k == 0 {
-				for i, v := range row {
-					dst[i] = v * u
-				}
-				continue
-			}
-			for i, v := range row {
-				dst[i] += v * u
-			}
 		}
 	}
 }

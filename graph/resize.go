@@ -91,17 +91,17 @@ func (r Resize) Eval(x *Exec, out, in []*Tensor) error {
 	case r.Mode == "nearest":
 		moveData(mover4{pickAll[uint8](x, passes), pickAll[uint16](x, passes), pickAll[uint32](x, passes), pickAll[uint64](x, passes)}, dst, src)
 	case src.dtype == Float32:
-		mixAll(x, passes, Data[float32](dst), Data[float32](src))
+		mixAll32(x, passes, Data[float32](dst), Data[float32](src))
 	case src.dtype == Float64:
-		mixAll(x, passes, Data[float64](dst), Data[float64](src))
+		mixAll64(x, passes, Data[float64](dst), Data[float64](src))
 	case src.dtype.IsHalf():
 		d := make([]float32, dst.Len())
-		mixAll(x, passes, d, Data[float32](widen(src)))
+		mixAll32(x, passes, d, Data[float32](widen(src)))
 		fromFloat(dst, d)
 	default:
 		s, d := make([]float64, src.Len()), make([]float64, dst.Len())
 		convert(&Tensor{Float64, src.shape, s}, src)
-		mixAll(x, passes, d, s)
+		mixAll64(x, passes, d, s)
 		for i, v := range d {
 			d[i] = math.RoundToEven(v)
 		}
