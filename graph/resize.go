@@ -49,10 +49,12 @@ func (r Resize) Infer(in []Type) ([]Type, error) {
 		return nil, fmt.Errorf("Resize of %v: sizes %v and scales %v should be one for each axis", x, r.Sizes, r.Scales)
 	}
 	for k, d := range x.Shape {
-		switch size, scale := r.Sizes[k], r.Scales[k]; {
+		size, scale := r.Sizes[k], r.Scales[k]
+		more := scale*float64(d) - float64(size) // sizes are rounded down, or to the nearest number
+		switch slack := 1e-6 * float64(size); {
 		case size < 0 || size > 0 && d == 0:
 			return nil, fmt.Errorf("Resize of %v to %v is not possible", x, r.Sizes)
-		case size > 0 && (!(scale > 0) || math.Abs(scale*float64(d)-float64(size)) > 1+1e-6*float64(size)):
+		case size > 0 && !(more >= -0.5-slack && more <= 1+slack):
 			return nil, fmt.Errorf("Resize of %v to %v: scale %v of axis %d does not fit", x, r.Sizes, scale, k)
 		}
 	}
@@ -84,9 +86,12 @@ func (r Resize) Infer(in []Type) ([]Type, error) {
 
 func (r Resize) Eval(x *Exec, out, in []*Tensor) error {
 	dst, src := out[0], in[0]
+	if dst.Len() == 0 {
+		return nil
+	}
 	passes := r.passes(x, src.shape)
 	switch {
-	case len(passes) == 0 || dst.Len() == 0:
+	case len(passes) == 0:
 		copyTensor(dst, src)
 	case r.Mode == "nearest":
 		moveData(mover4{pickAll[uint8](x, passes), pickAll[uint16](x, passes), pickAll[uint32](x, passes), pickAll[uint64](x, passes)}, dst, src)
