@@ -4,7 +4,7 @@
 
 package kernel
 
-// gemm1AVX2 multiplies a panel of 1 rows by n columns, rounded up to a multiple of 8, and adds the product to c, or to a
+// gemm1AVX2 multiplies a panel 1 high by n columns, rounded up to a multiple of 8, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 1 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*1+r] * b[o+j] } }
@@ -14,7 +14,7 @@ package kernel
 //go:noescape
 func gemm1AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
 
-// gemm2AVX2 multiplies a panel of 2 rows by n columns, rounded up to a multiple of 8, and adds the product to c, or to a
+// gemm2AVX2 multiplies a panel 2 high by n columns, rounded up to a multiple of 8, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 2 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*2+r] * b[o+j] } }
@@ -24,7 +24,7 @@ func gemm1AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc in
 //go:noescape
 func gemm2AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
 
-// gemm3AVX2 multiplies a panel of 3 rows by n columns, rounded up to a multiple of 8, and adds the product to c, or to a
+// gemm3AVX2 multiplies a panel 3 high by n columns, rounded up to a multiple of 8, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 3 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*3+r] * b[o+j] } }
@@ -34,7 +34,7 @@ func gemm2AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc in
 //go:noescape
 func gemm3AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
 
-// gemm4AVX2 multiplies a panel of 4 rows by n columns, rounded up to a multiple of 8, and adds the product to c, or to a
+// gemm4AVX2 multiplies a panel 4 high by n columns, rounded up to a multiple of 8, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 4 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*4+r] * b[o+j] } }
@@ -44,7 +44,7 @@ func gemm3AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc in
 //go:noescape
 func gemm4AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
 
-// gemm5AVX2 multiplies a panel of 5 rows by n columns, rounded up to a multiple of 8, and adds the product to c, or to a
+// gemm5AVX2 multiplies a panel 5 high by n columns, rounded up to a multiple of 8, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 5 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*5+r] * b[o+j] } }
@@ -54,7 +54,7 @@ func gemm4AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc in
 //go:noescape
 func gemm5AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
 
-// gemm6AVX2 multiplies a panel of 6 rows by n columns, rounded up to a multiple of 8, and adds the product to c, or to a
+// gemm6AVX2 multiplies a panel 6 high by n columns, rounded up to a multiple of 8, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 6 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*6+r] * b[o+j] } }
@@ -224,7 +224,7 @@ func reduceMaxAVX2(a []float32) float32
 //go:noescape
 func reduceMinAVX2(a []float32) float32
 
-// gemm1AVX512 multiplies a panel of 1 rows by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
+// gemm1AVX512 multiplies a panel 1 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 1 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*1+r] * b[o+j] } }
@@ -234,7 +234,7 @@ func reduceMinAVX2(a []float32) float32
 //go:noescape
 func gemm1AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
 
-// gemm2AVX512 multiplies a panel of 2 rows by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
+// gemm2AVX512 multiplies a panel 2 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 2 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*2+r] * b[o+j] } }
@@ -244,7 +244,7 @@ func gemm1AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc 
 //go:noescape
 func gemm2AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
 
-// gemm3AVX512 multiplies a panel of 3 rows by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
+// gemm3AVX512 multiplies a panel 3 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 3 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*3+r] * b[o+j] } }
@@ -254,7 +254,7 @@ func gemm2AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc 
 //go:noescape
 func gemm3AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
 
-// gemm4AVX512 multiplies a panel of 4 rows by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
+// gemm4AVX512 multiplies a panel 4 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 4 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*4+r] * b[o+j] } }
@@ -264,7 +264,7 @@ func gemm3AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc 
 //go:noescape
 func gemm4AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
 
-// gemm5AVX512 multiplies a panel of 5 rows by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
+// gemm5AVX512 multiplies a panel 5 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 5 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*5+r] * b[o+j] } }
@@ -274,7 +274,7 @@ func gemm4AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc 
 //go:noescape
 func gemm5AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
 
-// gemm6AVX512 multiplies a panel of 6 rows by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
+// gemm6AVX512 multiplies a panel 6 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 6 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*6+r] * b[o+j] } }
@@ -284,7 +284,7 @@ func gemm5AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc 
 //go:noescape
 func gemm6AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
 
-// gemm7AVX512 multiplies a panel of 7 rows by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
+// gemm7AVX512 multiplies a panel 7 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 7 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*7+r] * b[o+j] } }
@@ -294,7 +294,7 @@ func gemm6AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc 
 //go:noescape
 func gemm7AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
 
-// gemm8AVX512 multiplies a panel of 8 rows by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
+// gemm8AVX512 multiplies a panel 8 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 8 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*8+r] * b[o+j] } }
@@ -304,7 +304,7 @@ func gemm7AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc 
 //go:noescape
 func gemm8AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
 
-// gemm9AVX512 multiplies a panel of 9 rows by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
+// gemm9AVX512 multiplies a panel 9 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 9 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*9+r] * b[o+j] } }
@@ -314,7 +314,7 @@ func gemm8AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc 
 //go:noescape
 func gemm9AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
 
-// gemm10AVX512 multiplies a panel of 10 rows by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
+// gemm10AVX512 multiplies a panel 10 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 10 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*10+r] * b[o+j] } }
@@ -324,7 +324,7 @@ func gemm9AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc 
 //go:noescape
 func gemm10AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
 
-// gemm11AVX512 multiplies a panel of 11 rows by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
+// gemm11AVX512 multiplies a panel 11 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 11 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*11+r] * b[o+j] } }
@@ -334,7 +334,7 @@ func gemm10AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc
 //go:noescape
 func gemm11AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
 
-// gemm12AVX512 multiplies a panel of 12 rows by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
+// gemm12AVX512 multiplies a panel 12 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 12 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*12+r] * b[o+j] } }
@@ -344,7 +344,7 @@ func gemm11AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc
 //go:noescape
 func gemm12AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
 
-// gemm13AVX512 multiplies a panel of 13 rows by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
+// gemm13AVX512 multiplies a panel 13 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 13 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*13+r] * b[o+j] } }
@@ -354,7 +354,7 @@ func gemm12AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc
 //go:noescape
 func gemm13AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
 
-// gemm14AVX512 multiplies a panel of 14 rows by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
+// gemm14AVX512 multiplies a panel 14 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 14 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*14+r] * b[o+j] } }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"sync"
+
 	. "github.com/mmcloughlin/avo/build"
 	"github.com/mmcloughlin/avo/operand"
 )
@@ -22,7 +24,7 @@ func (s isa) elementwise() {
 	two("max", "max(a[i], b[i])", func(x, y vec) vec { return s.extreme(VMAXPS, x, y) })
 	two("min", "min(a[i], b[i])", func(x, y vec) vec { return s.extreme(VMINPS, x, y) })
 
-	one := func(name, expr string, parameters int, make func(p, q vec) func(x vec) vec) {
+	one := func(name, expr string, parameters int, f func(p, q vec) func(x vec) vec) {
 		s.text(name, "func(dst, a []float32, p, q float32)", "%s works on len(dst) elements:\n\n\tfor i, x := range a[:len(dst)] { dst[i] = "+expr+" }")
 		var p, q vec
 		if parameters > 0 {
@@ -31,8 +33,8 @@ func (s isa) elementwise() {
 		if parameters > 1 {
 			q = s.param("q")
 		}
-		f := make(p, q)
-		s.loop([]string{"a"}, func(x []vec) vec { return f(x[0]) })
+		g := f(p, q)
+		s.loop([]string{"a"}, func(x []vec) vec { return g(x[0]) })
 	}
 	one("scaleShift", "x*p + q", 2, func(p, q vec) func(vec) vec { return func(x vec) vec { return s.fma(x, p, q) } })
 	one("divScalar", "x / p", 1, func(p, _ vec) func(vec) vec { return func(x vec) vec { return s.op2(VDIVPS, x, p) } })
@@ -103,15 +105,8 @@ func (s isa) masked(n operand.Op) (load func(m operand.Mem) vec, store func(v ve
 				VMOVUPS(v, k, m)
 			}
 	}
-	if _, ok := constants[tailMasks]; !ok {
-		m := GLOBL("tailMasks", RODATA|NOPTR)
-		for i := range 16 {
-			DATA(4*i, operand.U32(uint32(0xffffffff)*uint32(1-i/8)))
-		}
-		constants[tailMasks] = m
-	}
 	at, mask := GP64(), s.vec()
-	LEAQ(constants[tailMasks].Offset(32), at)
+	LEAQ(tailMasks().Offset(32), at)
 	back := GP64()
 	MOVQ(n, back)
 	SHLQ(operand.U8(2), back)
@@ -126,5 +121,11 @@ func (s isa) masked(n operand.Op) (load func(m operand.Mem) vec, store func(v ve
 		}
 }
 
-// tailMasks is the key of eight lanes of ones before eight of zeros; no constant has these bits.
-const tailMasks = 0xffffffff
+// tailMasks is eight lanes of ones before eight of zeros.
+var tailMasks = sync.OnceValue(func() operand.Mem {
+	m := GLOBL("tailMasks", RODATA|NOPTR)
+	for i, ones := range [16]operand.U32{0: 1, 1: 1, 2: 1, 3: 1, 4: 1, 5: 1, 6: 1, 7: 1} {
+		DATA(4*i, -ones)
+	}
+	return m
+})

@@ -32,7 +32,7 @@ func widths(rows int) []int {
 // multiply-adds whatever the width, so a column's result does not depend on where the column lies.
 func (s isa) gemm(rows int) {
 	s.text(fmt.Sprintf("gemm%d", rows), "func(a, b []float32, off []int32, c []float32, n, ldc int, bias []float32)", fmt.Sprintf(
-		`%%s multiplies a panel of %d rows by n columns, rounded up to a multiple of %d, and adds the product to c, or to a
+		`%%s multiplies a panel %d high by n columns, rounded up to a multiple of %d, and adds the product to c, or to a
 bias if there is one:
 
 	for r := range %[1]d { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*%[1]d+r] * b[o+j] } }

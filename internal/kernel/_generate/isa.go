@@ -13,9 +13,8 @@ import (
 // isa is an instruction set and what differs between the two. Its methods emit instructions; those that return a
 // register return a fresh one, unless they say otherwise.
 type isa struct {
-	name      string
-	lanes     int // float32s in a register
-	registers int
+	name  string
+	lanes int // float32s in a register
 }
 
 type vec = reg.VecVirtual
@@ -75,32 +74,25 @@ func (s isa) load(m operand.Op) vec {
 	return v
 }
 
-// and, or and xor combine bits; b may be in memory.
-func (s isa) and(a vec, b operand.Op) vec { return s.logic(VANDPS2, a, b) }
-func (s isa) or(a vec, b operand.Op) vec  { return s.logic(VORPS2, a, b) }
-
-type logicOp struct{ narrow, wide func(...operand.Op) }
-
-// The float forms for 512 bits need AVX512DQ, the integer forms for 256 bits AVX512VL.
-var (
-	VANDPS2 = logicOp{VANDPS, VPANDD}
-	VORPS2  = logicOp{VORPS, VPORD}
-)
-
-func (s isa) logic(op logicOp, a vec, b operand.Op) vec {
-	v := s.vec()
+// and and or combine bits. The float forms for 512 bits need AVX512DQ, the integer forms for 256 bits AVX512VL.
+func (s isa) and(a vec, b operand.Op) vec {
 	if s.wide() {
-		op.wide(b, a, v)
-	} else {
-		op.narrow(b, a, v)
+		return s.op2(VPANDD, a, b)
 	}
-	return v
+	return s.op2(VANDPS, a, b)
+}
+
+func (s isa) or(a vec, b operand.Op) vec {
+	if s.wide() {
+		return s.op2(VPORD, a, b)
+	}
+	return s.op2(VORPS, a, b)
 }
 
 func (s isa) abs(a vec) vec    { return s.and(a, bits(0x7fffffff)) }
 func (s isa) signOf(a vec) vec { return s.and(a, bits(0x80000000)) }
 
-// op2 is a op b, with b a register or memory.
+// op2 is a op b, with b in a register or in memory.
 func (s isa) op2(op func(...operand.Op), a vec, b operand.Op) vec {
 	v := s.vec()
 	op(b, a, v)

@@ -46,7 +46,7 @@ func (s isa) exp(x vec) vec {
 // sigmoid is 1 / (1 + exp(-x)).
 func (s isa) sigmoid(x vec) vec {
 	e := s.exp(s.op2(VSUBPS, s.load(float(0)), x))
-	return s.op2(VDIVPS, s.load(float(1)), operand.Op(s.op2(VADDPS, e, float(1))))
+	return s.op2(VDIVPS, s.load(float(1)), s.op2(VADDPS, e, float(1)))
 }
 
 // tanh is x + x³·p(x²) near zero, sign(x)·(1 - 2/(exp(2|x|)+1)) elsewhere.
