@@ -35,6 +35,8 @@ Exit codes: 0 all done, 1 some inputs failed and the rest is done, 2 wrong usage
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.ArbitraryArgs,
+
+		SuggestionsMinimumDistance: 2,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return errors.Join(cmd.Help(), usageError{errors.New("no command is given")})

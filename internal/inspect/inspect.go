@@ -130,8 +130,9 @@ func (r *Report) count(g *onnxio.Graph) {
 			name = n.Domain + "." + name
 		}
 		r.Operators[name]++
-		// One that cannot be read is bound by a function's call, or of a type that holds no parameters.
-		if t, err := n.Tensor("value"); n.Name == "Constant" && err == nil && t != nil && t.DType().IsFloat() {
+		// Smaller ones are scales and slopes. One that cannot be read is bound by a function's call, or of a type that
+		// holds no parameters.
+		if t, err := n.Tensor("value"); n.Name == "Constant" && err == nil && t != nil && t.DType().IsFloat() && len(t.Shape()) > 1 {
 			r.Parameters += int64(t.Len())
 		}
 		for _, sub := range n.Subgraphs {
