@@ -375,3 +375,36 @@ func TestJPEGTooWide(t *testing.T) {
 		t.Errorf("%v, files %q", err, files(t, dir))
 	}
 }
+
+// TestFinishedRowsAreWritten checks that the whole result is never in memory: everything that is allocated on the way, freed or
+// not, is less.
+func TestFinishedRowsAreWritten(t *testing.T) {
+	const side, scale = 800, 10
+	dir := t.TempDir()
+	in := filepath.Join(dir, "in.png")
+	var b bytes.Buffer
+	if err := png.Encode(&b, image.NewGray(image.Rect(0, 0, side, side))); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(in, b.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	gen := nearest(Facts{Scale: scale, Channels: 1})
+	u, err := New(gen, Options{Tile: 32, Threads: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, out := range []string{"out.png", "out.jpg"} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if _, err := u.File(t.Context(), in, filepath.Join(dir, out)); err != nil {
+			t.Fatal(err)
+		}
+		runtime.ReadMemStats(&after)
+		if got := after.TotalAlloc - before.TotalAlloc; got > side*side*scale*scale/2 {
+			t.Errorf("%s: %d MiB were allocated for a result of %d MiB", out, got>>20, side*side*scale*scale>>20)
+		} else {
+			t.Logf("%s: %d KiB", out, got>>10)
+		}
+	}
+}
