@@ -21,6 +21,13 @@ type MemoryEstimator interface {
 	Memory(h, w int) int64
 }
 
+// HaloMeasurer is a Generator that can find out how far tiles must overlap for their error to be invisible, where its Halo is
+// too large to be practical.
+type HaloMeasurer interface {
+	// MeasureHalo returns that overlap in input pixels. It may take as long as a few tiles.
+	MeasureHalo(ctx context.Context) (int, error)
+}
+
 // Window is a tile's place in the whole picture, in input pixels. The picture is the photo extended to the network's
 // required size.
 type Window struct {

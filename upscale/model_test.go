@@ -2,6 +2,7 @@ package upscale
 
 import (
 	"context"
+	"image"
 	"math"
 	"path/filepath"
 	"strings"
@@ -213,5 +214,26 @@ func TestLastDimensionHoldsChannels(t *testing.T) {
 	}
 	if e := tileError(t, g, f.Halo); !(e <= 1e-5) {
 		t.Errorf("tiles differ from the whole by %.2g", e)
+	}
+}
+
+// A network with a receptive field that is too large is measured once, when a photo needs several tiles.
+func TestHaloIsMeasuredWhenNeeded(t *testing.T) {
+	g := newModel(t, "SRVGGNetCompact", map[string]string{"num_feat": "4", "num_conv": "70", "upscale": "1"})
+	if g.Facts().Halo <= maxHalo {
+		t.Fatalf("halo %d", g.Facts().Halo)
+	}
+	u, err := New(g, Options{Tile: 16})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []int{12, 400} {
+		img := image.NewGray(image.Rect(0, 0, n, 40))
+		if _, err := u.Image(context.Background(), img); err != nil {
+			t.Fatal(err)
+		}
+		if measured := u.facts.ReducedHalo > 0; measured != (n == 400) {
+			t.Errorf("a photo of %d pixels: reduced halo %d", n, u.facts.ReducedHalo)
+		}
 	}
 }

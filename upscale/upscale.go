@@ -185,11 +185,29 @@ func collect(r image.Rectangle, f form) (func([]byte) error, image.Image) {
 // over white.
 func (u *Upscaler) pixels(ctx context.Context, p *photo.Photo, f form, write func([]byte) error, done func(tile, tiles int)) (Plan, error) {
 	plan, err := u.plan(p.Header, f)
+	if err == nil && plan.Tiles() > 1 {
+		plan, err = u.measured(ctx, plan, p.Header, f)
+	}
 	if err != nil {
 		return plan, err
 	}
 	t := newTiler(u.gen, u.facts, u.opt.Scale, p.FillTransparent(), f, &plan)
 	return plan, t.rows(ctx, &plan, write, func(n int) { done(n, plan.Tiles()) })
+}
+
+// measured returns a new plan if the network's receptive radius is too large to overlap by and a smaller overlap can be
+// measured. That happens once, and only for photos that need several tiles.
+func (u *Upscaler) measured(ctx context.Context, plan Plan, h photo.Header, f form) (Plan, error) {
+	m, ok := u.gen.(HaloMeasurer)
+	if !ok || u.facts.Halo <= maxHalo || u.facts.ReducedHalo > 0 || u.opt.Overlap != 0 || u.facts.FixedW > 0 {
+		return plan, nil
+	}
+	halo, err := m.MeasureHalo(ctx)
+	if err != nil {
+		return plan, fmt.Errorf("upscale: measuring how far tiles must overlap: %w", err)
+	}
+	u.facts.ReducedHalo = halo
+	return u.plan(h, f)
 }
 
 // meter returns what to call after every tile of a photo of n pixels, when p is the state before it.
