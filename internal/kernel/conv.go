@@ -37,8 +37,8 @@ type phase struct{ y, x int }
 // tap is a kernel element's place in a strip: its phase, and how many rows and columns it is ahead.
 type tap struct{ phase, y, x int }
 
-// PrepareConv packs the weights [OC, C/Groups, KH, KW] of a convolution whose outputs go through the epilogue.
-// It keeps no reference to weight.
+// PrepareConv packs the weights [OC, C/Groups, KH, KW] of a convolution whose outputs go through the epilogue. It keeps
+// the epilogue, whose slices must not change any more, but not weight.
 func PrepareConv(s ConvShape, weight []float32, ep Epilogue) (*Conv, error) {
 	if err := s.Validate(); err != nil {
 		return nil, err

@@ -78,7 +78,7 @@ func outPhases(out, taps, stride, dilation, pad int) []outPhase {
 }
 
 // PrepareConvTranspose packs the weights [C, OC/Groups, KH, KW] of a transposed convolution whose outputs go through
-// the epilogue. It keeps no reference to weight.
+// the epilogue, as PrepareConv does.
 func PrepareConvTranspose(s ConvTransposeShape, weight []float32, ep Epilogue) (*ConvTranspose, error) {
 	if err := s.Validate(); err != nil {
 		return nil, err
