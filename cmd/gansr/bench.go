@@ -28,8 +28,9 @@ func (a *app) bench() *cobra.Command {
 		Long: `bench runs a model on random images, once to warm up and then --runs times, for every
 size and number of threads. peak_bytes is the largest memory of the whole process meanwhile.
 --json prints one object a line: model, size, threads, runs, min_ms, median_ms, peak_bytes.`,
-		Example: "  gansr bench model.onnx --size 128x128,256x256 --threads 1,2\n  gansr bench model.onnx --json",
-		Args:    args(1, 1, "MODEL"),
+		Example:           "  gansr bench model.onnx --size 128x128,256x256 --threads 1,2\n  gansr bench model.onnx --json",
+		Args:              args(1, 1, "MODEL"),
+		ValidArgsFunction: completeModel,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if runs < 1 {
 				return usageError{errors.New("--runs should be at least 1")}

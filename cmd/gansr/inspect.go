@@ -26,8 +26,9 @@ func (a *app) inspect() *cobra.Command {
 parameters, metadata), what cannot be run, and what matters for upscaling: the scale, what
 height and width must be multiples of, floating-point operations for each input pixel,
 and the receptive field, the side of the square of input pixels that an output pixel sees.`,
-		Example: "  gansr inspect model.onnx\n  gansr inspect model.onnx --json",
-		Args:    args(1, 1, "MODEL"),
+		Example:           "  gansr inspect model.onnx\n  gansr inspect model.onnx --json",
+		Args:              args(1, 1, "MODEL"),
+		ValidArgsFunction: completeModel,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			m, err := openModel(args[0])
 			if err != nil {

@@ -27,6 +27,19 @@ func openModel(name string) (*onnxio.Model, error) {
 	return m, err
 }
 
+// completeModel completes a MODEL argument: names of embedded generators, and files.
+func completeModel(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	infos, err := models.Embedded()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	var names []cobra.Completion
+	for _, i := range infos {
+		names = append(names, i.Name)
+	}
+	return names, cobra.ShellCompDirectiveDefault
+}
+
 func (a *app) models() *cobra.Command {
 	list := func(*cobra.Command, []string) error { return a.listModels() }
 	cmd := &cobra.Command{

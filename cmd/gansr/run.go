@@ -29,8 +29,9 @@ without it, a line for each output says its type, shape, minimum, maximum and me
 --test-data runs test folders of the ONNX project's form, one or a tree of them (model.onnx
 beside test_data_set_0/input_0.pb, output_0.pb ...). It prints "pass|fail|skip NAME
 largest-error-or-reason" for each, and the totals. The exit code is 1 if one fails.`,
-		Example: "  gansr run model.onnx -i x.npy\n  gansr run model.onnx -i lr=photo.npy -i strength=s.npy -o out\n  gansr run --test-data onnx-tests/node",
-		Args:    args(0, 1, "MODEL"),
+		Example:           "  gansr run model.onnx -i x.npy\n  gansr run model.onnx -i lr=photo.npy -i strength=s.npy -o out\n  gansr run --test-data onnx-tests/node",
+		Args:              args(0, 1, "MODEL"),
+		ValidArgsFunction: completeModel,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case testData != "" && (len(args) > 0 || len(inputs) > 0 || out != ""):

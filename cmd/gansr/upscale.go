@@ -108,6 +108,14 @@ Photos are cut into tiles that overlap by as much as the model sees, so that no 
 	f.StringVar(&paths.Suffix, "suffix", "", "put between a result's name and its extension, such as _x4")
 	f.BoolVar(&paths.DryRun, "dry-run", false, "say what would be done, and write nothing")
 	facts.register(cmd)
+	for flag, complete := range map[string]cobra.CompletionFunc{
+		"model":  completeModel,
+		"format": cobra.FixedCompletions([]cobra.Completion{"keep", "png", "jpeg"}, cobra.ShellCompDirectiveNoFileComp),
+	} {
+		if err := cmd.RegisterFlagCompletionFunc(flag, complete); err != nil {
+			panic(err) // there is no such flag
+		}
+	}
 	return cmd
 }
 
