@@ -27,14 +27,20 @@ func (c *compiler) plan() {
 	}
 	// A root lives as long as the values that share it.
 	end := slices.Clone(last)
-	outRoot := map[int]bool{} // roots whose memory an output is read from
+	sharing := map[int][]int{} // by root, the other slots that share it
+	share := func(v, root int) {
+		moved := append(sharing[v], v)
+		delete(sharing, v)
+		for _, w := range moved {
+			s.slots[w].root = root
+		}
+		sharing[root] = append(sharing[root], moved...)
+		end[root] = max(end[root], end[v])
+	}
 	for _, st := range s.steps {
 		if st.view {
-			v, root := st.out[0], s.slots[st.in[0]].root
-			s.slots[v].root = root
-			s.slots[v].kind = arenaSlot
-			end[root] = max(end[root], last[v])
-			outRoot[root] = outRoot[root] || isOutput[v]
+			s.slots[st.out[0]].kind = arenaSlot
+			share(st.out[0], s.slots[st.in[0]].root)
 		}
 	}
 	for i, st := range s.steps {
@@ -44,23 +50,16 @@ func (c *compiler) plan() {
 		for _, o := range overwritable(s, st) {
 			v, root := st.out[0], s.slots[o].root
 			r := &s.slots[root]
-			if r.kind != arenaSlot || end[root] != i || outRoot[root] || isOutput[root] || isOutput[v] ||
+			if r.kind != arenaSlot || end[root] != i || isOutput[v] ||
 				r.typ.Len()*r.typ.DType.Size() != s.slots[v].typ.Len()*s.slots[v].typ.DType.Size() || s.slots[v].typ.DType != s.slots[o].typ.DType {
 				continue
 			}
-			// Every view of v was rooted at v: move them along.
-			for w := range s.slots {
-				if s.slots[w].root == v {
-					s.slots[w].root = root
-				}
-			}
-			end[root] = max(end[root], end[v])
-			outRoot[root] = outRoot[root] || outRoot[v]
+			share(v, root)
 			break
 		}
 	}
 	for _, v := range s.outputs {
-		if sl := &s.slots[v]; sl.kind == arenaSlot && sl.root == v && !outRoot[v] {
+		if sl := &s.slots[v]; sl.kind == arenaSlot && sl.root == v {
 			sl.kind = outputSlot
 		}
 	}
