@@ -36,6 +36,7 @@ type Builder struct {
 	prefix string
 	ids    int
 	shared map[string]*call
+	folded int // bytes of the constants that were computed
 }
 
 // NewBuilder returns an empty graph. The prefix names the network (such as "generator") in the names of its
@@ -107,7 +108,7 @@ func (b *Builder) Apply(op Operator, in ...*Value) ([]*Value, error) {
 		v.from, v.index = c, i
 		c.outs = append(c.outs, v)
 	}
-	if constant && cheap(c) {
+	if constant && b.affords(c) {
 		err = b.fold(c)
 	} else {
 		err = b.link(c)
@@ -131,20 +132,25 @@ func (b *Builder) Apply1(op Operator, in ...*Value) (*Value, error) {
 const (
 	// maxElements bounds one tensor: a damaged or hostile model must not ask for all memory.
 	maxElements = 1 << 31
-	// maxConstant and maxFoldedFLOPs bound what is computed while building.
-	maxConstant    = 1 << 27
+	// maxFolded and maxFoldedFLOPs bound what is computed while building, of all constants and of one.
+	maxFolded      = 1 << 30 // bytes
 	maxFoldedFLOPs = 1 << 32
 )
 
-// cheap reports whether a call of constants should be computed while building.
-func cheap(c *call) bool {
-	for _, v := range c.outs {
-		if v.typ.Len() > maxConstant {
-			return false
-		}
+// affords reports whether a call of constants should be computed while building, and counts it if so.
+func (b *Builder) affords(c *call) bool {
+	if op, ok := c.op.(Coster); ok && op.FLOPs(typesOf(c.in), typesOf(c.outs)) > maxFoldedFLOPs {
+		return false
 	}
-	op, ok := c.op.(Coster)
-	return !ok || op.FLOPs(typesOf(c.in), typesOf(c.outs)) <= maxFoldedFLOPs
+	bytes := b.folded
+	for _, v := range c.outs {
+		bytes += v.typ.Len() * v.typ.DType.Size()
+	}
+	if bytes > maxFolded {
+		return false
+	}
+	b.folded = bytes
+	return true
 }
 
 // fold computes a call of constants.

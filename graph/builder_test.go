@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 
@@ -147,3 +148,26 @@ func TestApplyErrors(t *testing.T) {
 }
 
 func second[T any](_ T, err error) error { return err }
+
+// Constants beyond the bound are computed when the graph runs, so that a small model cannot fill the memory.
+func TestFoldedConstantsAreBounded(t *testing.T) {
+	b := NewBuilder("net")
+	b.folded = maxFolded - 20
+	one := b.Constant("one", Scalar(float32(1)))
+	small, err1 := b.Apply1(Expand{Shape: []int{3}}, one)
+	large, err2 := b.Apply1(Expand{Shape: []int{4}}, one)
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	if small.Known() == nil || large.Known() != nil {
+		t.Errorf("%d bytes of constants left: 12 are computed %v, 16 more %v", 20, small.Known(), large.Known())
+	}
+	s, err := NewSession(nil, []*Value{large}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := s.Run(context.Background(), nil)
+	if err != nil || !Equal(out[0], tensorOf(t, []float32{1, 1, 1, 1}, 4)) {
+		t.Errorf("got %v, error %v", out, err)
+	}
+}
