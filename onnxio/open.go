@@ -1,6 +1,7 @@
 package onnxio
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -66,6 +67,9 @@ func Open(path string) (*Model, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, src.wrap(cause(err))
+	}
+	if !info.Mode().IsRegular() { // reading a pipe or device may never end
+		return nil, src.wrap(errors.New("not a regular file"))
 	}
 	if info.Size() > maxFile {
 		return nil, src.wrap(fmt.Errorf("not an ONNX file: it has %d bytes, and at most %d are possible", info.Size(), maxFile))

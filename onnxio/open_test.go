@@ -348,3 +348,12 @@ func FuzzDecode(f *testing.F) {
 		})
 	})
 }
+
+// Reading what is not a file may never end.
+func TestOpenNotAFile(t *testing.T) {
+	for _, path := range []string{t.TempDir(), os.DevNull} {
+		if _, err := Open(path); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+			t.Errorf("%s: error %v", path, err)
+		}
+	}
+}

@@ -77,6 +77,9 @@ func readTensor(file string) (*graph.Tensor, error) {
 	if ext != ".npy" && ext != ".pb" {
 		return nil, fmt.Errorf("%s: only .npy and .pb files can be read", file)
 	}
+	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() { // reading a pipe or device may never end
+		return nil, fmt.Errorf("%s: not a regular file", file)
+	}
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
