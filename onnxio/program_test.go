@@ -141,3 +141,22 @@ func TestCancelledRun(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// What a pin is computed from may itself hold for the values of another pin only.
+func TestPinsThatDependOnPins(t *testing.T) {
+	b := NewBuilder("pins", 17)
+	x, n, at := b.Input("x", graph.Float32, 1), b.Input("n", graph.Int64, 1), b.Input("at", graph.Int64, 1)
+	sizes := b.Node("Expand", []string{b.Init("three", graph.Ints(3)), n})
+	b.Output("y", b.Node("Expand", []string{x, b.Node("Gather", []string{sizes, at})}), graph.Float32, "m")
+	p := program(t, b)
+	for _, v := range [][2]int64{{2, 0}, {5, 4}, {2, 1}} {
+		out, err := p.Run(context.Background(), map[string]*graph.Tensor{
+			"x": floats(t, []float32{7}, 1), "n": ofInts(t, v[:1], 1), "at": ofInts(t, v[1:], 1)})
+		if err != nil {
+			t.Fatalf("element %d of %d: %v", v[1], v[0], err)
+		}
+		if !graph.Equal(out["y"], floats(t, []float32{7, 7, 7}, 3)) {
+			t.Errorf("element %d of %d: %v", v[1], v[0], out["y"])
+		}
+	}
+}
