@@ -57,8 +57,8 @@ size and number of threads. peak_bytes is the largest memory of the whole proces
 			}
 			for _, size := range sizes {
 				for _, n := range threads {
-					if n < 0 {
-						return usageError{fmt.Errorf("--threads %d is negative", n)}
+					if err := checkThreads(n); err != nil {
+						return err
 					}
 					b, err := onnxrun.Bench(cmd.Context(), m, size, n, runs, steps)
 					if err != nil {

@@ -82,10 +82,16 @@ func (a *app) prepare() error {
 		a.logFormat = "text"
 		return usageError{fmt.Errorf("--log-format %q is not text or json", format)}
 	}
-	if a.threads < 0 {
-		return usageError{fmt.Errorf("--threads %d is negative", a.threads)}
-	}
 	a.setLogger()
+	return checkThreads(a.threads)
+}
+
+// checkThreads refuses numbers of threads that cannot be meant: each takes memory.
+func checkThreads(n int) error {
+	const most = 1024
+	if n < 0 || n > most {
+		return usageError{fmt.Errorf("--threads %d is not from 0 to %d", n, most)}
+	}
 	return nil
 }
 
