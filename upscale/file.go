@@ -2,16 +2,13 @@ package upscale
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/gansr/gansr/internal/atomicfile"
 	"github.com/gansr/gansr/upscale/internal/encode"
 	"github.com/gansr/gansr/upscale/photo"
 )
@@ -69,7 +66,11 @@ func (u *Upscaler) file(ctx context.Context, in, out string, format photo.Format
 		f.alpha, f.deep = false, false
 		start = encode.JPEG
 	}
-	err = create(out, func(w io.Writer) error {
+	if err := os.MkdirAll(filepath.Dir(out), 0o777); err != nil {
+		r.Err = fmt.Errorf("%s: %w", in, err)
+		return r
+	}
+	err = atomicfile.Write(out, func(w *os.File) error {
 		enc, err := start(w, encode.Config{Width: r.Out.X, Height: r.Out.Y, Channels: f.channels(), Deep: f.deep,
 			Quality: u.opt.Quality, Threads: u.opt.Threads})
 		if err != nil {
@@ -90,45 +91,4 @@ func (u *Upscaler) file(ctx context.Context, in, out string, format photo.Format
 		r.Err = fmt.Errorf("%s: %w", in, err)
 	}
 	return r
-}
-
-// create writes a file under a temporary name beside path and renames it when it is complete and on disk. It makes
-// path's folder if need be.
-func create(path string, write func(io.Writer) error) (err error) {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return err
-	}
-	f, err := temporary(dir)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-		}
-	}()
-	if err := write(f); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
-}
-
-// temporary creates a file that is hidden and has the permissions of any new file, where os.CreateTemp's would stay private.
-func temporary(dir string) (*os.File, error) {
-	for range 100 {
-		name := filepath.Join(dir, fmt.Sprintf(".gansr-%016x.tmp", rand.Uint64()))
-		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-		if !errors.Is(err, fs.ErrExist) {
-			return f, err
-		}
-	}
-	return nil, fmt.Errorf("%s: no free name for a temporary file", dir)
 }

@@ -8,8 +8,16 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/gansr/gansr/internal/onnxrun"
+)
+
+var (
+	_ pflag.Value = (*factsFlag)(nil)
+	_ pflag.Value = (*bytesFlag)(nil)
+	_ pflag.Value = (*autoFlag)(nil)
+	_ pflag.Value = (*sizesFlag)(nil)
 )
 
 // factsFlag is what the user says of a model in place of its metadata, by the keys of docs/model-metadata.md.
