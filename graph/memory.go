@@ -83,7 +83,8 @@ func overwritable(s *Session, st step) []int {
 	}
 	var vs []int
 	for _, i := range p.inPlace() {
-		if i < len(st.in) {
+		// An operand that shares the memory may be read after it is written, such as a norm's scale.
+		if i < len(st.in) && !slices.ContainsFunc(slices.Delete(slices.Clone(st.in), i, i+1), func(v int) bool { return s.slots[v].root == s.slots[st.in[i]].root }) {
 			vs = append(vs, st.in[i])
 		}
 	}

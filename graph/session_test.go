@@ -221,3 +221,21 @@ func TestIntoWritesTheCallersTensor(t *testing.T) {
 		}
 	}
 }
+
+// An operator must not write over an operand whose memory another operand shares under another shape.
+func TestNotInPlaceOverASharedOperand(t *testing.T) {
+	b := NewBuilder("net")
+	in, err0 := b.Input("x", Type{Float32, []int{1, 2}})
+	x, err1 := b.Apply1(Neg{}, in)
+	scale, err2 := b.Apply1(Reshape{Shape: []int{2}}, x)
+	y, err3 := b.Apply1(LayerNorm{Axis: 1, RMS: true, Stash: Float32}, x, scale)
+	out, err4 := b.Apply1(Transpose{Perm: []int{1, 0}}, y)
+	s, err5 := NewSession([]*Value{in}, []*Value{out}, nil)
+	if err := errors.Join(err0, err1, err2, err3, err4, err5); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Run(context.Background(), []*Tensor{tensorOf(t, []float32{-1, -7}, 1, 2)})
+	if want := tensorOf(t, []float32{0.2, 9.8}, 2, 1); err != nil || !Equal(got[0], want) {
+		t.Errorf("got %v, want %v, error %v", got, want, err)
+	}
+}
