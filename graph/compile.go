@@ -45,8 +45,12 @@ func (c *compiler) compile(inputs, outputs []*Value) error {
 		c.s.outputs = append(c.s.outputs, c.slot(v, kind))
 	}
 	c.plan()
-	if c.s.arena > maxArena {
-		return fmt.Errorf("a run would need %d MiB of memory, more than the %d MiB that are allowed", c.s.arena>>20, maxArena>>20)
+	need, limit := c.s.ArenaBytes(), memoryLimit()
+	for _, v := range c.s.outputs {
+		need += int64(c.s.slots[v].typ.Len() * c.s.slots[v].typ.DType.Size())
+	}
+	if need > limit {
+		return fmt.Errorf("a run would need %d MiB of memory, more than the %d MiB that are there", need>>20, limit>>20)
 	}
 	return nil
 }

@@ -93,7 +93,7 @@ func overwritable(s *Session, st step) []int {
 
 const (
 	alignment = 64
-	maxArena  = 1 << 36 // bytes; a damaged or hostile model must not ask for more
+	maxMemory = 1 << 36 // bytes of one run, on any machine
 )
 
 // place gives each root of the arena an offset, the largest first, in the lowest gap that is free for its whole life, and

@@ -214,7 +214,7 @@ func (s *Session) acquire() *state {
 // release keeps one run's memory for the next run.
 func (s *Session) release(st *state) {
 	for v, sl := range s.slots {
-		if sl.kind == inputSlot || sl.kind == outputSlot {
+		if s.slots[sl.root].kind != arenaSlot { // the caller's memory, or a view of it
 			st.tensors[v] = nil
 		}
 	}

@@ -18,7 +18,7 @@ const module = "github.com/gansr/gansr"
 // external says which packages alone may import some others, or what lies below those.
 var external = map[string][]string{
 	"google.golang.org/protobuf": {"onnxio", "onnxio/internal/onnxpb"},
-	"golang.org/x/sys":           {"internal/kernel"},
+	"golang.org/x/sys":           {"internal/kernel", "graph"},
 	"gorgonia.org":               {"graph", "onnxio/backend"},
 	"github.com/owulveryck":      {"onnxio", "onnxio/backend"},
 	"image":                      {"upscale", "upscale/photo", "upscale/internal/encode"},
