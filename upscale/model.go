@@ -50,10 +50,17 @@ func NewModel(ctx context.Context, m *onnxio.Model, workers *graph.Workers, over
 	if err := g.probe(ctx); err != nil {
 		return nil, fmt.Errorf("upscale: %w", err)
 	}
+	probed := g.facts
 	for _, md := range []map[string]string{m.Metadata(), overrides} {
 		if g.facts, err = FactsFromMetadata(g.facts, md); err != nil {
 			return nil, err
 		}
+	}
+	switch f := g.facts; {
+	case f.Scale != probed.Scale:
+		return nil, fmt.Errorf("upscale: gansr.scale is %d, and the model enlarges by %d", f.Scale, probed.Scale)
+	case f.Channels != probed.Channels:
+		return nil, fmt.Errorf("upscale: gansr.channels asks for %d, and the model takes %d", f.Channels, probed.Channels)
 	}
 	return g, nil
 }
@@ -171,7 +178,7 @@ func (g *Model) sizes(ctx context.Context) error {
 		oh, _, err := g.sizeAt(ctx, f.FixedH, f.FixedW)
 		f.Scale = oh / f.FixedH
 		if err == nil && (f.Scale < 1 || !g.scales(ctx, f.FixedH, f.FixedW)) {
-			err = fmt.Errorf("an input of %dx%d pixels does not become a whole multiple of it but %d pixels high", f.FixedW, f.FixedH, oh)
+			err = fmt.Errorf("an input of %dx%d pixels becomes one of %d pixels in height: only networks that enlarge both axes by the same whole number can be used", f.FixedW, f.FixedH, oh)
 		}
 		return err
 	}
@@ -194,7 +201,7 @@ func (g *Model) sizes(ctx context.Context) error {
 				g.border = (f.Scale*n - one) / (2 * f.Scale)
 			}
 			if f.Scale < 1 || g.border < 0 || !g.scales(ctx, n, n) || !g.scales(ctx, 2*n, 2*n) {
-				return fmt.Errorf("inputs of %d and %d pixels become outputs of %d and %d: that is no whole multiple", n, 2*n, one, two)
+				return fmt.Errorf("inputs of %d and %d pixels become outputs of %d and %d: only networks that enlarge both axes by the same whole number can be used", n, 2*n, one, two)
 			}
 			return g.multiple(ctx)
 		}

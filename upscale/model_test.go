@@ -169,7 +169,7 @@ func TestModelsThatMakeNoImage(t *testing.T) {
 		}),
 	} {
 		_, err := NewModel(context.Background(), m, nil, nil)
-		if err == nil || !strings.Contains(err.Error(), want) && !strings.Contains(err.Error(), "whole multiple") {
+		if err == nil || !strings.Contains(err.Error(), want) && !strings.Contains(err.Error(), "same whole number") {
 			t.Errorf("got %v, want an error with %q", err, want)
 		}
 	}

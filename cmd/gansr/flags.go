@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/gansr/gansr/internal/onnxrun"
+	"github.com/gansr/gansr/upscale"
 )
 
 var (
@@ -34,6 +36,9 @@ func (f *factsFlag) Set(s string) error {
 	key, value, ok := strings.Cut(s, "=")
 	if !ok || !slices.Contains(factKeys, key) {
 		return fmt.Errorf("want KEY=VALUE with a KEY of %s", strings.Join(factKeys, ", "))
+	}
+	if _, err := upscale.FactsFromMetadata(upscale.Facts{}, map[string]string{"gansr." + key: value}); err != nil {
+		return errors.Unwrap(err)
 	}
 	if *f == nil {
 		*f = factsFlag{}

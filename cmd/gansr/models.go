@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -24,7 +25,13 @@ func openModel(name string) (*onnxio.Model, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		err = hinted{err, `MODEL is a file or the name of an embedded generator, which "gansr models" lists`}
 	}
-	return m, err
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range m.Warnings() {
+		slog.Warn(w, "model", name)
+	}
+	return m, nil
 }
 
 // completeModel completes a MODEL argument: names of embedded generators, and files.
