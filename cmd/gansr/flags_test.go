@@ -33,9 +33,13 @@ func TestFactKeys(t *testing.T) {
 	for line := range strings.Lines(string(doc)) {
 		if key, ok := strings.CutPrefix(line, "| `gansr."); ok {
 			key, _, _ = strings.Cut(key, "`")
-			err := (&factsFlag{}).Set(key + "=1")
+			value, ok := map[string]string{"range": "0,255", "output_range": "-1,1", "channels": "y"}[key]
+			if !ok {
+				value = "1"
+			}
+			err := (&factsFlag{}).Set(key + "=" + value)
 			if text := key == "architecture" || key == "params"; text == (err == nil) {
-				t.Errorf("--set %s=1: %v", key, err)
+				t.Errorf("--set %s=%s: %v", key, value, err)
 			}
 			n++
 		}
