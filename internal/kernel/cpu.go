@@ -18,6 +18,8 @@ type functions struct {
 	dot       func(a, b []float32) float64 // of a multiple of sumLanes elements
 	reduceMax func(a []float32) float32    // of a multiple of extremeLanes elements, and not 0
 	reduceMin func(a []float32) float32
+	// transforms are those of tiled convolution.
+	transforms []transform
 }
 
 // paths are the function sets that this CPU can run, the best first.
@@ -35,6 +37,7 @@ var paths = append(simd(), functions{
 	reduceMin: func(a []float32) float32 {
 		return genericReduce(a, float32(math.Inf(1)), func(x, y float32) float32 { return min(x, y) })
 	},
+	transforms: transformsGeneric,
 })
 
 // cpu is the set in use. Only tests change it later.
