@@ -12,8 +12,8 @@ package kernel
 // convolutional neural networks", 2015) on the points 0, ±1, ±2, ±1/2 and ∞, as many as needed.
 //
 // The planes of a Fourier transform of t x t are three for each complex value, so that Gauss's form of a complex product
-// needs three real ones: re, im, re+im, times the kernel's -(re+im), re-im, re (of its conjugate, which makes the
-// convolution a correlation). They are in this order, with h = t/2:
+// needs three real ones: A, B, C are re, im, re+im of the tile times -(re+im), re-im, re of the kernel, and the product,
+// by the kernel's conjugate, is (C-B) + i(C+A). They are in this order, with h = t/2:
 //
 //	for kx in 1..h-1: for ky in 0..t-1: the three planes of (ky, kx)
 //	for kx in 0, h:   for ky in 1..h-1: the three planes of (ky, kx); then one, re, of (0, kx) and of (h, kx)
@@ -30,7 +30,7 @@ type transform struct {
 	forward func(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32)
 
 	// inverse is the way back, for the first rows of the outputs, from 1 to t-2, and for t-2 columns, of which those past
-	// t-k+1 mean nothing. Winograd's writes all t-2 rows.
+	// t-k+1 mean nothing; with an xStep of t-k+1 vectors the next tile overwrites them. Winograd's writes all t-2 rows.
 	inverse func(x []float32, xStride, xStep int, p []float32, pStride, n, rows int, scratch []float32)
 
 	// kernel transforms 3 x 3 kernels as forward does tiles. A Fourier transform has none: see transformKernels.

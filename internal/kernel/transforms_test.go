@@ -88,13 +88,13 @@ func TestTransformConvolution(t *testing.T) {
 			}
 			gaps()
 
-			rows, right := height, tr.t-2
+			rows, right := height, (tiles-1)*width+tr.t-2 // a tile overwrites the meaningless columns of the last
 			if tr.kernel == nil && height > 2 {
 				rows = height - 1
 			}
-			outStride := tiles*right*lanes + padding
-			out, checkOut := guarded(t, (rows-1)*outStride+tiles*right*lanes)
-			tr.inverse(out, outStride, right*lanes, p, pStride, tiles, rows, scratch)
+			outStride := right*lanes + padding
+			out, checkOut := guarded(t, (rows-1)*outStride+right*lanes)
+			tr.inverse(out, outStride, width*lanes, p, pStride, tiles, rows, scratch)
 			checkPlanes()
 			checkScratch()
 			checkKernels()
@@ -102,7 +102,7 @@ func TestTransformConvolution(t *testing.T) {
 			checkOut()
 			for y := range rows - 1 {
 				for i := range padding {
-					if v := out[y*outStride+tiles*right*lanes+i]; !math.IsNaN(float64(v)) {
+					if v := out[y*outStride+right*lanes+i]; !math.IsNaN(float64(v)) {
 						t.Errorf("kernel %v: wrote %v behind row %d", k, v, y)
 					}
 				}
@@ -113,7 +113,7 @@ func TestTransformConvolution(t *testing.T) {
 			for tile := range tiles {
 				for i := range rows * width * lanes {
 					y, x0, lane := i/lanes/width, i/lanes%width, i%lanes
-					got = append(got, out[y*outStride+(tile*right+x0)*lanes+lane])
+					got = append(got, out[y*outStride+(tile*width+x0)*lanes+lane])
 					s := 0.0
 					for a := 0; a < k.h && lane < kernels; a++ {
 						for b := range k.w {

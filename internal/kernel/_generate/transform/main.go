@@ -23,7 +23,7 @@ var (
 func main() {
 	log.SetFlags(0)
 	flag.Parse()
-	all := []algorithm{
+	all := []Algorithm{
 		newWinograd(2, 1).algorithm(),
 		newWinograd(4, 1, 2).algorithm(),
 		newWinograd(6, 1, 2, 0.5).algorithm(),
@@ -49,7 +49,7 @@ func main() {
 
 // table emits all transforms for a target, and writes the Go table of them. emit returns how many vectors of scratch
 // memory a transform needs.
-func table(b *bytes.Buffer, all []algorithm, target, lanes string, emit func(Transform) int) {
+func table(b *bytes.Buffer, all []Algorithm, target, lanes string, emit func(Transform) int) {
 	var rows bytes.Buffer
 	for _, a := range all {
 		fmt.Fprintf(&rows, "{name: %q, t: %d, planes: %d", a.name, a.t, a.planes)

@@ -52,8 +52,8 @@ func (tr Transform) signature() string {
 	return "func(x []float32, xStride, xStep int, p []float32, pStride, n" + rows + " int, scratch []float32)"
 }
 
-// algorithm is one row of the table: a way to convolve by tiles of t x t inputs.
-type algorithm struct {
+// Algorithm is one row of the table: a way to convolve by tiles of t x t inputs.
+type Algorithm struct {
 	name       string
 	t, planes  int
 	transforms []Transform
@@ -96,9 +96,9 @@ func (g *Graph) ungauss(p int) Complex {
 	return Complex{g.sub(c, b), g.add(c, a)}
 }
 
-func fft(t int) algorithm {
+func fft(t int) Algorithm {
 	name := fmt.Sprintf("fft%d", t)
-	return algorithm{name, t, realColumnStart(t) + 2*realColumnPlanes(t), []Transform{fftForward(name, t), fftInverse(name, t, t-2)}}
+	return Algorithm{name, t, realColumnStart(t) + 2*realColumnPlanes(t), []Transform{fftForward(name, t), fftInverse(name, t, t-2)}}
 }
 
 func fftForward(name string, t int) Transform {

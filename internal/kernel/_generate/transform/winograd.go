@@ -124,14 +124,14 @@ func square(n int, from, to func(y, x int) Slot, rowsFirst bool, f func(*Graph, 
 	return outs
 }
 
-func (w Winograd) algorithm() algorithm {
+func (w Winograd) algorithm() Algorithm {
 	name := fmt.Sprintf("winograd%d", w.m)
 	tile := func(y, x int) Slot { return Slot{Tile, y, x} }
 	planes := func(y, x int) Slot { return plane(y*w.n + x) }
 	one := func(role, doc string, outs []Output) Transform {
 		return newTransform(role, name, fmt.Sprintf(doc+" F(%[2]d,3)", w.n, w.m), 0, Pass{count: 1, outs: outs})
 	}
-	return algorithm{name, w.n, w.n * w.n, []Transform{
+	return Algorithm{name, w.n, w.n * w.n, []Transform{
 		one("forward", "transforms tiles of %[1]dx%[1]d for", square(w.n, tile, planes, true, w.input)),
 		one("inverse", "returns %[2]dx%[2]d outputs of", square(w.n, planes, tile, false, w.output)),
 		one("kernel", "transforms kernels of 3x3 for", square(3, tile, planes, true, w.kernel)),
