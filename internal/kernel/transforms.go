@@ -9,7 +9,7 @@ package kernel
 // All strides are in elements. Strides between planes that are multiples of 4 KiB are slow: a cache line more is enough.
 //
 // The planes of Winograd's F(m,3), t = m+2, are the t x t values of its transforms (Lavin and Gray, "Fast algorithms for
-// convolutional neural networks", 2015) on the points 0, ±1, ±2, ±1/2 and ∞, as many as needed.
+// convolutional neural networks", 2015) on the points 0, ±1, ±2, ±1/2 and ∞, as many as needed, but ±5/8 and ±3/2 for F(4,3).
 //
 // The planes of a Fourier transform of t x t are three for each complex value, so that Gauss's form of a complex product
 // needs three real ones: A, B, C are re, im, re+im of the tile times -(re+im), re-im, re of the kernel, and the product,

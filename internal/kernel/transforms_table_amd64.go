@@ -4,7 +4,7 @@ package kernel
 
 var transformsAVX2 = []transform{
 	{name: "winograd2", t: 4, planes: 16, forward: winograd2ForwardAVX2, inverse: winograd2InverseAVX2, kernel: winograd2KernelAVX2, scratch: 0 * 8},
-	{name: "winograd4", t: 6, planes: 36, forward: winograd4ForwardAVX2, inverse: winograd4InverseAVX2, kernel: winograd4KernelAVX2, scratch: 16 * 8},
+	{name: "winograd4", t: 6, planes: 36, forward: winograd4ForwardAVX2, inverse: winograd4InverseAVX2, kernel: winograd4KernelAVX2, scratch: 11 * 8},
 	{name: "winograd6", t: 8, planes: 64, forward: winograd6ForwardAVX2, inverse: winograd6InverseAVX2, kernel: winograd6KernelAVX2, scratch: 44 * 8},
 	{name: "fft16", t: 16, planes: 382, forward: fft16ForwardAVX2, inverse: fft16InverseAVX2, scratch: 291 * 8},
 	{name: "fft20", t: 20, planes: 598, forward: fft20ForwardAVX2, inverse: fft20InverseAVX2, scratch: 447 * 8},

@@ -25,7 +25,7 @@ func main() {
 	flag.Parse()
 	all := []Algorithm{
 		newWinograd(2, 1).algorithm(),
-		newWinograd(4, 1, 2).algorithm(),
+		newWinograd(4, 0.625, 1.5).algorithm(), // with half the rounding error of ±1, ±2, for a few more multiplications
 		newWinograd(6, 1, 2, 0.5).algorithm(),
 	}
 	for t := 16; t <= 32; t += 4 {
