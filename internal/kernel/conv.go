@@ -7,12 +7,76 @@ import (
 
 // Conv is a convolution prepared from its weights and shape. It may be run by several goroutines at once, each with a
 // workspace of its own.
+type Conv struct{ algorithm }
+
+// algorithm is a way to compute a convolution.
+type algorithm interface {
+	// Workspace is how many elements of scratch memory Run needs with a pool of the given number of threads.
+	Workspace(threads int) int
+	// Run convolves src [N, C, H, W] into dst [N, OC, OutH, OutW]. Each residual is of dst's shape and may be dst itself;
+	// src may not overlap dst. ws has at least Workspace(p.Threads()) elements, of any content.
+	Run(p *Pool, dst, src []float32, residuals [][]float32, ws []float32)
+}
+
+// PrepareConv packs the weights [OC, C/Groups, KH, KW] of a convolution whose outputs go through the epilogue, for the
+// algorithm that chooseTransform finds. It keeps the epilogue, whose slices must not change any more, but not weight.
+func PrepareConv(s ConvShape, weight []float32, ep Epilogue) (*Conv, error) {
+	return prepareConv(s, weight, ep, chooseTransform)
+}
+
+// PrepareConvOnce is PrepareConv for weights that are used once: it does without the algorithms whose preparation pays
+// off over several runs.
+func PrepareConvOnce(s ConvShape, weight []float32, ep Epilogue) (*Conv, error) {
+	return prepareConv(s, weight, ep, func(ConvShape) *transform { return nil })
+}
+
+func prepareConv(s ConvShape, weight []float32, ep Epilogue, choose func(ConvShape) *transform) (*Conv, error) {
+	if err := s.Validate(); err != nil {
+		return nil, err
+	}
+	ci, area := s.C/s.Groups, s.KH*s.KW
+	if want := s.OC * ci * area; len(weight) != want {
+		return nil, fmt.Errorf("kernel: convolution with %d weights, must be %d for [%d %d %d %d]", len(weight), want, s.OC, ci, s.KH, s.KW)
+	}
+	if err := ep.validate(s.OC); err != nil {
+		return nil, err
+	}
+	// A leading Affine becomes part of the weights and the bias.
+	bias := make([]float32, s.OC)
+	if len(ep) > 0 && ep[0].Kind == StageAffine {
+		for oc := range bias {
+			bias[oc] = channelValue(ep[0].Shift, oc, 0)
+		}
+		if scale := ep[0].Scale; scale != nil {
+			weight = slices.Clone(weight)
+			for oc := range s.OC {
+				row := weight[oc*ci*area : (oc+1)*ci*area]
+				MulScalar(row, row, channelValue(scale, oc, 1))
+			}
+		}
+		ep = ep[1:]
+	}
+	if t := choose(s); t != nil {
+		return &Conv{newFast(t, s, weight, bias, ep)}, nil
+	}
+	outH, outW := s.OutH(), s.OutW()
+	if area == 1 && s.StrideH == 1 && s.StrideW == 1 && s.PadTop|s.PadLeft|s.PadBottom|s.PadRight == 0 {
+		s.H, s.W = 1, s.H*s.W // rows mean nothing: one long row
+		outH, outW = 1, outH*outW
+	}
+	c := newDirect(s, outH, outW, ep)
+	c.bias = bias
+	c.pack(nil, make([]float32, len(weight)), weight, ci*area, area, s.KW)
+	return &Conv{c}, nil
+}
+
+// direct computes a convolution by its definition.
 //
 // It is an implicit matrix product: output channels by source channels times taps, times pixels. A tile of pixels is
 // computed at a time, by blocks of source channels: the part of the source that the block reads is copied, with its
 // padding, into a strip, where every tap of a run of pixels is a run of elements; the micro-kernel finds the taps by their
 // offsets.
-type Conv struct {
+type direct struct {
 	cpu          *functions
 	s            ConvShape // without the taps that only ever meet padding; pads may be negative
 	skipY, skipX int       // how many leading rows and columns of taps were left out
@@ -37,46 +101,9 @@ type phase struct{ y, x int }
 // tap is a kernel element's place in a strip: its phase, and how many rows and columns it is ahead.
 type tap struct{ phase, y, x int }
 
-// PrepareConv packs the weights [OC, C/Groups, KH, KW] of a convolution whose outputs go through the epilogue. It keeps
-// the epilogue, whose slices must not change any more, but not weight.
-func PrepareConv(s ConvShape, weight []float32, ep Epilogue) (*Conv, error) {
-	if err := s.Validate(); err != nil {
-		return nil, err
-	}
-	ci, area := s.C/s.Groups, s.KH*s.KW
-	if want := s.OC * ci * area; len(weight) != want {
-		return nil, fmt.Errorf("kernel: convolution with %d weights, must be %d for [%d %d %d %d]", len(weight), want, s.OC, ci, s.KH, s.KW)
-	}
-	if err := ep.validate(s.OC); err != nil {
-		return nil, err
-	}
-	outH, outW := s.OutH(), s.OutW()
-	if area == 1 && s.StrideH == 1 && s.StrideW == 1 && s.PadTop|s.PadLeft|s.PadBottom|s.PadRight == 0 {
-		s.H, s.W = 1, s.H*s.W // rows mean nothing: one long row
-		outH, outW = 1, outH*outW
-	}
-	var leading Stage // becomes part of the weights and the bias
-	if len(ep) > 0 && ep[0].Kind == StageAffine {
-		leading, ep = ep[0], ep[1:]
-	}
-	c := newConv(s, outH, outW, ep)
-	if leading.Scale != nil {
-		weight = slices.Clone(weight)
-	}
-	for oc := range s.OC {
-		c.bias[oc] = channelValue(leading.Shift, oc, 0)
-		if leading.Scale != nil {
-			row := weight[oc*ci*area : (oc+1)*ci*area]
-			MulScalar(row, row, channelValue(leading.Scale, oc, 1))
-		}
-	}
-	c.pack(nil, make([]float32, len(weight)), weight, ci*area, area, s.KW)
-	return c, nil
-}
-
-// newConv makes a convolution, without its weights, of an output size that need not follow from the shape.
-func newConv(s ConvShape, outH, outW int, ep Epilogue) *Conv {
-	c := &Conv{cpu: cpu, outH: outH, outW: outW, epilogue: ep, srcC: s.H * s.W, srcW: 1, dstC: outH * outW}
+// newDirect makes a convolution, without its weights, of an output size that need not follow from the shape.
+func newDirect(s ConvShape, outH, outW int, ep Epilogue) *direct {
+	c := &direct{cpu: cpu, outH: outH, outW: outW, epilogue: ep, srcC: s.H * s.W, srcW: 1, dstC: outH * outW}
 	c.skipY, s.KH = reach(s.H, outH, s.KH, s.StrideH, s.DilationH, s.PadTop)
 	c.skipX, s.KW = reach(s.W, outW, s.KW, s.StrideW, s.DilationW, s.PadLeft)
 	s.PadTop -= c.skipY * s.DilationH
@@ -116,7 +143,7 @@ func reach(size, out, taps, stride, dilation, pad int) (from, n int) {
 
 // pack packs the weights, with the given distances between output channels, source channels and kernel rows, into
 // buffer.
-func (c *Conv) pack(p *Pool, buffer, w []float32, dOut, dIn, dRow int) {
+func (c *direct) pack(p *Pool, buffer, w []float32, dOut, dIn, dRow int) {
 	c.packed = buffer
 	ci, m, panels := c.s.C/c.s.Groups, c.s.OC/c.s.Groups, len(c.panels)-1
 	taps := make([]int, 0, len(c.taps))
@@ -145,16 +172,13 @@ func (c *Conv) pack(p *Pool, buffer, w []float32, dOut, dIn, dRow int) {
 	})
 }
 
-// Workspace is how many elements of scratch memory Run needs with a pool of the given number of threads.
-func (c *Conv) Workspace(threads int) int { return c.tiling(threads).workspace * threads }
+func (c *direct) Workspace(threads int) int { return c.tiling(threads).workspace * threads }
 
-// Run convolves src [N, C, H, W] into dst [N, OC, OutH, OutW]. Each residual is of dst's shape and may be dst itself; src
-// may not overlap dst. ws has at least Workspace(p.Threads()) elements, of any content.
-func (c *Conv) Run(p *Pool, dst, src []float32, residuals [][]float32, ws []float32) {
+func (c *direct) Run(p *Pool, dst, src []float32, residuals [][]float32, ws []float32) {
 	c.run(p, c.tiling(p.Threads()), dst, src, residuals, ws)
 }
 
-func (c *Conv) run(p *Pool, t *tiling, dst, src []float32, residuals [][]float32, ws []float32) {
+func (c *direct) run(p *Pool, t *tiling, dst, src []float32, residuals [][]float32, ws []float32) {
 	p.Run(t.count(c), func(worker, i int) {
 		j := t.job(c, i)
 		j.dst, j.src, j.residuals = dst, src, residuals
@@ -167,7 +191,7 @@ func (c *Conv) run(p *Pool, t *tiling, dst, src []float32, residuals [][]float32
 
 // tileJob is the computation of one tile.
 type tileJob struct {
-	*Conv
+	*direct
 	*tiling
 	dst, src       []float32
 	residuals      [][]float32

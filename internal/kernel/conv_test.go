@@ -354,8 +354,8 @@ func TestConvErrors(t *testing.T) {
 	} {
 		s := good
 		change(&s)
-		if c, err := PrepareConv(s, weights, nil); err == nil {
-			t.Errorf("%s: prepared %+v", name, c.s)
+		if _, err := PrepareConv(s, weights, nil); err == nil {
+			t.Errorf("%s: prepared %+v", name, s)
 		}
 		if _, err := PrepareConvTranspose(ConvTransposeShape{ConvShape: s}, weights, nil); err == nil && name != "kernel over source" {
 			t.Errorf("%s: prepared, transposed", name)

@@ -42,7 +42,7 @@ type ConvTranspose struct {
 	channels   int
 	epilogue   Epilogue
 	rows, cols []outPhase
-	convs      []*Conv // for rows x cols; nil where no tap falls
+	convs      []*direct // for rows x cols; nil where no tap falls
 }
 
 // outPhase is the output pixels o = first, first+stride, ... along an axis, and the taps that reach them.
@@ -115,7 +115,7 @@ func PrepareConvTranspose(s ConvTransposeShape, weight []float32, ep Epilogue) (
 			part := s.ConvShape
 			part.KH, part.KW, part.StrideH, part.StrideW = len(y.taps), len(x.taps), 1, 1
 			part.DilationH, part.DilationW, part.PadTop, part.PadLeft = y.dilation, x.dilation, y.pad, x.pad
-			conv := newConv(part, y.count, x.count, nil)
+			conv := newDirect(part, y.count, x.count, nil)
 			conv.pack(nil, make([]float32, len(w)), w, ci*part.KH*part.KW, part.KH*part.KW, part.KW)
 			c.convs = append(c.convs, conv)
 		}

@@ -18,6 +18,13 @@ type functions struct {
 	dot       func(a, b []float32) float64 // of a multiple of sumLanes elements
 	reduceMax func(a []float32) float32    // of a multiple of extremeLanes elements, and not 0
 	reduceMin func(a []float32) float32
+	// transforms are those of tiled convolution, products[width-1][tiles-1] what multiplies the planes in between, for so
+	// many blocks of output channels; see genericProduct. Gather and scatter change from rows of pixels to blocks of
+	// channels and back; see genericGather and genericScatter.
+	transforms []transform
+	products   [2][]productFunc
+	gather     func(dst, src []float32, stride, n int)
+	scatter    func(dst, src []float32, stride, n int, shift, slope []float32)
 }
 
 // paths are the function sets that this CPU can run, the best first.
@@ -35,6 +42,10 @@ var paths = append(simd(), functions{
 	reduceMin: func(a []float32) float32 {
 		return genericReduce(a, float32(math.Inf(1)), func(x, y float32) float32 { return min(x, y) })
 	},
+	transforms: transformsGeneric,
+	products:   genericProducts,
+	gather:     genericGather,
+	scatter:    genericScatter,
 })
 
 // cpu is the set in use. Only tests change it later.

@@ -28,6 +28,15 @@ var avx2 = functions{
 		opSigmoid: sigmoidAVX2, opTanh: tanhAVX2, opErf: erfAVX2, opGelu: geluAVX2,
 	},
 	sum: sumAVX2, dot: dotAVX2, reduceMax: reduceMaxAVX2, reduceMin: reduceMinAVX2,
+	transforms: transformsAVX2,
+	products: [2][]productFunc{
+		{
+			product1x1AVX2, product2x1AVX2, product3x1AVX2, product4x1AVX2, product5x1AVX2, product6x1AVX2,
+			product7x1AVX2, product8x1AVX2, product9x1AVX2, product10x1AVX2, product11x1AVX2, product12x1AVX2,
+		},
+		{product1x2AVX2, product2x2AVX2, product3x2AVX2, product4x2AVX2, product5x2AVX2, product6x2AVX2},
+	},
+	gather: gatherAVX2, scatter: scatterAVX2,
 }
 
 var avx512 = functions{
@@ -46,4 +55,18 @@ var avx512 = functions{
 		opSigmoid: sigmoidAVX512, opTanh: tanhAVX512, opErf: erfAVX512, opGelu: geluAVX512,
 	},
 	sum: sumAVX512, dot: dotAVX512, reduceMax: reduceMaxAVX512, reduceMin: reduceMinAVX512,
+	transforms: transformsAVX512,
+	products: [2][]productFunc{
+		{
+			product1x1AVX512, product2x1AVX512, product3x1AVX512, product4x1AVX512, product5x1AVX512, product6x1AVX512,
+			product7x1AVX512, product8x1AVX512, product9x1AVX512, product10x1AVX512, product11x1AVX512, product12x1AVX512,
+			product13x1AVX512, product14x1AVX512,
+		},
+		{
+			product1x2AVX512, product2x2AVX512, product3x2AVX512, product4x2AVX512, product5x2AVX512, product6x2AVX512,
+			product7x2AVX512, product8x2AVX512, product9x2AVX512, product10x2AVX512, product11x2AVX512, product12x2AVX512,
+			product13x2AVX512, product14x2AVX512,
+		},
+	},
+	gather: gatherAVX512, scatter: scatterAVX512,
 }

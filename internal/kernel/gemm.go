@@ -27,7 +27,7 @@ func GemmBatch(p *Pool, batch int, operands func(i int) (a, b, c []float32), m, 
 
 // gemm is a matrix product as a convolution: of n pixels, with m kernels of 1x1, over k channels.
 type gemm struct {
-	conv      *Conv // without its weights; nil if there is nothing to multiply
+	conv      *direct // without its weights; nil if there is nothing to multiply
 	empty     func(c []float32)
 	tiling    *tiling
 	dOut, dIn int // elements between rows and columns of a
@@ -51,7 +51,7 @@ func newGemm(threads, m, n, k, lda int, transA bool, ldb int, transB bool, ldc i
 	if transA {
 		g.dOut, g.dIn = 1, lda
 	}
-	g.conv = newConv(ConvShape{N: 1, C: k, H: 1, W: n, OC: m, KH: 1, KW: 1, StrideH: 1, StrideW: 1, DilationH: 1, DilationW: 1, Groups: 1}, 1, n, ep)
+	g.conv = newDirect(ConvShape{N: 1, C: k, H: 1, W: n, OC: m, KH: 1, KW: 1, StrideH: 1, StrideW: 1, DilationH: 1, DilationW: 1, Groups: 1}, 1, n, ep)
 	g.conv.srcC, g.conv.dstC = ldb, ldc
 	if transB {
 		g.conv.srcC, g.conv.srcW = 1, ldb

@@ -26,7 +26,7 @@ const (
 	tileColumn   = 4 << 10  // elements that all panels are multiplied by in turn: well within a first-level cache
 )
 
-func (c *Conv) tiling(threads int) *tiling {
+func (c *direct) tiling(threads int) *tiling {
 	s, lanes, panels := &c.s, c.cpu.lanes, len(c.panels)-1
 	t := &tiling{
 		aheadY: (s.KH - 1) * s.DilationH / s.StrideH,
@@ -88,13 +88,13 @@ func cost(length, lanes int) int {
 }
 
 // count is the number of tiles.
-func (t *tiling) count(c *Conv) int {
+func (t *tiling) count(c *direct) int {
 	return c.s.N * c.s.Groups * ceilDiv(len(c.panels)-1, t.panelCount) * ceilDiv(c.outH, t.height) * ceilDiv(c.outW, t.width)
 }
 
 // job is tile i: the next one lies beside or below, then follow other output channels, groups and images.
-func (t *tiling) job(c *Conv, i int) *tileJob {
-	j := &tileJob{Conv: c, tiling: t}
+func (t *tiling) job(c *direct, i int) *tileJob {
+	j := &tileJob{direct: c, tiling: t}
 	next := func(size, tile int) (from, to int) {
 		n := ceilDiv(size, tile)
 		from = i % n * tile

@@ -17,6 +17,7 @@ func main() {
 		}
 		s.elementwise()
 		s.reductions()
+		s.products()
 	}
 	build.Generate()
 }

@@ -1,0 +1,208 @@
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// products emits what convolution by transforms needs between the transforms: the product in one plane, and the
+// transpositions from rows of pixels to blocks of channels and back.
+func (s isa) products() {
+	for tiles := 1; tiles <= s.maxRows(); tiles++ {
+		s.product(tiles, 2)
+	}
+	for tiles := 1; tiles <= s.maxNarrow(); tiles++ {
+		s.product(tiles, 1)
+	}
+	s.gather()
+	s.scatter()
+}
+
+// maxNarrow is how many tiles a product with one register of output channels takes: enough to hide the latency of the
+// multiply-adds.
+func (s isa) maxNarrow() int {
+	if s.wide() {
+		return 14
+	}
+	return 12
+}
+
+// product emits the product of tiles by a panel of weights, width registers of output channels wide.
+func (s isa) product(tiles, width int) {
+	s.text(fmt.Sprintf("product%dx%d", tiles, width), "func(x, w, y []float32, xStride, yStride, ahead, aheadStep int)", fmt.Sprintf(
+		`%%s multiplies %[1]d tiles by a panel of weights. With L = %[2]d:
+
+	for t := range %[1]d { for o := range %[3]d*L { y[o/L*yStride+t*L+o%%%%L] = sum over k of x[k/L*xStride+t*L+k%%%%L] * w[k*%[3]d*L+o] } }
+
+over len(w)/(%[3]d*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
+after the beginning of w, and adds aheadStep to ahead.`, tiles, s.lanes, width))
+	x, w, y := Load(Param("x").Base(), GP64()), Load(Param("w").Base(), GP64()), Load(Param("y").Base(), GP64())
+	end := Load(Param("w").Len(), GP64())
+	LEAQ(Mem{Base: w, Index: end, Scale: 4}, end)
+	next, step := Load(Param("ahead"), GP64()), Load(Param("aheadStep"), GP64())
+	LEAQ(Mem{Base: w, Index: next, Scale: 4}, next)
+	SHLQ(U8(2), step)
+	stride := Load(Param("xStride"), GP64()) // from the end of a block to the next
+	SUBQ(U32(uint32(s.lanes)), stride)
+	SHLQ(U8(2), stride)
+	acc := make([][]vec, tiles)
+	for t := range acc {
+		acc[t] = make([]vec, width)
+		for v := range acc[t] {
+			acc[t][v] = s.vec()
+			s.zero(acc[t][v])
+		}
+	}
+	const unroll = 4
+	left := GP64()
+	Label("block")
+	MOVQ(U32(uint32(s.lanes)), left)
+	Label("channels")
+	for c := range unroll {
+		PREFETCHT1(Mem{Base: next}) // into the second level: x and this panel fill the first
+		ADDQ(step, next)
+		s.outer(acc, func(t int) Mem { return Mem{Base: x, Disp: t*s.bytes() + 4*c} },
+			func(v int) Mem { return Mem{Base: w, Disp: (c*width + v) * s.bytes()} })
+	}
+	ADDQ(U32(4*unroll), x)
+	ADDQ(U32(uint32(unroll*width*s.bytes())), w)
+	SUBQ(U32(unroll), left)
+	JNZ(LabelRef("channels"))
+	ADDQ(stride, x)
+	CMPQ(w, end)
+	JB(LabelRef("block"))
+	for v := range width {
+		for t := range acc {
+			VMOVUPS(acc[t][v], Mem{Base: y, Disp: t * s.bytes()})
+		}
+		if v+1 < width {
+			ys := Load(Param("yStride"), GP64())
+			LEAQ(Mem{Base: y, Index: ys, Scale: 4}, y)
+		}
+	}
+	VZEROUPPER()
+	RET()
+}
+
+// transpose returns the columns of a square of registers.
+func (s isa) transpose(x []vec) []vec {
+	// Each stage combines registers whose numbers differ in one bit.
+	stage := func(bit int, low, high func(a, b vec) vec) {
+		for i := range x {
+			if i&bit == 0 {
+				x[i], x[i|bit] = low(x[i], x[i|bit]), high(x[i], x[i|bit])
+			}
+		}
+	}
+	plain := func(op func(...Op)) func(a, b vec) vec {
+		return func(a, b vec) vec { return s.op2(op, a, b) }
+	}
+	chosen := func(op func(...Op), parts uint8) func(a, b vec) vec {
+		return func(a, b vec) vec {
+			v := s.vec()
+			op(U8(parts), b, a, v)
+			return v
+		}
+	}
+	stage(1, plain(VUNPCKLPS), plain(VUNPCKHPS))
+	stage(2, chosen(VSHUFPS, 0x44), chosen(VSHUFPS, 0xee))
+	// Quarter q of register i is now column 4q + i%4, with the two bits of i%4 swapped, of four rows.
+	if s.wide() {
+		stage(4, chosen(VSHUFF32X4, 0x88), chosen(VSHUFF32X4, 0xdd))
+		stage(8, chosen(VSHUFF32X4, 0x88), chosen(VSHUFF32X4, 0xdd))
+	} else {
+		halves := func(o ...Op) { VPERM2F128(o[0], o[1], o[2], o[3]) }
+		stage(4, chosen(halves, 0x20), chosen(halves, 0x31))
+	}
+	for i := 0; i < len(x); i += 4 {
+		x[i+1], x[i+2] = x[i+2], x[i+1]
+	}
+	return x
+}
+
+// square emits the rest of a function that transposes n pixels, as many as there are lanes at a time; the last time as
+// many as fit before the end, some of them again. On one side a pixel's channels lie together, on the other channels are
+// stride elements apart.
+func (s isa) square(pixels, channels reg.Register, body func(pixel, channel func(i int) Mem)) {
+	n, stride := Load(Param("n"), GP64()), Load(Param("stride"), GP64())
+	SHLQ(U8(2), stride)
+	three, by := GP64(), GP64()
+	LEAQ(Mem{Base: stride, Index: stride, Scale: 2}, three)
+	fours := []reg.Register{channels}
+	for len(fours) < s.lanes/4 {
+		next := GP64()
+		LEAQ(Mem{Base: fours[len(fours)-1], Index: stride, Scale: 4}, next)
+		fours = append(fours, next)
+	}
+	Label("pixels")
+	body(func(i int) Mem { return Mem{Base: pixels, Disp: i * s.bytes()} }, func(i int) Mem {
+		m := []Mem{{}, {Index: stride, Scale: 1}, {Index: stride, Scale: 2}, {Index: three, Scale: 1}}[i%4]
+		m.Base = fours[i/4]
+		return m
+	})
+	SUBQ(U32(uint32(s.lanes)), n)
+	JLE(LabelRef("end"))
+	MOVQ(U32(uint32(s.lanes)), by)
+	lanes := GP64()
+	MOVQ(by, lanes)
+	CMPQ(n, lanes)
+	CMOVQLT(n, by)
+	CMOVQLT(lanes, n)
+	SHLQ(U8(2), by)
+	for _, r := range fours {
+		ADDQ(by, r)
+	}
+	IMUL3Q(U32(uint32(s.lanes)), by, by)
+	ADDQ(by, pixels)
+	JMP(LabelRef("pixels"))
+	Label("end")
+	VZEROUPPER()
+	RET()
+}
+
+func (s isa) gather() {
+	s.text("gather", "func(dst, src []float32, stride, n int)", fmt.Sprintf(
+		`%%s takes a block of channels from rows of pixels. With L = %d, and n at least L:
+
+	for i := range n { for c := range L { dst[i*L+c] = src[c*stride+i] } }`, s.lanes))
+	dst, src := Load(Param("dst").Base(), GP64()), Load(Param("src").Base(), GP64())
+	s.square(dst, src, func(pixel, channel func(i int) Mem) {
+		x := make([]vec, s.lanes)
+		for i := range x {
+			x[i] = s.load(channel(i))
+		}
+		for i, v := range s.transpose(x) {
+			VMOVUPS(v, pixel(i))
+		}
+	})
+}
+
+func (s isa) scatter() {
+	s.text("scatter", "func(dst, src []float32, stride, n int, shift, slope []float32)", fmt.Sprintf(
+		`%%s adds a shift, multiplies what is negative by a slope, and writes a block of channels to rows of pixels. With
+L = %d, and n at least L:
+
+	for i := range n { for c := range L { dst[c*stride+i] = prelu(src[i*L+c] + shift[c], slope[c]) } }`, s.lanes))
+	dst, src := Load(Param("dst").Base(), GP64()), Load(Param("src").Base(), GP64())
+	shift, slope := s.load(Mem{Base: Load(Param("shift").Base(), GP64())}), s.load(Mem{Base: Load(Param("slope").Base(), GP64())})
+	s.square(src, dst, func(pixel, channel func(i int) Mem) {
+		x := make([]vec, s.lanes)
+		for i := range x {
+			v := s.op2(VADDPS, shift, pixel(i))
+			if s.wide() {
+				k := K()
+				VCMPPS(U8(lessThan), float(0), v, k)
+				VMULPS(slope, v, k, v)
+			} else {
+				v = s.choose(lessThan, v, float(0), s.op2(VMULPS, v, slope), v)
+			}
+			x[i] = v
+		}
+		for i, v := range s.transpose(x) {
+			VMOVUPS(v, channel(i))
+		}
+	})
+}

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Buffer names the memory a codelet works on.
+type Buffer uint8
+
+const (
+	Tile   Buffer = iota // x: rows of vectors, the row stride given by the caller
+	Planes               // p: one vector in each plane, the plane stride given by the caller
+	Temp                 // scratch: constant row stride, known here
+	Spill                // scratch, behind Temp
+)
+
+// Slot is the place of one vector: major*stride + minor vectors behind the buffer's pointer.
+type Slot struct {
+	buf          Buffer
+	major, minor int
+}
+
+// Pass is a loop: count times the straight-line program, the pointers moved after each turn by step[buffer] strides
+// (Temp: vectors).
+type Pass struct {
+	count int
+	rows  bool // count is the most turns; how many there are is the parameter rows
+	step  [3]int
+	outs  []Output
+}
+
+// Transform is one function: it takes tiles of one channel block to planes or back.
+type Transform struct {
+	role, name, doc string // role is the field of the table that holds it
+	temp            int    // vectors of Temp
+	passes          []Pass
+}
+
+func newTransform(role, algorithm, doc string, temp int, passes ...Pass) Transform {
+	for i := range passes {
+		passes[i].outs = lower(passes[i].outs)
+	}
+	return Transform{role, algorithm + strings.ToUpper(role[:1]) + role[1:], doc, temp, passes}
+}
+
+func (tr Transform) signature() string {
+	rows := ""
+	if tr.role == "inverse" {
+		rows = ", rows"
+	}
+	return "func(x []float32, xStride, xStep int, p []float32, pStride, n" + rows + " int, scratch []float32)"
+}
+
+// Algorithm is one row of the table: a way to convolve by tiles of t x t inputs.
+type Algorithm struct {
+	name       string
+	t, planes  int
+	transforms []Transform
+}
+
+func temp(i int) Slot { return Slot{Temp, 0, i} }
+
+// An even power of two between the rows of Temp would put a column into few cache sets.
+func tempRow(t int) int { return t + 1 }
+
+// Half-complex rows of Temp: [re 0, re T/2, re 1, im 1, re 2, im 2, ...].
+func halfRe(k, t int) int {
+	if k == t/2 {
+		return 1
+	}
+	return 2 * k
+}
+func halfIm(k int) int { return 2*k + 1 }
+
+// Planes of an FFT tile are in the order that ../../transforms.go gives: columns 1 to T/2-1, then the real columns.
+func realColumnPlanes(t int) int { return 3*(t/2-1) + 2 }
+func realColumnStart(t int) int  { return 3 * t * (t/2 - 1) }
+func plane(i int) Slot           { return Slot{Planes, i, 0} }
+func realColumnPlane(k, t int) Slot { // ky = 0 or T/2
+	p := realColumnStart(t) + 3*(t/2-1)
+	if k > 0 {
+		p++
+	}
+	return plane(p)
+}
+
+// gauss stores a complex value as the three left factors of Gauss's product.
+func (g *Graph) gauss(p int, v Complex) []Output {
+	return []Output{{plane(p), v.re}, {plane(p + 1), v.im}, {plane(p + 2), g.add(v.re, v.im)}}
+}
+
+// ungauss reads a complex value from its three products.
+func (g *Graph) ungauss(p int) Complex {
+	a, b, c := g.input(plane(p)), g.input(plane(p+1)), g.input(plane(p+2))
+	return Complex{g.sub(c, b), g.add(c, a)}
+}
+
+func fft(t int) Algorithm {
+	name := fmt.Sprintf("fft%d", t)
+	return Algorithm{name, t, realColumnStart(t) + 2*realColumnPlanes(t), []Transform{fftForward(name, t), fftInverse(name, t, t-2)}}
+}
+
+func fftForward(name string, t int) Transform {
+	h, row := t/2, tempRow(t)
+
+	g := newGraph() // rows: real to half-complex
+	x := make([]Complex, t)
+	for i := range x {
+		x[i] = Complex{re: g.input(Slot{Tile, 0, i})}
+	}
+	rows := Pass{count: t, step: [3]int{Tile: 1, Temp: row}}
+	for k, v := range g.dft(x, -1, false)[:h+1] {
+		rows.outs = append(rows.outs, Output{temp(halfRe(k, t)), v.re})
+		if v.im != nil {
+			rows.outs = append(rows.outs, Output{temp(halfIm(k)), v.im})
+		}
+	}
+
+	g = newGraph() // columns 1..T/2-1: complex
+	for i := range x {
+		x[i] = Complex{g.input(temp(i*row + 2)), g.input(temp(i*row + 3))}
+	}
+	complexes := Pass{count: h - 1, step: [3]int{Temp: 2, Planes: 3 * t}}
+	for k, v := range g.dft(x, -1, false) {
+		complexes.outs = append(complexes.outs, g.gauss(3*k, v)...)
+	}
+
+	g = newGraph() // columns 0 and T/2: real
+	for i := range x {
+		x[i] = Complex{re: g.input(temp(i * row))}
+	}
+	reals := Pass{count: 2, step: [3]int{Temp: 1, Planes: realColumnPlanes(t)}}
+	for k, v := range g.dft(x, -1, false)[:h+1] {
+		if v.im == nil {
+			reals.outs = append(reals.outs, Output{realColumnPlane(k, t), v.re})
+		} else {
+			reals.outs = append(reals.outs, g.gauss(realColumnStart(t)+3*(k-1), v)...)
+		}
+	}
+	return newTransform("forward", name, fmt.Sprintf("transforms tiles of %dx%d", t, t), t*row, rows, complexes, reals)
+}
+
+// fftInverse keeps at most the first m rows and columns: the outputs without wrap-around. It is not normalised. Leaving
+// out more columns than a 3x3 kernel allows would save little, leaving out rows is the caller's choice.
+func fftInverse(name string, t, m int) Transform {
+	h, row := t/2, tempRow(t)
+
+	g := newGraph()
+	x := make([]Complex, t)
+	for k := range x {
+		x[k] = g.ungauss(3 * k)
+	}
+	complexes := Pass{count: h - 1, step: [3]int{Temp: 2, Planes: 3 * t}}
+	for i, v := range g.dft(x, 1, true)[:m] {
+		complexes.outs = append(complexes.outs, Output{temp(i*row + 2), v.re}, Output{temp(i*row + 3), v.im})
+	}
+
+	// hermitian completes x[0..T/2] and returns the real outputs wanted.
+	hermitian := func(at func(i int) Slot) (outs []Output) {
+		for k := 1; k < h; k++ {
+			x[t-k] = Complex{x[k].re, g.neg(x[k].im)}
+		}
+		for i, v := range g.dft(x, 1, true)[:m] {
+			outs = append(outs, Output{at(i), v.re})
+		}
+		return outs
+	}
+	g = newGraph()
+	x[0], x[h] = Complex{re: g.input(realColumnPlane(0, t))}, Complex{re: g.input(realColumnPlane(h, t))}
+	for k := 1; k < h; k++ {
+		x[k] = g.ungauss(realColumnStart(t) + 3*(k-1))
+	}
+	reals := Pass{count: 2, step: [3]int{Temp: 1, Planes: realColumnPlanes(t)}}
+	reals.outs = hermitian(func(i int) Slot { return temp(i * row) })
+
+	g = newGraph()
+	x[0], x[h] = Complex{re: g.input(temp(halfRe(0, t)))}, Complex{re: g.input(temp(halfRe(h, t)))}
+	for k := 1; k < h; k++ {
+		x[k] = Complex{g.input(temp(halfRe(k, t))), g.input(temp(halfIm(k)))}
+	}
+	rows := Pass{count: m, rows: true, step: [3]int{Tile: 1, Temp: row}}
+	rows.outs = hermitian(func(i int) Slot { return Slot{Tile, 0, i} })
+
+	return newTransform("inverse", name, fmt.Sprintf("returns rows of %d outputs from spectra of %dx%d", m, t, t), m*row,
+		complexes, reals, rows)
+}

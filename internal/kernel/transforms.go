@@ -1,0 +1,88 @@
+package kernel
+
+// transform is a way to convolve by tiles: t x t inputs of a channel become planes, the planes of all input channels are
+// multiplied by those of the kernels and added up, and the sum's planes become the (t-k+1) x (t-k+1) outputs of a k x k
+// kernel, stride 1 (a correlation, as ONNX has it). Each plane is one real matrix product, tiles by input channels by
+// output channels.
+//
+// A vector of lanes channels is computed at a time. A tile is rows of t such vectors; a plane has one vector for it.
+// All strides are in elements. Strides between planes that are multiples of 4 KiB are slow: a cache line more is enough.
+//
+// The planes of Winograd's F(m,3), t = m+2, are the t x t values of its transforms (Lavin and Gray, "Fast algorithms for
+// convolutional neural networks", 2015) on the points 0, ±1, ±2, ±1/2 and ∞, as many as needed, but ±5/8 and ±3/2 for F(4,3).
+//
+// The planes of a Fourier transform of t x t are three for each complex value, so that Gauss's form of a complex product
+// needs three real ones: A, B, C are re, im, re+im of the tile times -(re+im), re-im, re of the kernel, and the product,
+// by the kernel's conjugate, is (C-B) + i(C+A). They are in this order, with h = t/2:
+//
+//	for kx in 1..h-1: for ky in 0..t-1: the three planes of (ky, kx)
+//	for kx in 0, h:   for ky in 1..h-1: the three planes of (ky, kx); then one, re, of (0, kx) and of (h, kx)
+//
+// The other values are conjugates of these.
+type transform struct {
+	name   string
+	t      int
+	planes int
+
+	// forward transforms n tiles: tile i, whose rows begin xStride apart, from x[i*xStep:], into p[i*lanes:], with planes
+	// pStride apart. It uses scratch elements of scratch, best aligned to a cache line. A tile takes at most 5 µs, which
+	// bounds n: assembly is not preempted.
+	forward func(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32)
+
+	// inverse is the way back, for the first rows of the outputs, from 1 to t-2, and for t-2 columns, of which those past
+	// t-k+1 mean nothing; with an xStep of t-k+1 vectors the next tile overwrites them. Winograd's writes all t-2 rows.
+	inverse func(x []float32, xStride, xStep int, p []float32, pStride, n, rows int, scratch []float32)
+
+	// kernel transforms 3 x 3 kernels as forward does tiles. A Fourier transform has none: see transformKernels.
+	kernel func(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32)
+
+	scratch int
+}
+
+// fits reports whether the transform can convolve with a kernel of kh x kw.
+func (tr *transform) fits(kh, kw int) bool {
+	if tr.kernel != nil {
+		return kh == 3 && kw == 3
+	}
+	return min(kh, kw) >= 3 && max(kh, kw) <= tr.t
+}
+
+// kernelScratch is how many elements of scratch memory transformKernels needs.
+func (tr *transform) kernelScratch(lanes int) int { return tr.scratch + tr.t*tr.t*lanes }
+
+// transformKernels transforms kh x kw kernels of up to lanes output channels, kernel i at w[i*wStride:], into one vector
+// of each plane: p[0:lanes], p[pStride:pStride+lanes], ... Lanes past n are 0.
+func (tr *transform) transformKernels(p []float32, pStride int, w []float32, wStride, n, kh, kw, lanes int, scratch []float32) {
+	tile, scratch := scratch[tr.scratch:][:tr.t*tr.t*lanes], scratch[:tr.scratch]
+	clear(tile)
+	scale, row := float32(1), kw*lanes
+	if tr.kernel == nil {
+		scale, row = 1/float32(tr.t*tr.t), tr.t*lanes
+	}
+	for i := range n {
+		for y := range kh {
+			for x, v := range w[i*wStride+y*kw:][:kw] {
+				tile[y*row+x*lanes+i] = v * scale
+			}
+		}
+	}
+	if tr.kernel != nil {
+		tr.kernel(tile, row, 0, p, pStride, 1, scratch)
+		return
+	}
+	tr.forward(tile, row, 0, p, pStride, 1, scratch)
+	h := tr.t / 2
+	at := 0
+	gauss := func(values int) {
+		for range values {
+			re, im, sum := p[at:][:lanes], p[at+pStride:][:lanes], p[at+2*pStride:][:lanes]
+			for l := range re {
+				re[l], im[l], sum[l] = -sum[l], re[l]-im[l], re[l]
+			}
+			at += 3 * pStride
+		}
+	}
+	gauss(tr.t*(h-1) + h - 1)
+	at += 2 * pStride
+	gauss(h - 1)
+}

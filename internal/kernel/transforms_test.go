@@ -1,0 +1,252 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+	"math/cmplx"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+func eachTransform(t *testing.T, f func(t *testing.T, tr transform, r *rand.Rand)) {
+	eachPath(t, func(t *testing.T) {
+		for _, tr := range cpu.transforms {
+			t.Run(tr.name, func(t *testing.T) { f(t, tr, rand.New(rand.NewPCG(1, uint64(tr.t)))) })
+		}
+	})
+}
+
+// rms is the relative error of got, and fails the test at NaN.
+func rms(t *testing.T, got []float32, want []float64) float64 {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%d values, want %d", len(got), len(want))
+	}
+	var sum, sumErr float64
+	for i, w := range want {
+		e := float64(got[i]) - w
+		if math.IsNaN(e) {
+			t.Fatalf("value %d is %v, want %v", i, got[i], w)
+		}
+		sum, sumErr = sum+w*w, sumErr+e*e
+	}
+	return math.Sqrt(sumErr / sum)
+}
+
+// accuracy is the relative error allowed to a convolution by the transform.
+func (tr transform) accuracy() float64 {
+	if tr.name == "winograd6" {
+		return 3e-6
+	}
+	return 1e-6
+}
+
+// TestTransformConvolution takes a row of overlapping tiles of a channel of each lane forward, multiplies them by kernels of
+// a lane each, takes them back and compares with the definition.
+func TestTransformConvolution(t *testing.T) {
+	eachTransform(t, func(t *testing.T, tr transform, r *rand.Rand) {
+		for _, k := range []struct{ h, w int }{{3, 3}, {3, 5}, {5, 5}, {7, 7}, {9, 9}, {11, 4}, {tr.t, tr.t}} {
+			if !tr.fits(k.h, k.w) {
+				continue
+			}
+			const tiles, padding = 3, 5
+			lanes := cpu.lanes
+			height, width := tr.t-k.h+1, tr.t-k.w+1
+			columns := tr.t + (tiles-1)*width
+			kernels := min(lanes, 7)
+
+			xStride := columns*lanes + padding
+			x, weight := random(r, tr.t*xStride), random(r, kernels*k.h*k.w+padding)
+			for y := range tr.t {
+				for i := range padding {
+					x[y*xStride+columns*lanes+i] = float32(math.NaN())
+				}
+			}
+			pStride := tiles*lanes + padding
+			size := (tr.planes-1)*pStride + tiles*lanes
+			p, checkPlanes := guarded(t, size)
+			scratch, checkScratch := guarded(t, tr.scratch)
+			tr.forward(x, xStride, width*lanes, p, pStride, tiles, scratch)
+			gaps := func() {
+				for i, v := range p {
+					if gap := i%pStride >= tiles*lanes; gap != math.IsNaN(float64(v)) {
+						t.Fatalf("kernel %v: element %d of the planes is %v", k, i, v)
+					}
+				}
+			}
+			gaps()
+
+			kStride := lanes + padding
+			q, checkKernels := guarded(t, (tr.planes-1)*kStride+lanes)
+			kScratch, checkKernelScratch := guarded(t, tr.kernelScratch(lanes))
+			tr.transformKernels(q, kStride, weight, k.h*k.w, kernels, k.h, k.w, lanes, kScratch)
+			for plane := range tr.planes {
+				for i := range tiles * lanes {
+					p[plane*pStride+i] *= q[plane*kStride+i%lanes]
+				}
+			}
+			gaps()
+
+			rows, right := height, (tiles-1)*width+tr.t-2 // a tile overwrites the meaningless columns of the last
+			if tr.kernel == nil && height > 2 {
+				rows = height - 1
+			}
+			outStride := right*lanes + padding
+			out, checkOut := guarded(t, (rows-1)*outStride+right*lanes)
+			tr.inverse(out, outStride, width*lanes, p, pStride, tiles, rows, scratch)
+			checkPlanes()
+			checkScratch()
+			checkKernels()
+			checkKernelScratch()
+			checkOut()
+			for y := range rows - 1 {
+				for i := range padding {
+					if v := out[y*outStride+right*lanes+i]; !math.IsNaN(float64(v)) {
+						t.Errorf("kernel %v: wrote %v behind row %d", k, v, y)
+					}
+				}
+			}
+
+			var got []float32
+			var want []float64
+			for tile := range tiles {
+				for i := range rows * width * lanes {
+					y, x0, lane := i/lanes/width, i/lanes%width, i%lanes
+					got = append(got, out[y*outStride+(tile*width+x0)*lanes+lane])
+					s := 0.0
+					for a := 0; a < k.h && lane < kernels; a++ {
+						for b := range k.w {
+							s += float64(weight[(lane*k.h+a)*k.w+b]) * float64(x[(y+a)*xStride+(tile*width+x0+b)*lanes+lane])
+						}
+					}
+					want = append(want, s)
+				}
+			}
+			if e := rms(t, got, want); e > tr.accuracy() {
+				t.Errorf("kernel %v: relative error %.2g", k, e)
+			} else {
+				t.Logf("kernel %v: relative error %.2g", k, e)
+			}
+		}
+	})
+}
+
+// TestTransformPlanes holds the order of planes, and the convention of Gauss's products, against the definition.
+func TestTransformPlanes(t *testing.T) {
+	eachTransform(t, func(t *testing.T, tr transform, r *rand.Rand) {
+		if tr.kernel != nil {
+			t.Skip("has no complex planes")
+		}
+		n, h, lanes := tr.t, tr.t/2, cpu.lanes
+		x := random(r, n*n*lanes)
+		p := make([]float32, tr.planes*lanes)
+		tr.forward(x, n*lanes, 0, p, lanes, 1, make([]float32, tr.scratch))
+		lane := lanes - 1
+		rows := make([]complex128, n*(h+1))
+		for i := range rows {
+			y, kx := i/(h+1), i%(h+1)
+			for j := range n {
+				rows[i] += complex(float64(x[(y*n+j)*lanes+lane]), 0) * cmplx.Rect(1, -2*math.Pi*float64(kx*j%n)/float64(n))
+			}
+		}
+		at := func(ky, kx int) (v complex128) {
+			for i := range n {
+				v += rows[i*(h+1)+kx] * cmplx.Rect(1, -2*math.Pi*float64(ky*i%n)/float64(n))
+			}
+			return v
+		}
+		var want []float64
+		gauss := func(v complex128) { want = append(want, real(v), imag(v), real(v)+imag(v)) }
+		for kx := 1; kx < h; kx++ {
+			for ky := range n {
+				gauss(at(ky, kx))
+			}
+		}
+		for _, kx := range []int{0, h} {
+			for ky := 1; ky < h; ky++ {
+				gauss(at(ky, kx))
+			}
+			want = append(want, real(at(0, kx)), real(at(h, kx)))
+		}
+		got := make([]float32, 0, tr.planes)
+		for plane := range tr.planes {
+			got = append(got, p[plane*lanes+lane])
+		}
+		if e := rms(t, got, want); e > 3e-7 {
+			t.Errorf("relative error %.2g", e)
+		}
+	})
+}
+
+// TestTransformsAgree compares the paths plane by plane, lane by lane.
+func TestTransformsAgree(t *testing.T) {
+	generic := paths[slices.IndexFunc(paths, func(f functions) bool { return f.path == "generic" })]
+	eachTransform(t, func(t *testing.T, tr transform, r *rand.Rand) {
+		i := slices.IndexFunc(generic.transforms, func(o transform) bool { return o.name == tr.name })
+		other := generic.transforms[i]
+		lanes, m := cpu.lanes, tr.t-2
+		x, weight := random(r, tr.t*tr.t*lanes), random(r, lanes*9)
+		p, q, y := make([]float32, tr.planes*lanes), make([]float32, tr.planes*lanes), make([]float32, m*m*lanes)
+		scratch := make([]float32, tr.kernelScratch(lanes))
+		tr.forward(x, tr.t*lanes, 0, p, lanes, 1, scratch)
+		tr.transformKernels(q, lanes, weight, 9, lanes, 3, 3, lanes, scratch)
+		tr.inverse(y, m*lanes, 0, p, lanes, 1, m, scratch)
+		for from := 0; from < lanes; from += genericLanes {
+			narrow := func(a []float32) (b []float32) {
+				for i := 0; i < len(a); i += lanes {
+					b = append(b, a[i+from:][:genericLanes]...)
+				}
+				return b
+			}
+			gx, gp, gq, gy := narrow(x), narrow(p), narrow(q), narrow(y)
+			check := func(what string, a []float32, transform func(a []float32)) {
+				b := make([]float32, len(a))
+				transform(b)
+				if e := rms(t, a, widen(b)); e > 1e-6 {
+					t.Errorf("%s: relative difference %.2g", what, e)
+				}
+			}
+			scratch := make([]float32, other.kernelScratch(genericLanes))
+			check("forward", gp, func(b []float32) { other.forward(gx, tr.t*genericLanes, 0, b, genericLanes, 1, scratch) })
+			check("kernels", gq, func(b []float32) {
+				other.transformKernels(b, genericLanes, weight[from*9:], 9, genericLanes, 3, 3, genericLanes, scratch)
+			})
+			check("inverse", gy, func(b []float32) { other.inverse(b, m*genericLanes, 0, gp, genericLanes, 1, m, scratch) })
+		}
+	})
+}
+
+// BenchmarkTransform takes tiles forward and back, and blocks of kernels forward: nanoseconds for a tile of a block of
+// channels, or a block of kernels.
+func BenchmarkTransform(b *testing.B) {
+	const tiles = 8
+	old := cpu
+	defer func() { cpu = old }()
+	for i := range paths {
+		cpu = &paths[i]
+		lanes := cpu.lanes
+		for _, tr := range cpu.transforms {
+			k := 3
+			if tr.kernel == nil {
+				k = 7
+			}
+			m := tr.t - k + 1
+			r := rand.New(rand.NewPCG(1, 2))
+			xStride, pStride := (tr.t+(tiles-1)*(tr.t-2))*lanes, tiles*lanes+16
+			x, p, weight := random(r, tr.t*xStride), random(r, tr.planes*pStride), random(r, lanes*k*k)
+			scratch := make([]float32, tr.kernelScratch(lanes))
+			bench := func(what string, n int, f func()) {
+				b.Run(fmt.Sprintf("%s/%s/%s", cpu.path, tr.name, what), func(b *testing.B) {
+					for b.Loop() {
+						f()
+					}
+					b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/tile")
+				})
+			}
+			bench("forward", tiles, func() { tr.forward(x, xStride, m*lanes, p, pStride, tiles, scratch) })
+			bench("inverse", tiles, func() { tr.inverse(x, xStride, (tr.t-2)*lanes, p, pStride, tiles, m, scratch) })
+			bench("kernels", 1, func() { tr.transformKernels(p, pStride, weight, k*k, lanes, k, k, lanes, scratch) })
+		}
+	}
+}
