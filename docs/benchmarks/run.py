@@ -4,7 +4,7 @@
     python3 -m venv peers && peers/bin/pip install onnxruntime==1.31.1 numpy      # openvino==2026.4.1 if wanted
     peers/bin/python docs/benchmarks/run.py [--size 128] [--rounds 5] [--threads 2] [MODEL.onnx ...]
 
-Run it in the root of the repository. Without models it makes the three networks of docs/benchmarks.md with `gansr models
+Run it in the root of the repository. Without models it makes the course generator, SRVGGNetCompact (64 features, 32 convolutions) and RRDBNet with `gansr models
 new`. The programs take turns, each run in a process of its own with a warm-up, and the table has medians over the rounds: on
 a machine that others use too, only numbers of the same call compare.
 """
