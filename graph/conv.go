@@ -70,7 +70,7 @@ func (c Conv) FLOPs(in, out []Type) int64 {
 
 func (c Conv) Eval(x *Exec, out, in []*Tensor) error {
 	if s, ok := c.shape2D(in[0].Type(), in[1].Type()); ok && in[0].dtype == Float32 {
-		k, err := kernel.PrepareConv(s, Data[float32](in[1]), biasEpilogue(in[2:], nil))
+		k, err := kernel.PrepareConvOnce(s, Data[float32](in[1]), biasEpilogue(in[2:], nil))
 		if err != nil {
 			return err
 		}
