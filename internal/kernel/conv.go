@@ -19,18 +19,19 @@ type algorithm interface {
 }
 
 // PrepareConv packs the weights [OC, C/Groups, KH, KW] of a convolution whose outputs go through the epilogue, for the
-// algorithm that chooseTransform finds. It keeps the epilogue, whose slices must not change any more, but not weight.
+// algorithm that is the fastest for the shape (see chooseFast). It keeps
+// the epilogue, whose slices must not change any more, but not weight.
 func PrepareConv(s ConvShape, weight []float32, ep Epilogue) (*Conv, error) {
-	return prepareConv(s, weight, ep, chooseTransform)
+	return prepareConv(s, weight, ep, chooseFast)
 }
 
 // PrepareConvOnce is PrepareConv for weights that are used once: it does without the algorithms whose preparation pays
 // off over several runs.
 func PrepareConvOnce(s ConvShape, weight []float32, ep Epilogue) (*Conv, error) {
-	return prepareConv(s, weight, ep, func(ConvShape) *transform { return nil })
+	return prepareConv(s, weight, ep, func(ConvShape) *fast { return nil })
 }
 
-func prepareConv(s ConvShape, weight []float32, ep Epilogue, choose func(ConvShape) *transform) (*Conv, error) {
+func prepareConv(s ConvShape, weight []float32, ep Epilogue, choose func(ConvShape) *fast) (*Conv, error) {
 	if err := s.Validate(); err != nil {
 		return nil, err
 	}
@@ -56,8 +57,9 @@ func prepareConv(s ConvShape, weight []float32, ep Epilogue, choose func(ConvSha
 		}
 		ep = ep[1:]
 	}
-	if t := choose(s); t != nil {
-		return &Conv{newFast(t, s, weight, bias, ep)}, nil
+	if f := choose(s); f != nil {
+		f.prepare(weight, bias, ep)
+		return &Conv{f}, nil
 	}
 	outH, outW := s.OutH(), s.OutW()
 	if area == 1 && s.StrideH == 1 && s.StrideW == 1 && s.PadTop|s.PadLeft|s.PadBottom|s.PadRight == 0 {

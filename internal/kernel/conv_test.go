@@ -67,6 +67,7 @@ func (s ConvShape) nd() ShapeND {
 }
 
 func TestConv(t *testing.T) {
+	t.Setenv("GANSR_CONV", "direct")
 	var shapes []ConvShape
 	add := func(n, c, oc, groups, h, w, kh, kw, sh, sw, dh, dw, pt, pl, pb, pr int) {
 		s := ConvShape{n, c, h, w, oc, kh, kw, sh, sw, dh, dw, pt, pl, pb, pr, groups}
@@ -227,14 +228,10 @@ func (e Epilogue) applied(x float64, channel, i int, residuals [][]float32) floa
 	return x
 }
 
-func TestEpilogue(t *testing.T) {
-	s := ConvShape{2, 4, 19, 70, 6, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 2}
-	narrow := ConvShape{2, 4, 19, 6, 6, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1}
-	strided := ConvTransposeShape{ConvShape{2, 4, 9, 35, 6, 4, 4, 2, 2, 1, 1, 1, 1, 1, 1, 2}, 0, 0}
-	plain := ConvTransposeShape{s, 0, 0}
-	r := rand.New(rand.NewPCG(13, 14))
-	scale, shift, slope := random(r, 6), random(r, 6), random(r, 6)
-	for _, e := range []Epilogue{
+// epilogues has every kind of stage, for an output of so many channels and two residuals.
+func epilogues(r *rand.Rand, channels int) []Epilogue {
+	scale, shift, slope := random(r, channels), random(r, channels), random(r, channels)
+	return []Epilogue{
 		{{Kind: StageAffine, Shift: shift}},
 		{{Kind: StageAffine, Scale: scale}},
 		{{Kind: StageAffine, Scale: scale, Shift: []float32{0.25}}},
@@ -246,7 +243,17 @@ func TestEpilogue(t *testing.T) {
 		{{Kind: StageTanh}},
 		{{Kind: StageAffine, Shift: shift}, {Kind: StagePRelu, Slope: []float32{0.2}}, {Kind: StageAdd, Residual: 1}, {Kind: StageAdd, Residual: 0}, {Kind: StageAffine, Scale: scale, Shift: shift}},
 		{{Kind: StageAdd}, {Kind: StageTanh}, {Kind: StageAdd, Residual: 1}, {Kind: StageClip, Lo: -1, Hi: 1}},
-	} {
+	}
+}
+
+func TestEpilogue(t *testing.T) {
+	t.Setenv("GANSR_CONV", "direct")
+	s := ConvShape{2, 4, 19, 70, 6, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 2}
+	narrow := ConvShape{2, 4, 19, 6, 6, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1}
+	strided := ConvTransposeShape{ConvShape{2, 4, 9, 35, 6, 4, 4, 2, 2, 1, 1, 1, 1, 1, 1, 2}, 0, 0}
+	plain := ConvTransposeShape{s, 0, 0}
+	r := rand.New(rand.NewPCG(13, 14))
+	for _, e := range epilogues(r, 6) {
 		eachPath(t, func(t *testing.T) {
 			for _, s := range []ConvShape{s, narrow} {
 				src, weight := random(r, s.N*s.C*s.H*s.W), random(r, s.OC*s.C/s.Groups*s.KH*s.KW)
@@ -289,6 +296,7 @@ func testEpilogue(t *testing.T, r *rand.Rand, c runner, e Epilogue, src []float3
 
 // TestConvNaN checks that a NaN reaches the outputs that read it, and no others, through any stage but Clip's bounds.
 func TestConvNaN(t *testing.T) {
+	t.Setenv("GANSR_CONV", "direct")
 	s := ConvShape{1, 1, 8, 40, 2, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1}
 	eachPath(t, func(t *testing.T) {
 		for _, e := range []Epilogue{nil, {{Kind: StagePRelu, Slope: []float32{0}}}, {{Kind: StageClip, Lo: 0, Hi: 1}}, {{Kind: StageTanh}}} {
@@ -310,6 +318,7 @@ func TestConvNaN(t *testing.T) {
 
 // TestConvRepeatable checks that neither the number of threads nor the rest of the batch changes a bit.
 func TestConvRepeatable(t *testing.T) {
+	t.Setenv("GANSR_CONV", "direct")
 	eachPath(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(15, 16))
 		for _, s := range []ConvShape{

@@ -10,7 +10,7 @@ import (
 //
 // Tiles go through in chunks: the tiles of a chunk are transformed into planes, x; in each plane, x is multiplied by the
 // weights into y; y is transformed back, goes through the epilogue, and is written to the output. Channels are padded
-// with zeros to blocks of as many as the path has lanes. With L lanes, x and y are [plane][block][tile][L]; the weights are
+// with zeros to blocks of as many as the path has lanes. With L lanes, x and y are [block][plane][tile][L]; the weights are
 // [plane][panel][source channel][output channel of the panel], a panel being two blocks of output channels, or one at the
 // end of an odd number.
 //
@@ -25,35 +25,49 @@ type fast struct {
 	ci, co         int // blocks
 	w              []float32
 	wStride        int       // between planes
+	chain          int       // source channels to be summed up before their sum is added to others
 	shift, slope   []float32 // for each output channel, the first stages of the epilogue: prelu(x+shift, slope)
 	epilogue       Epilogue  // the other stages
 }
 
-// newFast prepares a convolution whose outputs are added to the bias before the epilogue.
-func newFast(tr *transform, s ConvShape, weight, bias []float32, ep Epilogue) *fast {
+// newFast plans a convolution; prepare makes it ready to run.
+func newFast(tr *transform, s ConvShape) *fast {
 	lanes := cpu.lanes
 	f := &fast{
 		cpu: cpu, tr: tr, s: s, outH: s.OutH(), outW: s.OutW(), tileH: tr.t - s.KH + 1, tileW: tr.t - s.KW + 1,
-		ci: ceilDiv(s.C, lanes), co: ceilDiv(s.OC, lanes), epilogue: ep,
+		ci: ceilDiv(s.C, lanes), co: ceilDiv(s.OC, lanes),
 	}
 	f.tilesY, f.tilesX = ceilDiv(f.outH, f.tileH), ceilDiv(f.outW, f.tileW)
-	f.shift = make([]float32, f.co*lanes)
+	switch tr.name { // the larger a transform's rounding errors, the less those of long sums may add to them
+	case "winograd4":
+		f.chain = 64
+	case "winograd6":
+		f.chain = 32
+	default:
+		f.chain = 256
+	}
+	f.wStride = oddLines(f.ci * f.co * lanes * lanes)
+	return f
+}
+
+// prepare takes the weights, and the bias that is added before the epilogue.
+func (f *fast) prepare(weight, bias []float32, ep Epilogue) {
+	f.shift = make([]float32, f.co*f.cpu.lanes)
 	copy(f.shift, bias)
-	f.slope = slices.Repeat([]float32{1}, f.co*lanes)
+	f.slope = slices.Repeat([]float32{1}, len(f.shift))
+	f.epilogue = ep
 	if len(ep) > 0 && ep[0].Kind == StagePRelu {
-		for oc := range s.OC {
+		for oc := range f.s.OC {
 			f.slope[oc] = channelValue(ep[0].Slope, oc, 0)
 		}
 		f.epilogue = ep[1:]
 	}
 	f.transformWeights(weight)
-	return f
 }
 
 // transformWeights transforms the weights in parallel, as it takes long.
 func (f *fast) transformWeights(weight []float32) {
 	lanes, area := f.cpu.lanes, f.s.KH*f.s.KW
-	f.wStride = oddLines(f.ci * f.co * lanes * lanes)
 	f.w = aligned(make([]float32, f.tr.planes*f.wStride+cacheLine))
 	p := NewPool(0)
 	defer p.Close()
@@ -76,11 +90,11 @@ type chunks struct {
 	*fast
 	shared bool // a chunk is worked on by all threads, plane by plane; otherwise each thread has chunks of its own
 	tiles  int  // of all images
+	count  int  // of chunks
 	size   int  // tiles of a chunk, at most
 	run    int  // tiles side by side that are transformed together, at most
 
-	// Elements between planes and between blocks of x and y.
-	xPlane, yPlane, block int
+	plane, block int // elements from one plane of a block of x or y to the next, and from one block to the next
 	// A strip holds the pixels of a run, [row][pixel][L], with rows pitch elements apart; where they have to be completed or
 	// go through an epilogue, a row also exists as [channel][pixel], with channels rowStride apart.
 	pitch, rowStride int
@@ -88,35 +102,39 @@ type chunks struct {
 }
 
 const (
-	cacheLine    = 16       // elements
-	sharedPlanes = 8 << 20  // elements of x and y together that threads share, at most: 32 MiB
-	ownPlanes    = 96 << 10 // elements of x and y together that a thread has, at most: not much more than a second-level cache
-	sharedFrom   = 3 << 20  // elements of weights above which the threads work on one chunk
-	stripSize    = 16 << 10 // elements of a strip, at most: well within a second-level cache
+	cacheLine    = 16        // elements
+	chunkTiles   = 48        // of a chunk, at most: more reuse of weights does not show
+	ownPlanes    = 256 << 10 // elements of x and y that a thread has to itself, at most: about a second-level cache
+	sharedFrom   = 2 << 20   // elements of weights above which threads share chunks, to read the weights less often
+	sharedPlanes = 8 << 20   // elements of x and y then, at most: 32 MiB
+	stripSize    = 16 << 10  // elements of a strip, at most: well within a second-level cache
 )
 
 func (f *fast) chunks(threads int) chunks {
 	lanes := f.cpu.lanes
-	c := chunks{fast: f, tiles: f.s.N * f.tilesY * f.tilesX, shared: len(f.w) > sharedFrom}
-	rows := len(f.cpu.products[1])
-	perTile := f.tr.planes * (f.ci + f.co) * lanes
+	c := chunks{fast: f, tiles: f.s.N * f.tilesY * f.tilesX}
+	tile, least := f.tr.planes*(f.ci+f.co)*lanes, len(f.cpu.products[1])
+	c.shared = f.tr.planes*f.wStride > sharedFrom || least*tile > 4*ownPlanes
 	if c.shared {
-		c.size = max(1, min(48, sharedPlanes/perTile))
+		c.size = max(1, min(chunkTiles, sharedPlanes/tile))
 	} else {
-		c.size = max(rows, min(4*rows, ownPlanes/perTile))
+		c.size = max(least, min(chunkTiles, ownPlanes/tile))
 	}
-	count := ceilDiv(c.tiles, c.size)
-	if !c.shared {
-		count = roundUp(count, threads)
+	c.count = ceilDiv(c.tiles, c.size)
+	if !c.shared { // a fair share for each
+		c.count = min(c.tiles, roundUp(c.count, threads))
 	}
-	c.size = ceilDiv(c.tiles, max(1, count))
+	c.size = ceilDiv(c.tiles, c.count)
+	c.count = ceilDiv(c.tiles, c.size)
 	c.run = max(1, min(c.size, f.tilesX, (stripSize/(f.tr.t*lanes)-f.tr.t)/f.tileW+1))
-	c.block = c.size * lanes
-	c.xPlane, c.yPlane = oddLines(f.ci*c.block), oddLines(f.co*c.block)
+	// A transform walks through the planes of a block, a product through the blocks of a plane: neither should meet in
+	// few places of a cache.
+	c.plane = (c.size | 1) * lanes
+	c.block = roundUp(f.tr.planes*c.plane, 1024) + c.plane
 	width := max(lanes, (c.run-1)*f.tileW+f.tr.t) // enough for what an inverse transform leaves beside its outputs
 	c.pitch, c.rowStride = oddLines(width*lanes), roundUp(width, cacheLine)
 	c.private = f.tr.t*c.pitch + lanes*c.rowStride + roundUp(f.tr.scratch, cacheLine)
-	c.planes = f.tr.planes * (c.xPlane + c.yPlane)
+	c.planes = roundUp((f.ci+f.co)*c.block, cacheLine)
 	return c
 }
 
@@ -127,7 +145,7 @@ func (c *chunks) workspace(threads int) int {
 	return cacheLine + threads*(c.planes+c.private)
 }
 
-// Workspace is bounded by 32 MiB, or what one tile takes if that is more, and by some 100 KiB a thread.
+// Workspace is bounded by 4 MiB a thread, or by 32 MiB, or what a single tile takes, and some 100 KiB a thread.
 func (f *fast) Workspace(threads int) int {
 	c := f.chunks(threads)
 	return c.workspace(threads)
@@ -140,8 +158,12 @@ type chunk struct {
 	residuals [][]float32
 	first, n  int
 	runs      []run
+	groups    [2][]group // for panels of one and of two blocks
 	x, y      []float32
 }
+
+// group is n tiles that are multiplied by a panel at once, those whose elements begin at at.
+type group struct{ at, n, prefetch int }
 
 // run is n tiles side by side, the chunk's tiles from at on.
 type run struct{ image, y, x, at, n int }
@@ -152,50 +174,35 @@ type worker struct{ strip, rows, scratch []float32 }
 func (f *fast) Run(p *Pool, dst, src []float32, residuals [][]float32, ws []float32) {
 	c := f.chunks(p.Threads())
 	ws = aligned(ws[:c.workspace(p.Threads())])
-	count := ceilDiv(c.tiles, max(1, c.size))
-	start := func(i int, planes []float32) *chunk {
+	run := func(p *Pool, i int, planes, private []float32) {
 		k := &chunk{chunks: &c, dst: dst, src: src, residuals: residuals, first: i * c.size}
 		k.n = min(c.size, c.tiles-k.first)
+		k.x, k.y = planes[:f.ci*c.block], planes[f.ci*c.block:c.planes]
 		k.split()
-		k.x, k.y = planes[:f.tr.planes*c.xPlane], planes[f.tr.planes*c.xPlane:c.planes]
-		return k
+		n := len(k.runs)
+		p.Run(n*f.ci, func(worker, i int) { k.forward(c.worker(private, worker), k.runs[i%n], i/n) })
+		p.Run(f.tr.planes, func(_, i int) { k.multiply(i) })
+		p.Run(n*f.co, func(worker, i int) { k.inverse(c.worker(private, worker), k.runs[i%n], i/n) })
 	}
 	if c.shared {
-		for i := range count {
-			k := start(i, ws)
-			own := func(i int) worker { return c.worker(ws[c.planes+i*c.private:]) }
-			n := len(k.runs)
-			p.Run(n*f.ci, func(worker, i int) { k.forward(own(worker), k.runs[i%n], i/n) })
-			p.Run(f.tr.planes, func(_, i int) { k.multiply(i) })
-			p.Run(n*f.co, func(worker, i int) { k.inverse(own(worker), k.runs[i%n], i/n) })
+		for i := range c.count {
+			run(p, i, ws, ws[c.planes:])
 		}
 		return
 	}
-	p.Run(count, func(worker, i int) {
+	p.Run(c.count, func(worker, i int) {
 		ws := ws[worker*(c.planes+c.private):]
-		k, own := start(i, ws), c.worker(ws[c.planes:])
-		for b := range f.ci {
-			for _, r := range k.runs {
-				k.forward(own, r, b)
-			}
-		}
-		for i := range f.tr.planes {
-			k.multiply(i)
-		}
-		for b := range f.co {
-			for _, r := range k.runs {
-				k.inverse(own, r, b)
-			}
-		}
+		run(nil, i, ws, ws[c.planes:])
 	})
 }
 
-func (c *chunks) worker(ws []float32) worker {
+func (c *chunks) worker(private []float32, i int) worker {
+	ws := private[i*c.private:]
 	strip, rows := c.tr.t*c.pitch, c.cpu.lanes*c.rowStride
 	return worker{ws[:strip], ws[strip : strip+rows], ws[strip+rows:][:c.tr.scratch]}
 }
 
-// split finds the chunk's runs.
+// split finds the chunk's runs and groups.
 func (k *chunk) split() {
 	for at := 0; at < k.n; {
 		i := k.first + at
@@ -203,6 +210,13 @@ func (k *chunk) split() {
 		n := min(k.run, k.n-at, k.tilesX-x)
 		k.runs = append(k.runs, run{y / k.tilesY, y % k.tilesY * k.tileH, x * k.tileW, at, n})
 		at += n
+	}
+	for i, kernels := range k.cpu.products {
+		count := ceilDiv(k.n, len(kernels))
+		for g := range count {
+			from, to := g*k.n/count, (g+1)*k.n/count
+			k.groups[i] = append(k.groups[i], group{from * k.cpu.lanes, to - from, (i + 1) * k.cpu.lanes / count})
+		}
 	}
 }
 
@@ -236,24 +250,24 @@ func (k *chunk) forward(w worker, r run, block int) {
 		}
 		k.cpu.gather(row, w.rows, k.rowStride, max(width, lanes))
 	}
-	k.tr.forward(w.strip, k.pitch, k.tileW*lanes, k.x[block*k.block+r.at*lanes:], k.xPlane, r.n, w.scratch)
+	k.tr.forward(w.strip, k.pitch, k.tileW*lanes, k.x[block*k.block+r.at*lanes:], k.plane, r.n, w.scratch)
 }
 
 // multiply multiplies a plane by its weights.
 func (k *chunk) multiply(plane int) {
 	lanes := k.cpu.lanes
-	x, y, w := k.x[plane*k.xPlane:], k.y[plane*k.yPlane:], k.w[plane*k.wStride:]
+	x, y, w := k.x[plane*k.plane:], k.y[plane*k.plane:], k.w[plane*k.wStride:]
 	for block := 0; block < k.co; block += 2 {
 		width := min(2, k.co-block)
+		kernels, groups := k.cpu.products[width-1], k.groups[width-1]
 		size := k.ci * lanes * width * lanes
-		kernels := k.cpu.products[width-1]
-		parts := ceilDiv(k.n, len(kernels))
-		for part := range parts {
-			from, to := part*k.n/parts, (part+1)*k.n/parts
-			// The parts share the prefetching of the next panel.
-			kernels[to-from-1](x[from*lanes:], w[:size], y[block*k.block+from*lanes:], k.block, k.block, size+part*size/parts, width*lanes/parts)
+		panel := w[:size]
+		ahead := size // the groups share the prefetching of the next panel
+		for _, g := range groups {
+			kernels[g.n-1](x[g.at:], panel, y[g.at:], k.block, k.block, k.chain, ahead, g.prefetch)
+			ahead += g.prefetch * k.ci * lanes
 		}
-		w = w[size:]
+		y, w = y[min(len(y), width*k.block):], w[size:]
 	}
 }
 
@@ -261,7 +275,7 @@ func (k *chunk) multiply(plane int) {
 func (k *chunk) inverse(w worker, r run, block int) {
 	lanes := k.cpu.lanes
 	height, width := min(k.tileH, k.outH-r.y), min(r.n*k.tileW, k.outW-r.x)
-	k.tr.inverse(w.strip, k.pitch, k.tileW*lanes, k.y[block*k.block+r.at*lanes:], k.yPlane, r.n, height, w.scratch)
+	k.tr.inverse(w.strip, k.pitch, k.tileW*lanes, k.y[block*k.block+r.at*lanes:], k.plane, r.n, height, w.scratch)
 	first := block * lanes
 	channels, area := min(lanes, k.s.OC-first), k.outH*k.outW
 	shift, slope := k.shift[first:], k.slope[first:]

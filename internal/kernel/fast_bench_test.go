@@ -32,7 +32,7 @@ func BenchmarkFast(b *testing.B) {
 					defer p.Close()
 					var run [2]func()
 					for i, name := range []string{"direct", tr.name} {
-						forceAlgorithm(b, name)
+						b.Setenv("GANSR_CONV", name)
 						c, err := PrepareConv(s, weight, ep)
 						if err != nil {
 							b.Fatal(err)

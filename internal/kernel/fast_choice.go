@@ -1,20 +1,98 @@
 package kernel
 
-import "os"
+import (
+	"math"
+	"os"
+)
 
-// forced names a transform that every convolution uses if it can; with none all are computed directly. The environment
-// variable GANSR_CONV sets it. Only tests change it later.
-var forced = os.Getenv("GANSR_CONV")
-
-// chooseTransform returns the forced transform if the shape suits it, and nil for the direct algorithm otherwise.
-func chooseTransform(s ConvShape) *transform {
+// chooseFast plans the fastest way through a transform, or returns nil if the direct algorithm is faster, or the only one.
+// The choice depends on the shape and on the path alone, so that results repeat. The environment variable GANSR_CONV
+// forces an algorithm on every convolution that can use it: "direct", or the name of a transform.
+func chooseFast(s ConvShape) *fast {
 	if s.StrideH != 1 || s.StrideW != 1 || s.DilationH != 1 || s.DilationW != 1 || s.Groups != 1 || s.N == 0 {
 		return nil
 	}
+	forced := os.Getenv("GANSR_CONV")
+	if _, measured := costsOf[cpu.path]; !measured && forced == "" {
+		return nil
+	}
+	var best *fast
+	least := 0.9 * directCost(s) // a gain within the model's error is not worth the memory
 	for i := range cpu.transforms {
-		if tr := &cpu.transforms[i]; tr.name == forced && tr.fits(s.KH, s.KW) {
-			return tr
+		tr := &cpu.transforms[i]
+		if !tr.fits(s.KH, s.KW) || forced != "" && forced != tr.name {
+			continue
+		}
+		if tr.planes > maxWeights*s.KH*s.KW && forced == "" {
+			continue
+		}
+		f := newFast(tr, s)
+		if c := f.cost(); c < least || forced != "" {
+			best, least = f, c
 		}
 	}
-	return nil
+	return best
+}
+
+// maxWeights is how many times the memory of the weights their transforms may take.
+const maxWeights = 16
+
+// costs are times in ns of one thread, measured with layers of 8 to 256 channels.
+type costs struct {
+	direct     float64               // a multiply-add of vectors in a direct convolution
+	product    float64               // and in a product of planes
+	transforms map[string][2]float64 // a tile of a block: from the source to planes, and from planes to the output
+}
+
+var costsOf = map[string]costs{
+	"avx2": {0.18, 0.17, map[string][2]float64{ // Zen 3
+		"winograd2": {35, 28}, "winograd4": {105, 80}, "winograd6": {220, 175}, "fft16": {1050, 950}, "fft20": {1800, 1600},
+		"fft24": {2950, 2750}, "fft28": {4800, 4600}, "fft32": {6700, 6200},
+	}},
+	"generic": {4.3, 3.8, map[string][2]float64{
+		"winograd2": {290, 380}, "winograd4": {1000, 1400}, "winograd6": {2500, 3300}, "fft16": {11000, 12500},
+		"fft20": {15000, 23000}, "fft24": {22500, 32000}, "fft28": {37500, 51000}, "fft32": {51000, 72000},
+	}},
+}
+
+const (
+	callCost   = 12      // of a product, besides its multiply-adds
+	memoryCost = 0.27    // an element of weights that comes from memory
+	cacheCost  = 0.1     // and from a cache that all cores share,
+	cached     = 4 << 20 // which keeps so many elements between chunks
+	farCost    = 1.6
+	fillCost   = 0.3  // an element of a direct convolution's source
+	storeCost  = 0.15 // an element of its output
+)
+
+// directCost estimates the time of the direct algorithm, in ns of one thread, for a shape with one group.
+func directCost(s ConvShape) float64 {
+	rows := max(3, float64(s.OC)) // fewer take as long
+	pixels := float64(s.N * s.OutH() * s.OutW())
+	return costsOf[cpu.path].direct*pixels*rows*float64(s.C*s.KH*s.KW)/float64(cpu.lanes) +
+		fillCost*float64(s.N*s.C*s.H*s.W) + storeCost*pixels*float64(s.OC)
+}
+
+// cost estimates the time of a run, in ns of one thread.
+func (f *fast) cost() float64 {
+	c, costs := f.chunks(1), costsOf[f.cpu.path]
+	transforms := costs.transforms[f.tr.name]
+	calls, rows := 0.0, 0.0 // products in a plane, and tiles in them: few take as long as those that hide latencies
+	for block := 0; block < f.co; block += 2 {
+		width := min(2, f.co-block)
+		n := ceilDiv(c.size, len(f.cpu.products[width-1]))
+		calls += float64(n)
+		rows += float64(max(n*8, c.size*width))
+	}
+	far := 1.0 // what grows when the many planes of a Fourier transform leave a core's own caches
+	if c.shared && f.tr.kernel == nil {
+		far = farCost
+	}
+	product := calls*callCost + rows*float64(f.ci*f.cpu.lanes)*costs.product*math.Sqrt(far)
+	first, again := float64(f.wStride)*memoryCost, float64(f.wStride)*memoryCost
+	if f.tr.planes*f.wStride < cached {
+		again = float64(f.wStride) * cacheCost
+	}
+	return far*float64(c.tiles)*(float64(f.ci)*transforms[0]+float64(f.co)*transforms[1]) +
+		float64(f.tr.planes)*(max(product, first)+float64(c.count-1)*max(product, again))
 }

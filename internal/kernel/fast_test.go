@@ -4,15 +4,10 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 )
-
-// forceAlgorithm makes convolutions use an algorithm if they can, until the test ends.
-func forceAlgorithm(t testing.TB, name string) {
-	old := forced
-	t.Cleanup(func() { forced = old })
-	forced = name
-}
 
 // transformsFor runs a test for each transform of each path that fits a kernel.
 func transformsFor(t *testing.T, kh, kw int, f func(t *testing.T, tr *transform)) {
@@ -20,7 +15,7 @@ func transformsFor(t *testing.T, kh, kw int, f func(t *testing.T, tr *transform)
 		for i := range cpu.transforms {
 			if tr := &cpu.transforms[i]; tr.fits(kh, kw) {
 				t.Run(tr.name, func(t *testing.T) {
-					forceAlgorithm(t, tr.name)
+					t.Setenv("GANSR_CONV", tr.name)
 					f(t, tr)
 				})
 			}
@@ -84,4 +79,167 @@ func TestFastRepeatable(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestFastEpilogue(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	for _, s := range []ConvShape{
+		{2, 8, 19, 40, 19, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1}, // the last block is not full
+		{2, 8, 9, 7, 32, 5, 5, 1, 1, 1, 1, 2, 2, 2, 2, 1},   // rows shorter than a register
+	} {
+		src, weight := random(r, s.N*s.C*s.H*s.W), random(r, s.OC*s.C*s.KH*s.KW)
+		MulScalar(weight, weight, 0.05) // errors in proportion to what the test allows
+		conv := make([]float64, s.N*s.OC*s.OutH()*s.OutW())
+		RefConv(s.nd(), conv, widen(src), widen(weight), nil)
+		for i, e := range append(epilogues(r, s.OC), nil) {
+			t.Run(fmt.Sprintf("%dx%d/%d", s.KH, s.KW, i), func(t *testing.T) {
+				transformsFor(t, s.KH, s.KW, func(t *testing.T, tr *transform) {
+					c, err := PrepareConv(s, weight, e)
+					if err != nil {
+						t.Fatal(err)
+					}
+					testEpilogue(t, r, c, e, src, slices.Clone(conv), s.OC)
+				})
+			})
+		}
+	}
+}
+
+// TestFastMagnitudes checks that small values are not lost beside large ones: an error is in proportion to the largest value
+// that meets the same output in a product.
+func TestFastMagnitudes(t *testing.T) {
+	s := ConvShape{1, 16, 40, 50, 16, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1}
+	r := rand.New(rand.NewPCG(7, 8))
+	src, weight := random(r, s.C*s.H*s.W), random(r, s.OC*s.C*9)
+	for i := range src { // from 1e-6 to 1e6, smoothly
+		src[i] *= float32(math.Pow(10, 12*float64(i%s.W)/float64(s.W)-6))
+	}
+	want := make([]float64, s.OC*s.H*s.W)
+	RefConv(s.nd(), want, widen(src), widen(weight), nil)
+	transformsFor(t, 3, 3, func(t *testing.T, tr *transform) {
+		c, err := PrepareConv(s, weight, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range runGuarded(t, c, 2, len(want), src, nil) {
+			right := min(float64(i%s.W+tr.t), float64(s.W)) // the tile's end, at most
+			largest := math.Pow(10, 12*right/float64(s.W)-6)
+			if d := math.Abs(float64(v) - want[i]); !(d <= 20*tr.accuracy()*12*largest) {
+				t.Fatalf("element %d is %v, want %v", i, v, want[i])
+			}
+		}
+	})
+}
+
+// TestProducts compares the products of each path with the definition, over all numbers of tiles.
+func TestProducts(t *testing.T) {
+	eachPath(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(9, 10))
+		lanes := cpu.lanes
+		for width := 1; width <= 2; width++ {
+			for tiles := 1; tiles <= len(cpu.products[width-1]); tiles++ {
+				for _, blocks := range []int{1, 2, 5} {
+					const gap = 3
+					channels, outs := blocks*lanes, width*lanes
+					xStride, yStride := tiles*lanes+gap, tiles*lanes+2*gap
+					x, w := random(r, blocks*xStride), random(r, channels*outs)
+					for chain := lanes; chain <= 4*lanes; chain *= 2 {
+						y, check := guarded(t, (width-1)*yStride+tiles*lanes)
+						cpu.products[width-1][tiles-1](x, w, y, xStride, yStride, chain, len(w), outs)
+						check()
+						for i, v := range y {
+							block, tile, lane := i/yStride, i%yStride/lanes, i%lanes
+							if tile >= tiles {
+								if v == v {
+									t.Fatalf("wrote %v between blocks", v)
+								}
+								continue
+							}
+							lane = i % yStride % lanes
+							want, magnitude := 0.0, 0.0
+							for k := range channels {
+								p := float64(x[k/lanes*xStride+tile*lanes+k%lanes]) * float64(w[k*outs+block*lanes+lane])
+								want, magnitude = want+p, magnitude+math.Abs(p)
+							}
+							if d := math.Abs(float64(v) - want); !(d <= 1e-6*magnitude) {
+								t.Fatalf("%d tiles by %d, %d channels by %d: element %d is %v, want %v", tiles, width, channels, chain, i, v, want)
+							}
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
+// TestGatherScatter takes rows of pixels of all lengths to blocks of channels and back.
+func TestGatherScatter(t *testing.T) {
+	eachPath(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(11, 12))
+		lanes := cpu.lanes
+		shift, slope := random(r, lanes), random(r, lanes)
+		for n := lanes; n <= 5*lanes; n++ {
+			stride := n + 3
+			src := random(r, lanes*stride)
+			blocks, check := guarded(t, n*lanes)
+			cpu.gather(blocks, src, stride, n)
+			check()
+			for i, v := range blocks {
+				if want := src[i%lanes*stride+i/lanes]; v != want {
+					t.Fatalf("%d pixels: element %d is %v, want %v", n, i, v, want)
+				}
+			}
+			blocks[lanes] = float32(math.NaN())
+			rows, check := guarded(t, (lanes-1)*stride+n)
+			cpu.scatter(rows, blocks, stride, n, shift, slope)
+			check()
+			for i, v := range rows {
+				channel, pixel := i/stride, i%stride
+				if pixel >= n || channel == 0 && pixel == 1 {
+					if v == v {
+						t.Fatalf("%d pixels: wrote %v over channel %d, pixel %d", n, v, channel, pixel)
+					}
+					continue
+				}
+				want := blocks[pixel*lanes+channel] + shift[channel]
+				if want < 0 {
+					want *= slope[channel]
+				}
+				if v != want {
+					t.Fatalf("%d pixels: channel %d, pixel %d is %v, want %v", n, channel, pixel, v, want)
+				}
+			}
+		}
+	})
+}
+
+// TestChoice holds the choice for layers where there is no doubt.
+func TestChoice(t *testing.T) {
+	layer := func(c, oc, k, size int) ConvShape {
+		return ConvShape{1, c, size, size, oc, k, k, 1, 1, 1, 1, k / 2, k / 2, k / 2, k / 2, 1}
+	}
+	strided, dilated, grouped, empty := layer(64, 64, 3, 64), layer(64, 64, 3, 64), layer(64, 64, 3, 64), layer(64, 64, 3, 64)
+	strided.StrideW, dilated.DilationH, grouped.Groups, empty.N = 2, 2, 2, 0
+	eachPath(t, func(t *testing.T) {
+		for _, c := range []struct {
+			s    ConvShape
+			want string // of names that begin so
+		}{
+			{layer(64, 64, 3, 128), "winograd"}, {layer(256, 256, 7, 64), "fft"}, {layer(16, 16, 9, 128), "fft"}, {layer(64, 64, 1, 64), ""},
+			{layer(3, 4, 3, 128), ""}, {layer(64, 64, 3, 1), ""}, {strided, ""}, {dilated, ""}, {grouped, ""}, {empty, ""},
+		} {
+			got := ""
+			if f := chooseFast(c.s); f != nil {
+				got = f.tr.name
+			}
+			if !strings.HasPrefix(got, c.want) || (got == "") != (c.want == "") {
+				t.Errorf("%+v: chose %q, want %q", c.s, got, c.want)
+			}
+		}
+		for _, s := range []ConvShape{layer(512, 512, 9, 512), layer(64, 64, 3, 4000), layer(2048, 2048, 3, 64)} {
+			if f := chooseFast(s); f == nil || f.Workspace(2) > 9<<20 {
+				t.Errorf("%+v: a workspace of %d elements", s, f.Workspace(2))
+			}
+		}
+	})
 }

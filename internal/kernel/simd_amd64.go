@@ -228,181 +228,181 @@ func reduceMinAVX2(a []float32) float32
 //
 //	for t := range 1 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
-// over len(w)/(2*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product1x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product1x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product2x2AVX2 multiplies 2 tiles by a panel of weights. With L = 8:
 //
 //	for t := range 2 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
-// over len(w)/(2*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product2x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product2x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product3x2AVX2 multiplies 3 tiles by a panel of weights. With L = 8:
 //
 //	for t := range 3 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
-// over len(w)/(2*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product3x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product3x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product4x2AVX2 multiplies 4 tiles by a panel of weights. With L = 8:
 //
 //	for t := range 4 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
-// over len(w)/(2*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product4x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product4x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product5x2AVX2 multiplies 5 tiles by a panel of weights. With L = 8:
 //
 //	for t := range 5 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
-// over len(w)/(2*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product5x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product5x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product6x2AVX2 multiplies 6 tiles by a panel of weights. With L = 8:
 //
 //	for t := range 6 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
-// over len(w)/(2*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product6x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product6x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product1x1AVX2 multiplies 1 tiles by a panel of weights. With L = 8:
 //
 //	for t := range 1 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
-// over len(w)/(1*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product1x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product1x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product2x1AVX2 multiplies 2 tiles by a panel of weights. With L = 8:
 //
 //	for t := range 2 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
-// over len(w)/(1*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product2x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product2x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product3x1AVX2 multiplies 3 tiles by a panel of weights. With L = 8:
 //
 //	for t := range 3 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
-// over len(w)/(1*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product3x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product3x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product4x1AVX2 multiplies 4 tiles by a panel of weights. With L = 8:
 //
 //	for t := range 4 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
-// over len(w)/(1*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product4x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product4x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product5x1AVX2 multiplies 5 tiles by a panel of weights. With L = 8:
 //
 //	for t := range 5 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
-// over len(w)/(1*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product5x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product5x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product6x1AVX2 multiplies 6 tiles by a panel of weights. With L = 8:
 //
 //	for t := range 6 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
-// over len(w)/(1*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product6x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product6x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product7x1AVX2 multiplies 7 tiles by a panel of weights. With L = 8:
 //
 //	for t := range 7 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
-// over len(w)/(1*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product7x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product7x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product8x1AVX2 multiplies 8 tiles by a panel of weights. With L = 8:
 //
 //	for t := range 8 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
-// over len(w)/(1*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product8x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product8x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product9x1AVX2 multiplies 9 tiles by a panel of weights. With L = 8:
 //
 //	for t := range 9 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
-// over len(w)/(1*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product9x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product9x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product10x1AVX2 multiplies 10 tiles by a panel of weights. With L = 8:
 //
 //	for t := range 10 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
-// over len(w)/(1*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product10x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product10x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product11x1AVX2 multiplies 11 tiles by a panel of weights. With L = 8:
 //
 //	for t := range 11 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
-// over len(w)/(1*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product11x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product11x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product12x1AVX2 multiplies 12 tiles by a panel of weights. With L = 8:
 //
 //	for t := range 12 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
-// over len(w)/(1*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product12x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product12x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // gatherAVX2 takes a block of channels from rows of pixels. With L = 8, and n at least L:
 //
@@ -723,281 +723,281 @@ func reduceMinAVX512(a []float32) float32
 //
 //	for t := range 1 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
-// over len(w)/(2*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product1x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product1x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product2x2AVX512 multiplies 2 tiles by a panel of weights. With L = 16:
 //
 //	for t := range 2 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
-// over len(w)/(2*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product2x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product2x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product3x2AVX512 multiplies 3 tiles by a panel of weights. With L = 16:
 //
 //	for t := range 3 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
-// over len(w)/(2*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product3x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product3x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product4x2AVX512 multiplies 4 tiles by a panel of weights. With L = 16:
 //
 //	for t := range 4 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
-// over len(w)/(2*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product4x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product4x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product5x2AVX512 multiplies 5 tiles by a panel of weights. With L = 16:
 //
 //	for t := range 5 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
-// over len(w)/(2*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product5x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product5x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product6x2AVX512 multiplies 6 tiles by a panel of weights. With L = 16:
 //
 //	for t := range 6 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
-// over len(w)/(2*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product6x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product6x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product7x2AVX512 multiplies 7 tiles by a panel of weights. With L = 16:
 //
 //	for t := range 7 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
-// over len(w)/(2*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product7x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product7x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product8x2AVX512 multiplies 8 tiles by a panel of weights. With L = 16:
 //
 //	for t := range 8 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
-// over len(w)/(2*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product8x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product8x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product9x2AVX512 multiplies 9 tiles by a panel of weights. With L = 16:
 //
 //	for t := range 9 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
-// over len(w)/(2*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product9x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product9x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product10x2AVX512 multiplies 10 tiles by a panel of weights. With L = 16:
 //
 //	for t := range 10 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
-// over len(w)/(2*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product10x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product10x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product11x2AVX512 multiplies 11 tiles by a panel of weights. With L = 16:
 //
 //	for t := range 11 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
-// over len(w)/(2*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product11x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product11x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product12x2AVX512 multiplies 12 tiles by a panel of weights. With L = 16:
 //
 //	for t := range 12 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
-// over len(w)/(2*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product12x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product12x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product13x2AVX512 multiplies 13 tiles by a panel of weights. With L = 16:
 //
 //	for t := range 13 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
-// over len(w)/(2*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product13x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product13x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product14x2AVX512 multiplies 14 tiles by a panel of weights. With L = 16:
 //
 //	for t := range 14 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
-// over len(w)/(2*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product14x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product14x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product1x1AVX512 multiplies 1 tiles by a panel of weights. With L = 16:
 //
 //	for t := range 1 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
-// over len(w)/(1*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product1x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product1x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product2x1AVX512 multiplies 2 tiles by a panel of weights. With L = 16:
 //
 //	for t := range 2 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
-// over len(w)/(1*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product2x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product2x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product3x1AVX512 multiplies 3 tiles by a panel of weights. With L = 16:
 //
 //	for t := range 3 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
-// over len(w)/(1*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product3x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product3x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product4x1AVX512 multiplies 4 tiles by a panel of weights. With L = 16:
 //
 //	for t := range 4 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
-// over len(w)/(1*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product4x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product4x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product5x1AVX512 multiplies 5 tiles by a panel of weights. With L = 16:
 //
 //	for t := range 5 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
-// over len(w)/(1*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product5x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product5x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product6x1AVX512 multiplies 6 tiles by a panel of weights. With L = 16:
 //
 //	for t := range 6 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
-// over len(w)/(1*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product6x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product6x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product7x1AVX512 multiplies 7 tiles by a panel of weights. With L = 16:
 //
 //	for t := range 7 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
-// over len(w)/(1*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product7x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product7x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product8x1AVX512 multiplies 8 tiles by a panel of weights. With L = 16:
 //
 //	for t := range 8 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
-// over len(w)/(1*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product8x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product8x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product9x1AVX512 multiplies 9 tiles by a panel of weights. With L = 16:
 //
 //	for t := range 9 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
-// over len(w)/(1*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product9x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product9x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product10x1AVX512 multiplies 10 tiles by a panel of weights. With L = 16:
 //
 //	for t := range 10 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
-// over len(w)/(1*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product10x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product10x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product11x1AVX512 multiplies 11 tiles by a panel of weights. With L = 16:
 //
 //	for t := range 11 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
-// over len(w)/(1*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product11x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product11x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product12x1AVX512 multiplies 12 tiles by a panel of weights. With L = 16:
 //
 //	for t := range 12 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
-// over len(w)/(1*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product12x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product12x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product13x1AVX512 multiplies 13 tiles by a panel of weights. With L = 16:
 //
 //	for t := range 13 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
-// over len(w)/(1*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product13x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product13x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // product14x1AVX512 multiplies 14 tiles by a panel of weights. With L = 16:
 //
 //	for t := range 14 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
-// over len(w)/(1*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-// after the beginning of w, and adds aheadStep to ahead.
+// over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product14x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+func product14x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
 // gatherAVX512 takes a block of channels from rows of pixels. With L = 16, and n at least L:
 //

@@ -4507,51 +4507,54 @@ end:
 	VZEROUPPER
 	RET
 
-// func product1x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product1x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·product1x2AVX2(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000008, R8
-	SHLQ   $0x02, R8
+TEXT ·product1x2AVX2(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000008, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Y0, Y0, Y0
 	VPSUBD Y1, Y1, Y1
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000008, R9
+	MOVQ $0x00000008, R10
 
 channels:
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      (CX), Y2
 	VMOVUPS      32(CX), Y3
 	VBROADCASTSS (AX), Y4
 	VFMADD231PS  Y2, Y4, Y0
 	VFMADD231PS  Y3, Y4, Y1
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      64(CX), Y2
 	VMOVUPS      96(CX), Y3
 	VBROADCASTSS 4(AX), Y4
 	VFMADD231PS  Y2, Y4, Y0
 	VFMADD231PS  Y3, Y4, Y1
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      128(CX), Y2
 	VMOVUPS      160(CX), Y3
 	VBROADCASTSS 8(AX), Y4
 	VFMADD231PS  Y2, Y4, Y0
 	VFMADD231PS  Y3, Y4, Y1
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      192(CX), Y2
 	VMOVUPS      224(CX), Y3
 	VBROADCASTSS 12(AX), Y4
@@ -4559,44 +4562,63 @@ channels:
 	VFMADD231PS  Y3, Y4, Y1
 	ADDQ         $0x00000010, AX
 	ADDQ         $0x00000100, CX
-	SUBQ         $0x00000004, R9
+	SUBQ         $0x00000004, R10
 	JNZ          channels
-	ADDQ         R8, AX
-	CMPQ         CX, BX
-	JB           block
-	VMOVUPS      Y0, (DX)
-	MOVQ         yStride+80(FP), AX
-	LEAQ         (DX)(AX*4), DX
-	VMOVUPS      Y1, (DX)
+	ADDQ         DI, AX
+	CMPQ         CX, DX
+	JAE          store
+	SUBQ         $0x00000008, R9
+	JG           block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R10
+	VADDPS (R10), Y0, Y0
+	LEAQ   (R10)(R9*4), R10
+	VADDPS (R10), Y1, Y1
+
+only:
+	MOVQ    y_base+48(FP), R10
+	VMOVUPS Y0, (R10)
+	LEAQ    (R10)(R9*4), R10
+	VMOVUPS Y1, (R10)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product2x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product2x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·product2x2AVX2(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000008, R8
-	SHLQ   $0x02, R8
+TEXT ·product2x2AVX2(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000008, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Y0, Y0, Y0
 	VPSUBD Y1, Y1, Y1
 	VPSUBD Y2, Y2, Y2
 	VPSUBD Y3, Y3, Y3
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000008, R9
+	MOVQ $0x00000008, R10
 
 channels:
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      (CX), Y4
 	VMOVUPS      32(CX), Y5
 	VBROADCASTSS (AX), Y6
@@ -4605,8 +4627,8 @@ channels:
 	VBROADCASTSS 32(AX), Y6
 	VFMADD231PS  Y4, Y6, Y2
 	VFMADD231PS  Y5, Y6, Y3
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      64(CX), Y4
 	VMOVUPS      96(CX), Y5
 	VBROADCASTSS 4(AX), Y6
@@ -4615,8 +4637,8 @@ channels:
 	VBROADCASTSS 36(AX), Y6
 	VFMADD231PS  Y4, Y6, Y2
 	VFMADD231PS  Y5, Y6, Y3
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      128(CX), Y4
 	VMOVUPS      160(CX), Y5
 	VBROADCASTSS 8(AX), Y6
@@ -4625,8 +4647,8 @@ channels:
 	VBROADCASTSS 40(AX), Y6
 	VFMADD231PS  Y4, Y6, Y2
 	VFMADD231PS  Y5, Y6, Y3
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      192(CX), Y4
 	VMOVUPS      224(CX), Y5
 	VBROADCASTSS 12(AX), Y6
@@ -4637,48 +4659,69 @@ channels:
 	VFMADD231PS  Y5, Y6, Y3
 	ADDQ         $0x00000010, AX
 	ADDQ         $0x00000100, CX
-	SUBQ         $0x00000004, R9
+	SUBQ         $0x00000004, R10
 	JNZ          channels
-	ADDQ         R8, AX
-	CMPQ         CX, BX
-	JB           block
-	VMOVUPS      Y0, (DX)
-	VMOVUPS      Y2, 32(DX)
-	MOVQ         yStride+80(FP), AX
-	LEAQ         (DX)(AX*4), DX
-	VMOVUPS      Y1, (DX)
-	VMOVUPS      Y3, 32(DX)
+	ADDQ         DI, AX
+	CMPQ         CX, DX
+	JAE          store
+	SUBQ         $0x00000008, R9
+	JG           block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R10
+	VADDPS (R10), Y0, Y0
+	VADDPS 32(R10), Y2, Y2
+	LEAQ   (R10)(R9*4), R10
+	VADDPS (R10), Y1, Y1
+	VADDPS 32(R10), Y3, Y3
+
+only:
+	MOVQ    y_base+48(FP), R10
+	VMOVUPS Y0, (R10)
+	VMOVUPS Y2, 32(R10)
+	LEAQ    (R10)(R9*4), R10
+	VMOVUPS Y1, (R10)
+	VMOVUPS Y3, 32(R10)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product3x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product3x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·product3x2AVX2(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000008, R8
-	SHLQ   $0x02, R8
+TEXT ·product3x2AVX2(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000008, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Y0, Y0, Y0
 	VPSUBD Y1, Y1, Y1
 	VPSUBD Y2, Y2, Y2
 	VPSUBD Y3, Y3, Y3
 	VPSUBD Y4, Y4, Y4
 	VPSUBD Y5, Y5, Y5
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000008, R9
+	MOVQ $0x00000008, R10
 
 channels:
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      (CX), Y6
 	VMOVUPS      32(CX), Y7
 	VBROADCASTSS (AX), Y8
@@ -4690,8 +4733,8 @@ channels:
 	VBROADCASTSS 64(AX), Y8
 	VFMADD231PS  Y6, Y8, Y4
 	VFMADD231PS  Y7, Y8, Y5
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      64(CX), Y6
 	VMOVUPS      96(CX), Y7
 	VBROADCASTSS 4(AX), Y8
@@ -4703,8 +4746,8 @@ channels:
 	VBROADCASTSS 68(AX), Y8
 	VFMADD231PS  Y6, Y8, Y4
 	VFMADD231PS  Y7, Y8, Y5
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      128(CX), Y6
 	VMOVUPS      160(CX), Y7
 	VBROADCASTSS 8(AX), Y8
@@ -4716,8 +4759,8 @@ channels:
 	VBROADCASTSS 72(AX), Y8
 	VFMADD231PS  Y6, Y8, Y4
 	VFMADD231PS  Y7, Y8, Y5
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      192(CX), Y6
 	VMOVUPS      224(CX), Y7
 	VBROADCASTSS 12(AX), Y8
@@ -4731,37 +4774,59 @@ channels:
 	VFMADD231PS  Y7, Y8, Y5
 	ADDQ         $0x00000010, AX
 	ADDQ         $0x00000100, CX
-	SUBQ         $0x00000004, R9
+	SUBQ         $0x00000004, R10
 	JNZ          channels
-	ADDQ         R8, AX
-	CMPQ         CX, BX
-	JB           block
-	VMOVUPS      Y0, (DX)
-	VMOVUPS      Y2, 32(DX)
-	VMOVUPS      Y4, 64(DX)
-	MOVQ         yStride+80(FP), AX
-	LEAQ         (DX)(AX*4), DX
-	VMOVUPS      Y1, (DX)
-	VMOVUPS      Y3, 32(DX)
-	VMOVUPS      Y5, 64(DX)
+	ADDQ         DI, AX
+	CMPQ         CX, DX
+	JAE          store
+	SUBQ         $0x00000008, R9
+	JG           block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R10
+	VADDPS (R10), Y0, Y0
+	VADDPS 32(R10), Y2, Y2
+	VADDPS 64(R10), Y4, Y4
+	LEAQ   (R10)(R9*4), R10
+	VADDPS (R10), Y1, Y1
+	VADDPS 32(R10), Y3, Y3
+	VADDPS 64(R10), Y5, Y5
+
+only:
+	MOVQ    y_base+48(FP), R10
+	VMOVUPS Y0, (R10)
+	VMOVUPS Y2, 32(R10)
+	VMOVUPS Y4, 64(R10)
+	LEAQ    (R10)(R9*4), R10
+	VMOVUPS Y1, (R10)
+	VMOVUPS Y3, 32(R10)
+	VMOVUPS Y5, 64(R10)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product4x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product4x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·product4x2AVX2(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000008, R8
-	SHLQ   $0x02, R8
+TEXT ·product4x2AVX2(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000008, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Y0, Y0, Y0
 	VPSUBD Y1, Y1, Y1
 	VPSUBD Y2, Y2, Y2
@@ -4770,13 +4835,14 @@ TEXT ·product4x2AVX2(SB), NOSPLIT, $0-104
 	VPSUBD Y5, Y5, Y5
 	VPSUBD Y6, Y6, Y6
 	VPSUBD Y7, Y7, Y7
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000008, R9
+	MOVQ $0x00000008, R10
 
 channels:
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      (CX), Y8
 	VMOVUPS      32(CX), Y9
 	VBROADCASTSS (AX), Y10
@@ -4791,8 +4857,8 @@ channels:
 	VBROADCASTSS 96(AX), Y10
 	VFMADD231PS  Y8, Y10, Y6
 	VFMADD231PS  Y9, Y10, Y7
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      64(CX), Y8
 	VMOVUPS      96(CX), Y9
 	VBROADCASTSS 4(AX), Y10
@@ -4807,8 +4873,8 @@ channels:
 	VBROADCASTSS 100(AX), Y10
 	VFMADD231PS  Y8, Y10, Y6
 	VFMADD231PS  Y9, Y10, Y7
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      128(CX), Y8
 	VMOVUPS      160(CX), Y9
 	VBROADCASTSS 8(AX), Y10
@@ -4823,8 +4889,8 @@ channels:
 	VBROADCASTSS 104(AX), Y10
 	VFMADD231PS  Y8, Y10, Y6
 	VFMADD231PS  Y9, Y10, Y7
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      192(CX), Y8
 	VMOVUPS      224(CX), Y9
 	VBROADCASTSS 12(AX), Y10
@@ -4841,39 +4907,63 @@ channels:
 	VFMADD231PS  Y9, Y10, Y7
 	ADDQ         $0x00000010, AX
 	ADDQ         $0x00000100, CX
-	SUBQ         $0x00000004, R9
+	SUBQ         $0x00000004, R10
 	JNZ          channels
-	ADDQ         R8, AX
-	CMPQ         CX, BX
-	JB           block
-	VMOVUPS      Y0, (DX)
-	VMOVUPS      Y2, 32(DX)
-	VMOVUPS      Y4, 64(DX)
-	VMOVUPS      Y6, 96(DX)
-	MOVQ         yStride+80(FP), AX
-	LEAQ         (DX)(AX*4), DX
-	VMOVUPS      Y1, (DX)
-	VMOVUPS      Y3, 32(DX)
-	VMOVUPS      Y5, 64(DX)
-	VMOVUPS      Y7, 96(DX)
+	ADDQ         DI, AX
+	CMPQ         CX, DX
+	JAE          store
+	SUBQ         $0x00000008, R9
+	JG           block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R10
+	VADDPS (R10), Y0, Y0
+	VADDPS 32(R10), Y2, Y2
+	VADDPS 64(R10), Y4, Y4
+	VADDPS 96(R10), Y6, Y6
+	LEAQ   (R10)(R9*4), R10
+	VADDPS (R10), Y1, Y1
+	VADDPS 32(R10), Y3, Y3
+	VADDPS 64(R10), Y5, Y5
+	VADDPS 96(R10), Y7, Y7
+
+only:
+	MOVQ    y_base+48(FP), R10
+	VMOVUPS Y0, (R10)
+	VMOVUPS Y2, 32(R10)
+	VMOVUPS Y4, 64(R10)
+	VMOVUPS Y6, 96(R10)
+	LEAQ    (R10)(R9*4), R10
+	VMOVUPS Y1, (R10)
+	VMOVUPS Y3, 32(R10)
+	VMOVUPS Y5, 64(R10)
+	VMOVUPS Y7, 96(R10)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product5x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product5x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·product5x2AVX2(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000008, R8
-	SHLQ   $0x02, R8
+TEXT ·product5x2AVX2(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000008, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Y0, Y0, Y0
 	VPSUBD Y1, Y1, Y1
 	VPSUBD Y2, Y2, Y2
@@ -4884,13 +4974,14 @@ TEXT ·product5x2AVX2(SB), NOSPLIT, $0-104
 	VPSUBD Y7, Y7, Y7
 	VPSUBD Y8, Y8, Y8
 	VPSUBD Y9, Y9, Y9
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000008, R9
+	MOVQ $0x00000008, R10
 
 channels:
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      (CX), Y10
 	VMOVUPS      32(CX), Y11
 	VBROADCASTSS (AX), Y12
@@ -4908,8 +4999,8 @@ channels:
 	VBROADCASTSS 128(AX), Y12
 	VFMADD231PS  Y10, Y12, Y8
 	VFMADD231PS  Y11, Y12, Y9
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      64(CX), Y10
 	VMOVUPS      96(CX), Y11
 	VBROADCASTSS 4(AX), Y12
@@ -4927,8 +5018,8 @@ channels:
 	VBROADCASTSS 132(AX), Y12
 	VFMADD231PS  Y10, Y12, Y8
 	VFMADD231PS  Y11, Y12, Y9
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      128(CX), Y10
 	VMOVUPS      160(CX), Y11
 	VBROADCASTSS 8(AX), Y12
@@ -4946,8 +5037,8 @@ channels:
 	VBROADCASTSS 136(AX), Y12
 	VFMADD231PS  Y10, Y12, Y8
 	VFMADD231PS  Y11, Y12, Y9
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      192(CX), Y10
 	VMOVUPS      224(CX), Y11
 	VBROADCASTSS 12(AX), Y12
@@ -4967,41 +5058,67 @@ channels:
 	VFMADD231PS  Y11, Y12, Y9
 	ADDQ         $0x00000010, AX
 	ADDQ         $0x00000100, CX
-	SUBQ         $0x00000004, R9
+	SUBQ         $0x00000004, R10
 	JNZ          channels
-	ADDQ         R8, AX
-	CMPQ         CX, BX
-	JB           block
-	VMOVUPS      Y0, (DX)
-	VMOVUPS      Y2, 32(DX)
-	VMOVUPS      Y4, 64(DX)
-	VMOVUPS      Y6, 96(DX)
-	VMOVUPS      Y8, 128(DX)
-	MOVQ         yStride+80(FP), AX
-	LEAQ         (DX)(AX*4), DX
-	VMOVUPS      Y1, (DX)
-	VMOVUPS      Y3, 32(DX)
-	VMOVUPS      Y5, 64(DX)
-	VMOVUPS      Y7, 96(DX)
-	VMOVUPS      Y9, 128(DX)
+	ADDQ         DI, AX
+	CMPQ         CX, DX
+	JAE          store
+	SUBQ         $0x00000008, R9
+	JG           block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R10
+	VADDPS (R10), Y0, Y0
+	VADDPS 32(R10), Y2, Y2
+	VADDPS 64(R10), Y4, Y4
+	VADDPS 96(R10), Y6, Y6
+	VADDPS 128(R10), Y8, Y8
+	LEAQ   (R10)(R9*4), R10
+	VADDPS (R10), Y1, Y1
+	VADDPS 32(R10), Y3, Y3
+	VADDPS 64(R10), Y5, Y5
+	VADDPS 96(R10), Y7, Y7
+	VADDPS 128(R10), Y9, Y9
+
+only:
+	MOVQ    y_base+48(FP), R10
+	VMOVUPS Y0, (R10)
+	VMOVUPS Y2, 32(R10)
+	VMOVUPS Y4, 64(R10)
+	VMOVUPS Y6, 96(R10)
+	VMOVUPS Y8, 128(R10)
+	LEAQ    (R10)(R9*4), R10
+	VMOVUPS Y1, (R10)
+	VMOVUPS Y3, 32(R10)
+	VMOVUPS Y5, 64(R10)
+	VMOVUPS Y7, 96(R10)
+	VMOVUPS Y9, 128(R10)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product6x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product6x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·product6x2AVX2(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000008, R8
-	SHLQ   $0x02, R8
+TEXT ·product6x2AVX2(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000008, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Y0, Y0, Y0
 	VPSUBD Y1, Y1, Y1
 	VPSUBD Y2, Y2, Y2
@@ -5014,13 +5131,14 @@ TEXT ·product6x2AVX2(SB), NOSPLIT, $0-104
 	VPSUBD Y9, Y9, Y9
 	VPSUBD Y10, Y10, Y10
 	VPSUBD Y11, Y11, Y11
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000008, R9
+	MOVQ $0x00000008, R10
 
 channels:
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      (CX), Y12
 	VMOVUPS      32(CX), Y13
 	VBROADCASTSS (AX), Y14
@@ -5041,8 +5159,8 @@ channels:
 	VBROADCASTSS 160(AX), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      64(CX), Y12
 	VMOVUPS      96(CX), Y13
 	VBROADCASTSS 4(AX), Y14
@@ -5063,8 +5181,8 @@ channels:
 	VBROADCASTSS 164(AX), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      128(CX), Y12
 	VMOVUPS      160(CX), Y13
 	VBROADCASTSS 8(AX), Y14
@@ -5085,8 +5203,8 @@ channels:
 	VBROADCASTSS 168(AX), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      192(CX), Y12
 	VMOVUPS      224(CX), Y13
 	VBROADCASTSS 12(AX), Y14
@@ -5109,125 +5227,172 @@ channels:
 	VFMADD231PS  Y13, Y14, Y11
 	ADDQ         $0x00000010, AX
 	ADDQ         $0x00000100, CX
-	SUBQ         $0x00000004, R9
+	SUBQ         $0x00000004, R10
 	JNZ          channels
-	ADDQ         R8, AX
-	CMPQ         CX, BX
-	JB           block
-	VMOVUPS      Y0, (DX)
-	VMOVUPS      Y2, 32(DX)
-	VMOVUPS      Y4, 64(DX)
-	VMOVUPS      Y6, 96(DX)
-	VMOVUPS      Y8, 128(DX)
-	VMOVUPS      Y10, 160(DX)
-	MOVQ         yStride+80(FP), AX
-	LEAQ         (DX)(AX*4), DX
-	VMOVUPS      Y1, (DX)
-	VMOVUPS      Y3, 32(DX)
-	VMOVUPS      Y5, 64(DX)
-	VMOVUPS      Y7, 96(DX)
-	VMOVUPS      Y9, 128(DX)
-	VMOVUPS      Y11, 160(DX)
+	ADDQ         DI, AX
+	CMPQ         CX, DX
+	JAE          store
+	SUBQ         $0x00000008, R9
+	JG           block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R10
+	VADDPS (R10), Y0, Y0
+	VADDPS 32(R10), Y2, Y2
+	VADDPS 64(R10), Y4, Y4
+	VADDPS 96(R10), Y6, Y6
+	VADDPS 128(R10), Y8, Y8
+	VADDPS 160(R10), Y10, Y10
+	LEAQ   (R10)(R9*4), R10
+	VADDPS (R10), Y1, Y1
+	VADDPS 32(R10), Y3, Y3
+	VADDPS 64(R10), Y5, Y5
+	VADDPS 96(R10), Y7, Y7
+	VADDPS 128(R10), Y9, Y9
+	VADDPS 160(R10), Y11, Y11
+
+only:
+	MOVQ    y_base+48(FP), R10
+	VMOVUPS Y0, (R10)
+	VMOVUPS Y2, 32(R10)
+	VMOVUPS Y4, 64(R10)
+	VMOVUPS Y6, 96(R10)
+	VMOVUPS Y8, 128(R10)
+	VMOVUPS Y10, 160(R10)
+	LEAQ    (R10)(R9*4), R10
+	VMOVUPS Y1, (R10)
+	VMOVUPS Y3, 32(R10)
+	VMOVUPS Y5, 64(R10)
+	VMOVUPS Y7, 96(R10)
+	VMOVUPS Y9, 128(R10)
+	VMOVUPS Y11, 160(R10)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product1x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product1x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·product1x1AVX2(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000008, R8
-	SHLQ   $0x02, R8
+TEXT ·product1x1AVX2(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000008, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Y0, Y0, Y0
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000008, R9
+	MOVQ $0x00000008, R10
 
 channels:
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      (CX), Y1
 	VBROADCASTSS (AX), Y2
 	VFMADD231PS  Y1, Y2, Y0
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      32(CX), Y1
 	VBROADCASTSS 4(AX), Y2
 	VFMADD231PS  Y1, Y2, Y0
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      64(CX), Y1
 	VBROADCASTSS 8(AX), Y2
 	VFMADD231PS  Y1, Y2, Y0
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      96(CX), Y1
 	VBROADCASTSS 12(AX), Y2
 	VFMADD231PS  Y1, Y2, Y0
 	ADDQ         $0x00000010, AX
 	ADDQ         $0x00000080, CX
-	SUBQ         $0x00000004, R9
+	SUBQ         $0x00000004, R10
 	JNZ          channels
-	ADDQ         R8, AX
-	CMPQ         CX, BX
-	JB           block
-	VMOVUPS      Y0, (DX)
+	ADDQ         DI, AX
+	CMPQ         CX, DX
+	JAE          store
+	SUBQ         $0x00000008, R9
+	JG           block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R9
+	VADDPS (R9), Y0, Y0
+
+only:
+	MOVQ    y_base+48(FP), R9
+	VMOVUPS Y0, (R9)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product2x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product2x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·product2x1AVX2(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000008, R8
-	SHLQ   $0x02, R8
+TEXT ·product2x1AVX2(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000008, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Y0, Y0, Y0
 	VPSUBD Y1, Y1, Y1
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000008, R9
+	MOVQ $0x00000008, R10
 
 channels:
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      (CX), Y2
 	VBROADCASTSS (AX), Y3
 	VFMADD231PS  Y2, Y3, Y0
 	VBROADCASTSS 32(AX), Y3
 	VFMADD231PS  Y2, Y3, Y1
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      32(CX), Y2
 	VBROADCASTSS 4(AX), Y3
 	VFMADD231PS  Y2, Y3, Y0
 	VBROADCASTSS 36(AX), Y3
 	VFMADD231PS  Y2, Y3, Y1
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      64(CX), Y2
 	VBROADCASTSS 8(AX), Y3
 	VFMADD231PS  Y2, Y3, Y0
 	VBROADCASTSS 40(AX), Y3
 	VFMADD231PS  Y2, Y3, Y1
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      96(CX), Y2
 	VBROADCASTSS 12(AX), Y3
 	VFMADD231PS  Y2, Y3, Y0
@@ -5235,41 +5400,60 @@ channels:
 	VFMADD231PS  Y2, Y3, Y1
 	ADDQ         $0x00000010, AX
 	ADDQ         $0x00000080, CX
-	SUBQ         $0x00000004, R9
+	SUBQ         $0x00000004, R10
 	JNZ          channels
-	ADDQ         R8, AX
-	CMPQ         CX, BX
-	JB           block
-	VMOVUPS      Y0, (DX)
-	VMOVUPS      Y1, 32(DX)
+	ADDQ         DI, AX
+	CMPQ         CX, DX
+	JAE          store
+	SUBQ         $0x00000008, R9
+	JG           block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R9
+	VADDPS (R9), Y0, Y0
+	VADDPS 32(R9), Y1, Y1
+
+only:
+	MOVQ    y_base+48(FP), R9
+	VMOVUPS Y0, (R9)
+	VMOVUPS Y1, 32(R9)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product3x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product3x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·product3x1AVX2(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000008, R8
-	SHLQ   $0x02, R8
+TEXT ·product3x1AVX2(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000008, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Y0, Y0, Y0
 	VPSUBD Y1, Y1, Y1
 	VPSUBD Y2, Y2, Y2
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000008, R9
+	MOVQ $0x00000008, R10
 
 channels:
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      (CX), Y3
 	VBROADCASTSS (AX), Y4
 	VFMADD231PS  Y3, Y4, Y0
@@ -5277,8 +5461,8 @@ channels:
 	VFMADD231PS  Y3, Y4, Y1
 	VBROADCASTSS 64(AX), Y4
 	VFMADD231PS  Y3, Y4, Y2
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      32(CX), Y3
 	VBROADCASTSS 4(AX), Y4
 	VFMADD231PS  Y3, Y4, Y0
@@ -5286,8 +5470,8 @@ channels:
 	VFMADD231PS  Y3, Y4, Y1
 	VBROADCASTSS 68(AX), Y4
 	VFMADD231PS  Y3, Y4, Y2
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      64(CX), Y3
 	VBROADCASTSS 8(AX), Y4
 	VFMADD231PS  Y3, Y4, Y0
@@ -5295,8 +5479,8 @@ channels:
 	VFMADD231PS  Y3, Y4, Y1
 	VBROADCASTSS 72(AX), Y4
 	VFMADD231PS  Y3, Y4, Y2
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      96(CX), Y3
 	VBROADCASTSS 12(AX), Y4
 	VFMADD231PS  Y3, Y4, Y0
@@ -5306,43 +5490,63 @@ channels:
 	VFMADD231PS  Y3, Y4, Y2
 	ADDQ         $0x00000010, AX
 	ADDQ         $0x00000080, CX
-	SUBQ         $0x00000004, R9
+	SUBQ         $0x00000004, R10
 	JNZ          channels
-	ADDQ         R8, AX
-	CMPQ         CX, BX
-	JB           block
-	VMOVUPS      Y0, (DX)
-	VMOVUPS      Y1, 32(DX)
-	VMOVUPS      Y2, 64(DX)
+	ADDQ         DI, AX
+	CMPQ         CX, DX
+	JAE          store
+	SUBQ         $0x00000008, R9
+	JG           block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R9
+	VADDPS (R9), Y0, Y0
+	VADDPS 32(R9), Y1, Y1
+	VADDPS 64(R9), Y2, Y2
+
+only:
+	MOVQ    y_base+48(FP), R9
+	VMOVUPS Y0, (R9)
+	VMOVUPS Y1, 32(R9)
+	VMOVUPS Y2, 64(R9)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product4x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product4x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·product4x1AVX2(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000008, R8
-	SHLQ   $0x02, R8
+TEXT ·product4x1AVX2(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000008, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Y0, Y0, Y0
 	VPSUBD Y1, Y1, Y1
 	VPSUBD Y2, Y2, Y2
 	VPSUBD Y3, Y3, Y3
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000008, R9
+	MOVQ $0x00000008, R10
 
 channels:
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      (CX), Y4
 	VBROADCASTSS (AX), Y5
 	VFMADD231PS  Y4, Y5, Y0
@@ -5352,8 +5556,8 @@ channels:
 	VFMADD231PS  Y4, Y5, Y2
 	VBROADCASTSS 96(AX), Y5
 	VFMADD231PS  Y4, Y5, Y3
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      32(CX), Y4
 	VBROADCASTSS 4(AX), Y5
 	VFMADD231PS  Y4, Y5, Y0
@@ -5363,8 +5567,8 @@ channels:
 	VFMADD231PS  Y4, Y5, Y2
 	VBROADCASTSS 100(AX), Y5
 	VFMADD231PS  Y4, Y5, Y3
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      64(CX), Y4
 	VBROADCASTSS 8(AX), Y5
 	VFMADD231PS  Y4, Y5, Y0
@@ -5374,8 +5578,8 @@ channels:
 	VFMADD231PS  Y4, Y5, Y2
 	VBROADCASTSS 104(AX), Y5
 	VFMADD231PS  Y4, Y5, Y3
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      96(CX), Y4
 	VBROADCASTSS 12(AX), Y5
 	VFMADD231PS  Y4, Y5, Y0
@@ -5387,45 +5591,66 @@ channels:
 	VFMADD231PS  Y4, Y5, Y3
 	ADDQ         $0x00000010, AX
 	ADDQ         $0x00000080, CX
-	SUBQ         $0x00000004, R9
+	SUBQ         $0x00000004, R10
 	JNZ          channels
-	ADDQ         R8, AX
-	CMPQ         CX, BX
-	JB           block
-	VMOVUPS      Y0, (DX)
-	VMOVUPS      Y1, 32(DX)
-	VMOVUPS      Y2, 64(DX)
-	VMOVUPS      Y3, 96(DX)
+	ADDQ         DI, AX
+	CMPQ         CX, DX
+	JAE          store
+	SUBQ         $0x00000008, R9
+	JG           block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R9
+	VADDPS (R9), Y0, Y0
+	VADDPS 32(R9), Y1, Y1
+	VADDPS 64(R9), Y2, Y2
+	VADDPS 96(R9), Y3, Y3
+
+only:
+	MOVQ    y_base+48(FP), R9
+	VMOVUPS Y0, (R9)
+	VMOVUPS Y1, 32(R9)
+	VMOVUPS Y2, 64(R9)
+	VMOVUPS Y3, 96(R9)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product5x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product5x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·product5x1AVX2(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000008, R8
-	SHLQ   $0x02, R8
+TEXT ·product5x1AVX2(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000008, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Y0, Y0, Y0
 	VPSUBD Y1, Y1, Y1
 	VPSUBD Y2, Y2, Y2
 	VPSUBD Y3, Y3, Y3
 	VPSUBD Y4, Y4, Y4
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000008, R9
+	MOVQ $0x00000008, R10
 
 channels:
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      (CX), Y5
 	VBROADCASTSS (AX), Y6
 	VFMADD231PS  Y5, Y6, Y0
@@ -5437,8 +5662,8 @@ channels:
 	VFMADD231PS  Y5, Y6, Y3
 	VBROADCASTSS 128(AX), Y6
 	VFMADD231PS  Y5, Y6, Y4
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      32(CX), Y5
 	VBROADCASTSS 4(AX), Y6
 	VFMADD231PS  Y5, Y6, Y0
@@ -5450,8 +5675,8 @@ channels:
 	VFMADD231PS  Y5, Y6, Y3
 	VBROADCASTSS 132(AX), Y6
 	VFMADD231PS  Y5, Y6, Y4
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      64(CX), Y5
 	VBROADCASTSS 8(AX), Y6
 	VFMADD231PS  Y5, Y6, Y0
@@ -5463,8 +5688,8 @@ channels:
 	VFMADD231PS  Y5, Y6, Y3
 	VBROADCASTSS 136(AX), Y6
 	VFMADD231PS  Y5, Y6, Y4
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      96(CX), Y5
 	VBROADCASTSS 12(AX), Y6
 	VFMADD231PS  Y5, Y6, Y0
@@ -5478,47 +5703,69 @@ channels:
 	VFMADD231PS  Y5, Y6, Y4
 	ADDQ         $0x00000010, AX
 	ADDQ         $0x00000080, CX
-	SUBQ         $0x00000004, R9
+	SUBQ         $0x00000004, R10
 	JNZ          channels
-	ADDQ         R8, AX
-	CMPQ         CX, BX
-	JB           block
-	VMOVUPS      Y0, (DX)
-	VMOVUPS      Y1, 32(DX)
-	VMOVUPS      Y2, 64(DX)
-	VMOVUPS      Y3, 96(DX)
-	VMOVUPS      Y4, 128(DX)
+	ADDQ         DI, AX
+	CMPQ         CX, DX
+	JAE          store
+	SUBQ         $0x00000008, R9
+	JG           block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R9
+	VADDPS (R9), Y0, Y0
+	VADDPS 32(R9), Y1, Y1
+	VADDPS 64(R9), Y2, Y2
+	VADDPS 96(R9), Y3, Y3
+	VADDPS 128(R9), Y4, Y4
+
+only:
+	MOVQ    y_base+48(FP), R9
+	VMOVUPS Y0, (R9)
+	VMOVUPS Y1, 32(R9)
+	VMOVUPS Y2, 64(R9)
+	VMOVUPS Y3, 96(R9)
+	VMOVUPS Y4, 128(R9)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product6x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product6x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·product6x1AVX2(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000008, R8
-	SHLQ   $0x02, R8
+TEXT ·product6x1AVX2(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000008, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Y0, Y0, Y0
 	VPSUBD Y1, Y1, Y1
 	VPSUBD Y2, Y2, Y2
 	VPSUBD Y3, Y3, Y3
 	VPSUBD Y4, Y4, Y4
 	VPSUBD Y5, Y5, Y5
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000008, R9
+	MOVQ $0x00000008, R10
 
 channels:
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      (CX), Y6
 	VBROADCASTSS (AX), Y7
 	VFMADD231PS  Y6, Y7, Y0
@@ -5532,8 +5779,8 @@ channels:
 	VFMADD231PS  Y6, Y7, Y4
 	VBROADCASTSS 160(AX), Y7
 	VFMADD231PS  Y6, Y7, Y5
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      32(CX), Y6
 	VBROADCASTSS 4(AX), Y7
 	VFMADD231PS  Y6, Y7, Y0
@@ -5547,8 +5794,8 @@ channels:
 	VFMADD231PS  Y6, Y7, Y4
 	VBROADCASTSS 164(AX), Y7
 	VFMADD231PS  Y6, Y7, Y5
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      64(CX), Y6
 	VBROADCASTSS 8(AX), Y7
 	VFMADD231PS  Y6, Y7, Y0
@@ -5562,8 +5809,8 @@ channels:
 	VFMADD231PS  Y6, Y7, Y4
 	VBROADCASTSS 168(AX), Y7
 	VFMADD231PS  Y6, Y7, Y5
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      96(CX), Y6
 	VBROADCASTSS 12(AX), Y7
 	VFMADD231PS  Y6, Y7, Y0
@@ -5579,35 +5826,57 @@ channels:
 	VFMADD231PS  Y6, Y7, Y5
 	ADDQ         $0x00000010, AX
 	ADDQ         $0x00000080, CX
-	SUBQ         $0x00000004, R9
+	SUBQ         $0x00000004, R10
 	JNZ          channels
-	ADDQ         R8, AX
-	CMPQ         CX, BX
-	JB           block
-	VMOVUPS      Y0, (DX)
-	VMOVUPS      Y1, 32(DX)
-	VMOVUPS      Y2, 64(DX)
-	VMOVUPS      Y3, 96(DX)
-	VMOVUPS      Y4, 128(DX)
-	VMOVUPS      Y5, 160(DX)
+	ADDQ         DI, AX
+	CMPQ         CX, DX
+	JAE          store
+	SUBQ         $0x00000008, R9
+	JG           block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R9
+	VADDPS (R9), Y0, Y0
+	VADDPS 32(R9), Y1, Y1
+	VADDPS 64(R9), Y2, Y2
+	VADDPS 96(R9), Y3, Y3
+	VADDPS 128(R9), Y4, Y4
+	VADDPS 160(R9), Y5, Y5
+
+only:
+	MOVQ    y_base+48(FP), R9
+	VMOVUPS Y0, (R9)
+	VMOVUPS Y1, 32(R9)
+	VMOVUPS Y2, 64(R9)
+	VMOVUPS Y3, 96(R9)
+	VMOVUPS Y4, 128(R9)
+	VMOVUPS Y5, 160(R9)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product7x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product7x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·product7x1AVX2(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000008, R8
-	SHLQ   $0x02, R8
+TEXT ·product7x1AVX2(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000008, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Y0, Y0, Y0
 	VPSUBD Y1, Y1, Y1
 	VPSUBD Y2, Y2, Y2
@@ -5615,13 +5884,14 @@ TEXT ·product7x1AVX2(SB), NOSPLIT, $0-104
 	VPSUBD Y4, Y4, Y4
 	VPSUBD Y5, Y5, Y5
 	VPSUBD Y6, Y6, Y6
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000008, R9
+	MOVQ $0x00000008, R10
 
 channels:
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      (CX), Y7
 	VBROADCASTSS (AX), Y8
 	VFMADD231PS  Y7, Y8, Y0
@@ -5637,8 +5907,8 @@ channels:
 	VFMADD231PS  Y7, Y8, Y5
 	VBROADCASTSS 192(AX), Y8
 	VFMADD231PS  Y7, Y8, Y6
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      32(CX), Y7
 	VBROADCASTSS 4(AX), Y8
 	VFMADD231PS  Y7, Y8, Y0
@@ -5654,8 +5924,8 @@ channels:
 	VFMADD231PS  Y7, Y8, Y5
 	VBROADCASTSS 196(AX), Y8
 	VFMADD231PS  Y7, Y8, Y6
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      64(CX), Y7
 	VBROADCASTSS 8(AX), Y8
 	VFMADD231PS  Y7, Y8, Y0
@@ -5671,8 +5941,8 @@ channels:
 	VFMADD231PS  Y7, Y8, Y5
 	VBROADCASTSS 200(AX), Y8
 	VFMADD231PS  Y7, Y8, Y6
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      96(CX), Y7
 	VBROADCASTSS 12(AX), Y8
 	VFMADD231PS  Y7, Y8, Y0
@@ -5690,36 +5960,59 @@ channels:
 	VFMADD231PS  Y7, Y8, Y6
 	ADDQ         $0x00000010, AX
 	ADDQ         $0x00000080, CX
-	SUBQ         $0x00000004, R9
+	SUBQ         $0x00000004, R10
 	JNZ          channels
-	ADDQ         R8, AX
-	CMPQ         CX, BX
-	JB           block
-	VMOVUPS      Y0, (DX)
-	VMOVUPS      Y1, 32(DX)
-	VMOVUPS      Y2, 64(DX)
-	VMOVUPS      Y3, 96(DX)
-	VMOVUPS      Y4, 128(DX)
-	VMOVUPS      Y5, 160(DX)
-	VMOVUPS      Y6, 192(DX)
+	ADDQ         DI, AX
+	CMPQ         CX, DX
+	JAE          store
+	SUBQ         $0x00000008, R9
+	JG           block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R9
+	VADDPS (R9), Y0, Y0
+	VADDPS 32(R9), Y1, Y1
+	VADDPS 64(R9), Y2, Y2
+	VADDPS 96(R9), Y3, Y3
+	VADDPS 128(R9), Y4, Y4
+	VADDPS 160(R9), Y5, Y5
+	VADDPS 192(R9), Y6, Y6
+
+only:
+	MOVQ    y_base+48(FP), R9
+	VMOVUPS Y0, (R9)
+	VMOVUPS Y1, 32(R9)
+	VMOVUPS Y2, 64(R9)
+	VMOVUPS Y3, 96(R9)
+	VMOVUPS Y4, 128(R9)
+	VMOVUPS Y5, 160(R9)
+	VMOVUPS Y6, 192(R9)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product8x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product8x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·product8x1AVX2(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000008, R8
-	SHLQ   $0x02, R8
+TEXT ·product8x1AVX2(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000008, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Y0, Y0, Y0
 	VPSUBD Y1, Y1, Y1
 	VPSUBD Y2, Y2, Y2
@@ -5728,13 +6021,14 @@ TEXT ·product8x1AVX2(SB), NOSPLIT, $0-104
 	VPSUBD Y5, Y5, Y5
 	VPSUBD Y6, Y6, Y6
 	VPSUBD Y7, Y7, Y7
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000008, R9
+	MOVQ $0x00000008, R10
 
 channels:
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      (CX), Y8
 	VBROADCASTSS (AX), Y9
 	VFMADD231PS  Y8, Y9, Y0
@@ -5752,8 +6046,8 @@ channels:
 	VFMADD231PS  Y8, Y9, Y6
 	VBROADCASTSS 224(AX), Y9
 	VFMADD231PS  Y8, Y9, Y7
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      32(CX), Y8
 	VBROADCASTSS 4(AX), Y9
 	VFMADD231PS  Y8, Y9, Y0
@@ -5771,8 +6065,8 @@ channels:
 	VFMADD231PS  Y8, Y9, Y6
 	VBROADCASTSS 228(AX), Y9
 	VFMADD231PS  Y8, Y9, Y7
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      64(CX), Y8
 	VBROADCASTSS 8(AX), Y9
 	VFMADD231PS  Y8, Y9, Y0
@@ -5790,8 +6084,8 @@ channels:
 	VFMADD231PS  Y8, Y9, Y6
 	VBROADCASTSS 232(AX), Y9
 	VFMADD231PS  Y8, Y9, Y7
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      96(CX), Y8
 	VBROADCASTSS 12(AX), Y9
 	VFMADD231PS  Y8, Y9, Y0
@@ -5811,37 +6105,61 @@ channels:
 	VFMADD231PS  Y8, Y9, Y7
 	ADDQ         $0x00000010, AX
 	ADDQ         $0x00000080, CX
-	SUBQ         $0x00000004, R9
+	SUBQ         $0x00000004, R10
 	JNZ          channels
-	ADDQ         R8, AX
-	CMPQ         CX, BX
-	JB           block
-	VMOVUPS      Y0, (DX)
-	VMOVUPS      Y1, 32(DX)
-	VMOVUPS      Y2, 64(DX)
-	VMOVUPS      Y3, 96(DX)
-	VMOVUPS      Y4, 128(DX)
-	VMOVUPS      Y5, 160(DX)
-	VMOVUPS      Y6, 192(DX)
-	VMOVUPS      Y7, 224(DX)
+	ADDQ         DI, AX
+	CMPQ         CX, DX
+	JAE          store
+	SUBQ         $0x00000008, R9
+	JG           block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R9
+	VADDPS (R9), Y0, Y0
+	VADDPS 32(R9), Y1, Y1
+	VADDPS 64(R9), Y2, Y2
+	VADDPS 96(R9), Y3, Y3
+	VADDPS 128(R9), Y4, Y4
+	VADDPS 160(R9), Y5, Y5
+	VADDPS 192(R9), Y6, Y6
+	VADDPS 224(R9), Y7, Y7
+
+only:
+	MOVQ    y_base+48(FP), R9
+	VMOVUPS Y0, (R9)
+	VMOVUPS Y1, 32(R9)
+	VMOVUPS Y2, 64(R9)
+	VMOVUPS Y3, 96(R9)
+	VMOVUPS Y4, 128(R9)
+	VMOVUPS Y5, 160(R9)
+	VMOVUPS Y6, 192(R9)
+	VMOVUPS Y7, 224(R9)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product9x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product9x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·product9x1AVX2(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000008, R8
-	SHLQ   $0x02, R8
+TEXT ·product9x1AVX2(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000008, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Y0, Y0, Y0
 	VPSUBD Y1, Y1, Y1
 	VPSUBD Y2, Y2, Y2
@@ -5851,13 +6169,14 @@ TEXT ·product9x1AVX2(SB), NOSPLIT, $0-104
 	VPSUBD Y6, Y6, Y6
 	VPSUBD Y7, Y7, Y7
 	VPSUBD Y8, Y8, Y8
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000008, R9
+	MOVQ $0x00000008, R10
 
 channels:
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      (CX), Y9
 	VBROADCASTSS (AX), Y10
 	VFMADD231PS  Y9, Y10, Y0
@@ -5877,8 +6196,8 @@ channels:
 	VFMADD231PS  Y9, Y10, Y7
 	VBROADCASTSS 256(AX), Y10
 	VFMADD231PS  Y9, Y10, Y8
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      32(CX), Y9
 	VBROADCASTSS 4(AX), Y10
 	VFMADD231PS  Y9, Y10, Y0
@@ -5898,8 +6217,8 @@ channels:
 	VFMADD231PS  Y9, Y10, Y7
 	VBROADCASTSS 260(AX), Y10
 	VFMADD231PS  Y9, Y10, Y8
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      64(CX), Y9
 	VBROADCASTSS 8(AX), Y10
 	VFMADD231PS  Y9, Y10, Y0
@@ -5919,8 +6238,8 @@ channels:
 	VFMADD231PS  Y9, Y10, Y7
 	VBROADCASTSS 264(AX), Y10
 	VFMADD231PS  Y9, Y10, Y8
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      96(CX), Y9
 	VBROADCASTSS 12(AX), Y10
 	VFMADD231PS  Y9, Y10, Y0
@@ -5942,38 +6261,63 @@ channels:
 	VFMADD231PS  Y9, Y10, Y8
 	ADDQ         $0x00000010, AX
 	ADDQ         $0x00000080, CX
-	SUBQ         $0x00000004, R9
+	SUBQ         $0x00000004, R10
 	JNZ          channels
-	ADDQ         R8, AX
-	CMPQ         CX, BX
-	JB           block
-	VMOVUPS      Y0, (DX)
-	VMOVUPS      Y1, 32(DX)
-	VMOVUPS      Y2, 64(DX)
-	VMOVUPS      Y3, 96(DX)
-	VMOVUPS      Y4, 128(DX)
-	VMOVUPS      Y5, 160(DX)
-	VMOVUPS      Y6, 192(DX)
-	VMOVUPS      Y7, 224(DX)
-	VMOVUPS      Y8, 256(DX)
+	ADDQ         DI, AX
+	CMPQ         CX, DX
+	JAE          store
+	SUBQ         $0x00000008, R9
+	JG           block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R9
+	VADDPS (R9), Y0, Y0
+	VADDPS 32(R9), Y1, Y1
+	VADDPS 64(R9), Y2, Y2
+	VADDPS 96(R9), Y3, Y3
+	VADDPS 128(R9), Y4, Y4
+	VADDPS 160(R9), Y5, Y5
+	VADDPS 192(R9), Y6, Y6
+	VADDPS 224(R9), Y7, Y7
+	VADDPS 256(R9), Y8, Y8
+
+only:
+	MOVQ    y_base+48(FP), R9
+	VMOVUPS Y0, (R9)
+	VMOVUPS Y1, 32(R9)
+	VMOVUPS Y2, 64(R9)
+	VMOVUPS Y3, 96(R9)
+	VMOVUPS Y4, 128(R9)
+	VMOVUPS Y5, 160(R9)
+	VMOVUPS Y6, 192(R9)
+	VMOVUPS Y7, 224(R9)
+	VMOVUPS Y8, 256(R9)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product10x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product10x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·product10x1AVX2(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000008, R8
-	SHLQ   $0x02, R8
+TEXT ·product10x1AVX2(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000008, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Y0, Y0, Y0
 	VPSUBD Y1, Y1, Y1
 	VPSUBD Y2, Y2, Y2
@@ -5984,13 +6328,14 @@ TEXT ·product10x1AVX2(SB), NOSPLIT, $0-104
 	VPSUBD Y7, Y7, Y7
 	VPSUBD Y8, Y8, Y8
 	VPSUBD Y9, Y9, Y9
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000008, R9
+	MOVQ $0x00000008, R10
 
 channels:
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      (CX), Y10
 	VBROADCASTSS (AX), Y11
 	VFMADD231PS  Y10, Y11, Y0
@@ -6012,8 +6357,8 @@ channels:
 	VFMADD231PS  Y10, Y11, Y8
 	VBROADCASTSS 288(AX), Y11
 	VFMADD231PS  Y10, Y11, Y9
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      32(CX), Y10
 	VBROADCASTSS 4(AX), Y11
 	VFMADD231PS  Y10, Y11, Y0
@@ -6035,8 +6380,8 @@ channels:
 	VFMADD231PS  Y10, Y11, Y8
 	VBROADCASTSS 292(AX), Y11
 	VFMADD231PS  Y10, Y11, Y9
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      64(CX), Y10
 	VBROADCASTSS 8(AX), Y11
 	VFMADD231PS  Y10, Y11, Y0
@@ -6058,8 +6403,8 @@ channels:
 	VFMADD231PS  Y10, Y11, Y8
 	VBROADCASTSS 296(AX), Y11
 	VFMADD231PS  Y10, Y11, Y9
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      96(CX), Y10
 	VBROADCASTSS 12(AX), Y11
 	VFMADD231PS  Y10, Y11, Y0
@@ -6083,39 +6428,65 @@ channels:
 	VFMADD231PS  Y10, Y11, Y9
 	ADDQ         $0x00000010, AX
 	ADDQ         $0x00000080, CX
-	SUBQ         $0x00000004, R9
+	SUBQ         $0x00000004, R10
 	JNZ          channels
-	ADDQ         R8, AX
-	CMPQ         CX, BX
-	JB           block
-	VMOVUPS      Y0, (DX)
-	VMOVUPS      Y1, 32(DX)
-	VMOVUPS      Y2, 64(DX)
-	VMOVUPS      Y3, 96(DX)
-	VMOVUPS      Y4, 128(DX)
-	VMOVUPS      Y5, 160(DX)
-	VMOVUPS      Y6, 192(DX)
-	VMOVUPS      Y7, 224(DX)
-	VMOVUPS      Y8, 256(DX)
-	VMOVUPS      Y9, 288(DX)
+	ADDQ         DI, AX
+	CMPQ         CX, DX
+	JAE          store
+	SUBQ         $0x00000008, R9
+	JG           block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R9
+	VADDPS (R9), Y0, Y0
+	VADDPS 32(R9), Y1, Y1
+	VADDPS 64(R9), Y2, Y2
+	VADDPS 96(R9), Y3, Y3
+	VADDPS 128(R9), Y4, Y4
+	VADDPS 160(R9), Y5, Y5
+	VADDPS 192(R9), Y6, Y6
+	VADDPS 224(R9), Y7, Y7
+	VADDPS 256(R9), Y8, Y8
+	VADDPS 288(R9), Y9, Y9
+
+only:
+	MOVQ    y_base+48(FP), R9
+	VMOVUPS Y0, (R9)
+	VMOVUPS Y1, 32(R9)
+	VMOVUPS Y2, 64(R9)
+	VMOVUPS Y3, 96(R9)
+	VMOVUPS Y4, 128(R9)
+	VMOVUPS Y5, 160(R9)
+	VMOVUPS Y6, 192(R9)
+	VMOVUPS Y7, 224(R9)
+	VMOVUPS Y8, 256(R9)
+	VMOVUPS Y9, 288(R9)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product11x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product11x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·product11x1AVX2(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000008, R8
-	SHLQ   $0x02, R8
+TEXT ·product11x1AVX2(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000008, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Y0, Y0, Y0
 	VPSUBD Y1, Y1, Y1
 	VPSUBD Y2, Y2, Y2
@@ -6127,13 +6498,14 @@ TEXT ·product11x1AVX2(SB), NOSPLIT, $0-104
 	VPSUBD Y8, Y8, Y8
 	VPSUBD Y9, Y9, Y9
 	VPSUBD Y10, Y10, Y10
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000008, R9
+	MOVQ $0x00000008, R10
 
 channels:
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      (CX), Y11
 	VBROADCASTSS (AX), Y12
 	VFMADD231PS  Y11, Y12, Y0
@@ -6157,8 +6529,8 @@ channels:
 	VFMADD231PS  Y11, Y12, Y9
 	VBROADCASTSS 320(AX), Y12
 	VFMADD231PS  Y11, Y12, Y10
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      32(CX), Y11
 	VBROADCASTSS 4(AX), Y12
 	VFMADD231PS  Y11, Y12, Y0
@@ -6182,8 +6554,8 @@ channels:
 	VFMADD231PS  Y11, Y12, Y9
 	VBROADCASTSS 324(AX), Y12
 	VFMADD231PS  Y11, Y12, Y10
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      64(CX), Y11
 	VBROADCASTSS 8(AX), Y12
 	VFMADD231PS  Y11, Y12, Y0
@@ -6207,8 +6579,8 @@ channels:
 	VFMADD231PS  Y11, Y12, Y9
 	VBROADCASTSS 328(AX), Y12
 	VFMADD231PS  Y11, Y12, Y10
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      96(CX), Y11
 	VBROADCASTSS 12(AX), Y12
 	VFMADD231PS  Y11, Y12, Y0
@@ -6234,40 +6606,67 @@ channels:
 	VFMADD231PS  Y11, Y12, Y10
 	ADDQ         $0x00000010, AX
 	ADDQ         $0x00000080, CX
-	SUBQ         $0x00000004, R9
+	SUBQ         $0x00000004, R10
 	JNZ          channels
-	ADDQ         R8, AX
-	CMPQ         CX, BX
-	JB           block
-	VMOVUPS      Y0, (DX)
-	VMOVUPS      Y1, 32(DX)
-	VMOVUPS      Y2, 64(DX)
-	VMOVUPS      Y3, 96(DX)
-	VMOVUPS      Y4, 128(DX)
-	VMOVUPS      Y5, 160(DX)
-	VMOVUPS      Y6, 192(DX)
-	VMOVUPS      Y7, 224(DX)
-	VMOVUPS      Y8, 256(DX)
-	VMOVUPS      Y9, 288(DX)
-	VMOVUPS      Y10, 320(DX)
+	ADDQ         DI, AX
+	CMPQ         CX, DX
+	JAE          store
+	SUBQ         $0x00000008, R9
+	JG           block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R9
+	VADDPS (R9), Y0, Y0
+	VADDPS 32(R9), Y1, Y1
+	VADDPS 64(R9), Y2, Y2
+	VADDPS 96(R9), Y3, Y3
+	VADDPS 128(R9), Y4, Y4
+	VADDPS 160(R9), Y5, Y5
+	VADDPS 192(R9), Y6, Y6
+	VADDPS 224(R9), Y7, Y7
+	VADDPS 256(R9), Y8, Y8
+	VADDPS 288(R9), Y9, Y9
+	VADDPS 320(R9), Y10, Y10
+
+only:
+	MOVQ    y_base+48(FP), R9
+	VMOVUPS Y0, (R9)
+	VMOVUPS Y1, 32(R9)
+	VMOVUPS Y2, 64(R9)
+	VMOVUPS Y3, 96(R9)
+	VMOVUPS Y4, 128(R9)
+	VMOVUPS Y5, 160(R9)
+	VMOVUPS Y6, 192(R9)
+	VMOVUPS Y7, 224(R9)
+	VMOVUPS Y8, 256(R9)
+	VMOVUPS Y9, 288(R9)
+	VMOVUPS Y10, 320(R9)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product12x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product12x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·product12x1AVX2(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000008, R8
-	SHLQ   $0x02, R8
+TEXT ·product12x1AVX2(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000008, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Y0, Y0, Y0
 	VPSUBD Y1, Y1, Y1
 	VPSUBD Y2, Y2, Y2
@@ -6280,13 +6679,14 @@ TEXT ·product12x1AVX2(SB), NOSPLIT, $0-104
 	VPSUBD Y9, Y9, Y9
 	VPSUBD Y10, Y10, Y10
 	VPSUBD Y11, Y11, Y11
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000008, R9
+	MOVQ $0x00000008, R10
 
 channels:
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      (CX), Y12
 	VBROADCASTSS (AX), Y13
 	VFMADD231PS  Y12, Y13, Y0
@@ -6312,8 +6712,8 @@ channels:
 	VFMADD231PS  Y12, Y13, Y10
 	VBROADCASTSS 352(AX), Y13
 	VFMADD231PS  Y12, Y13, Y11
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      32(CX), Y12
 	VBROADCASTSS 4(AX), Y13
 	VFMADD231PS  Y12, Y13, Y0
@@ -6339,8 +6739,8 @@ channels:
 	VFMADD231PS  Y12, Y13, Y10
 	VBROADCASTSS 356(AX), Y13
 	VFMADD231PS  Y12, Y13, Y11
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      64(CX), Y12
 	VBROADCASTSS 8(AX), Y13
 	VFMADD231PS  Y12, Y13, Y0
@@ -6366,8 +6766,8 @@ channels:
 	VFMADD231PS  Y12, Y13, Y10
 	VBROADCASTSS 360(AX), Y13
 	VFMADD231PS  Y12, Y13, Y11
-	PREFETCHT1   (SI)
-	ADDQ         DI, SI
+	PREFETCHT1   (BX)
+	ADDQ         SI, BX
 	VMOVUPS      96(CX), Y12
 	VBROADCASTSS 12(AX), Y13
 	VFMADD231PS  Y12, Y13, Y0
@@ -6395,23 +6795,49 @@ channels:
 	VFMADD231PS  Y12, Y13, Y11
 	ADDQ         $0x00000010, AX
 	ADDQ         $0x00000080, CX
-	SUBQ         $0x00000004, R9
+	SUBQ         $0x00000004, R10
 	JNZ          channels
-	ADDQ         R8, AX
-	CMPQ         CX, BX
-	JB           block
-	VMOVUPS      Y0, (DX)
-	VMOVUPS      Y1, 32(DX)
-	VMOVUPS      Y2, 64(DX)
-	VMOVUPS      Y3, 96(DX)
-	VMOVUPS      Y4, 128(DX)
-	VMOVUPS      Y5, 160(DX)
-	VMOVUPS      Y6, 192(DX)
-	VMOVUPS      Y7, 224(DX)
-	VMOVUPS      Y8, 256(DX)
-	VMOVUPS      Y9, 288(DX)
-	VMOVUPS      Y10, 320(DX)
-	VMOVUPS      Y11, 352(DX)
+	ADDQ         DI, AX
+	CMPQ         CX, DX
+	JAE          store
+	SUBQ         $0x00000008, R9
+	JG           block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R9
+	VADDPS (R9), Y0, Y0
+	VADDPS 32(R9), Y1, Y1
+	VADDPS 64(R9), Y2, Y2
+	VADDPS 96(R9), Y3, Y3
+	VADDPS 128(R9), Y4, Y4
+	VADDPS 160(R9), Y5, Y5
+	VADDPS 192(R9), Y6, Y6
+	VADDPS 224(R9), Y7, Y7
+	VADDPS 256(R9), Y8, Y8
+	VADDPS 288(R9), Y9, Y9
+	VADDPS 320(R9), Y10, Y10
+	VADDPS 352(R9), Y11, Y11
+
+only:
+	MOVQ    y_base+48(FP), R9
+	VMOVUPS Y0, (R9)
+	VMOVUPS Y1, 32(R9)
+	VMOVUPS Y2, 64(R9)
+	VMOVUPS Y3, 96(R9)
+	VMOVUPS Y4, 128(R9)
+	VMOVUPS Y5, 160(R9)
+	VMOVUPS Y6, 192(R9)
+	VMOVUPS Y7, 224(R9)
+	VMOVUPS Y8, 256(R9)
+	VMOVUPS Y9, 288(R9)
+	VMOVUPS Y10, 320(R9)
+	VMOVUPS Y11, 352(R9)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
@@ -13885,116 +14311,138 @@ end:
 	VZEROUPPER
 	RET
 
-// func product1x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product1x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·product1x2AVX512(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000010, R8
-	SHLQ   $0x02, R8
+TEXT ·product1x2AVX512(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000010, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Z0, Z0, Z0
 	VPSUBD Z1, Z1, Z1
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000010, R9
+	MOVQ $0x00000010, R10
 
 channels:
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          (CX), Z2
 	VFMADD231PS.BCST (AX), Z2, Z0
 	VMOVUPS          64(CX), Z2
 	VFMADD231PS.BCST (AX), Z2, Z1
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          128(CX), Z2
 	VFMADD231PS.BCST 4(AX), Z2, Z0
 	VMOVUPS          192(CX), Z2
 	VFMADD231PS.BCST 4(AX), Z2, Z1
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          256(CX), Z2
 	VFMADD231PS.BCST 8(AX), Z2, Z0
 	VMOVUPS          320(CX), Z2
 	VFMADD231PS.BCST 8(AX), Z2, Z1
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          384(CX), Z2
 	VFMADD231PS.BCST 12(AX), Z2, Z0
 	VMOVUPS          448(CX), Z2
 	VFMADD231PS.BCST 12(AX), Z2, Z1
 	ADDQ             $0x00000010, AX
 	ADDQ             $0x00000200, CX
-	SUBQ             $0x00000004, R9
+	SUBQ             $0x00000004, R10
 	JNZ              channels
-	ADDQ             R8, AX
-	CMPQ             CX, BX
-	JB               block
-	VMOVUPS          Z0, (DX)
-	MOVQ             yStride+80(FP), AX
-	LEAQ             (DX)(AX*4), DX
-	VMOVUPS          Z1, (DX)
+	ADDQ             DI, AX
+	CMPQ             CX, DX
+	JAE              store
+	SUBQ             $0x00000010, R9
+	JG               block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R10
+	VADDPS (R10), Z0, Z0
+	LEAQ   (R10)(R9*4), R10
+	VADDPS (R10), Z1, Z1
+
+only:
+	MOVQ    y_base+48(FP), R10
+	VMOVUPS Z0, (R10)
+	LEAQ    (R10)(R9*4), R10
+	VMOVUPS Z1, (R10)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product2x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product2x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·product2x2AVX512(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000010, R8
-	SHLQ   $0x02, R8
+TEXT ·product2x2AVX512(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000010, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Z0, Z0, Z0
 	VPSUBD Z1, Z1, Z1
 	VPSUBD Z2, Z2, Z2
 	VPSUBD Z3, Z3, Z3
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000010, R9
+	MOVQ $0x00000010, R10
 
 channels:
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          (CX), Z4
 	VFMADD231PS.BCST (AX), Z4, Z0
 	VFMADD231PS.BCST 64(AX), Z4, Z2
 	VMOVUPS          64(CX), Z4
 	VFMADD231PS.BCST (AX), Z4, Z1
 	VFMADD231PS.BCST 64(AX), Z4, Z3
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          128(CX), Z4
 	VFMADD231PS.BCST 4(AX), Z4, Z0
 	VFMADD231PS.BCST 68(AX), Z4, Z2
 	VMOVUPS          192(CX), Z4
 	VFMADD231PS.BCST 4(AX), Z4, Z1
 	VFMADD231PS.BCST 68(AX), Z4, Z3
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          256(CX), Z4
 	VFMADD231PS.BCST 8(AX), Z4, Z0
 	VFMADD231PS.BCST 72(AX), Z4, Z2
 	VMOVUPS          320(CX), Z4
 	VFMADD231PS.BCST 8(AX), Z4, Z1
 	VFMADD231PS.BCST 72(AX), Z4, Z3
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          384(CX), Z4
 	VFMADD231PS.BCST 12(AX), Z4, Z0
 	VFMADD231PS.BCST 76(AX), Z4, Z2
@@ -14003,48 +14451,69 @@ channels:
 	VFMADD231PS.BCST 76(AX), Z4, Z3
 	ADDQ             $0x00000010, AX
 	ADDQ             $0x00000200, CX
-	SUBQ             $0x00000004, R9
+	SUBQ             $0x00000004, R10
 	JNZ              channels
-	ADDQ             R8, AX
-	CMPQ             CX, BX
-	JB               block
-	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z2, 64(DX)
-	MOVQ             yStride+80(FP), AX
-	LEAQ             (DX)(AX*4), DX
-	VMOVUPS          Z1, (DX)
-	VMOVUPS          Z3, 64(DX)
+	ADDQ             DI, AX
+	CMPQ             CX, DX
+	JAE              store
+	SUBQ             $0x00000010, R9
+	JG               block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R10
+	VADDPS (R10), Z0, Z0
+	VADDPS 64(R10), Z2, Z2
+	LEAQ   (R10)(R9*4), R10
+	VADDPS (R10), Z1, Z1
+	VADDPS 64(R10), Z3, Z3
+
+only:
+	MOVQ    y_base+48(FP), R10
+	VMOVUPS Z0, (R10)
+	VMOVUPS Z2, 64(R10)
+	LEAQ    (R10)(R9*4), R10
+	VMOVUPS Z1, (R10)
+	VMOVUPS Z3, 64(R10)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product3x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product3x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·product3x2AVX512(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000010, R8
-	SHLQ   $0x02, R8
+TEXT ·product3x2AVX512(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000010, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Z0, Z0, Z0
 	VPSUBD Z1, Z1, Z1
 	VPSUBD Z2, Z2, Z2
 	VPSUBD Z3, Z3, Z3
 	VPSUBD Z4, Z4, Z4
 	VPSUBD Z5, Z5, Z5
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000010, R9
+	MOVQ $0x00000010, R10
 
 channels:
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          (CX), Z6
 	VFMADD231PS.BCST (AX), Z6, Z0
 	VFMADD231PS.BCST 64(AX), Z6, Z2
@@ -14053,8 +14522,8 @@ channels:
 	VFMADD231PS.BCST (AX), Z6, Z1
 	VFMADD231PS.BCST 64(AX), Z6, Z3
 	VFMADD231PS.BCST 128(AX), Z6, Z5
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          128(CX), Z6
 	VFMADD231PS.BCST 4(AX), Z6, Z0
 	VFMADD231PS.BCST 68(AX), Z6, Z2
@@ -14063,8 +14532,8 @@ channels:
 	VFMADD231PS.BCST 4(AX), Z6, Z1
 	VFMADD231PS.BCST 68(AX), Z6, Z3
 	VFMADD231PS.BCST 132(AX), Z6, Z5
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          256(CX), Z6
 	VFMADD231PS.BCST 8(AX), Z6, Z0
 	VFMADD231PS.BCST 72(AX), Z6, Z2
@@ -14073,8 +14542,8 @@ channels:
 	VFMADD231PS.BCST 8(AX), Z6, Z1
 	VFMADD231PS.BCST 72(AX), Z6, Z3
 	VFMADD231PS.BCST 136(AX), Z6, Z5
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          384(CX), Z6
 	VFMADD231PS.BCST 12(AX), Z6, Z0
 	VFMADD231PS.BCST 76(AX), Z6, Z2
@@ -14085,37 +14554,59 @@ channels:
 	VFMADD231PS.BCST 140(AX), Z6, Z5
 	ADDQ             $0x00000010, AX
 	ADDQ             $0x00000200, CX
-	SUBQ             $0x00000004, R9
+	SUBQ             $0x00000004, R10
 	JNZ              channels
-	ADDQ             R8, AX
-	CMPQ             CX, BX
-	JB               block
-	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z2, 64(DX)
-	VMOVUPS          Z4, 128(DX)
-	MOVQ             yStride+80(FP), AX
-	LEAQ             (DX)(AX*4), DX
-	VMOVUPS          Z1, (DX)
-	VMOVUPS          Z3, 64(DX)
-	VMOVUPS          Z5, 128(DX)
+	ADDQ             DI, AX
+	CMPQ             CX, DX
+	JAE              store
+	SUBQ             $0x00000010, R9
+	JG               block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R10
+	VADDPS (R10), Z0, Z0
+	VADDPS 64(R10), Z2, Z2
+	VADDPS 128(R10), Z4, Z4
+	LEAQ   (R10)(R9*4), R10
+	VADDPS (R10), Z1, Z1
+	VADDPS 64(R10), Z3, Z3
+	VADDPS 128(R10), Z5, Z5
+
+only:
+	MOVQ    y_base+48(FP), R10
+	VMOVUPS Z0, (R10)
+	VMOVUPS Z2, 64(R10)
+	VMOVUPS Z4, 128(R10)
+	LEAQ    (R10)(R9*4), R10
+	VMOVUPS Z1, (R10)
+	VMOVUPS Z3, 64(R10)
+	VMOVUPS Z5, 128(R10)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product4x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product4x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·product4x2AVX512(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000010, R8
-	SHLQ   $0x02, R8
+TEXT ·product4x2AVX512(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000010, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Z0, Z0, Z0
 	VPSUBD Z1, Z1, Z1
 	VPSUBD Z2, Z2, Z2
@@ -14124,13 +14615,14 @@ TEXT ·product4x2AVX512(SB), NOSPLIT, $0-104
 	VPSUBD Z5, Z5, Z5
 	VPSUBD Z6, Z6, Z6
 	VPSUBD Z7, Z7, Z7
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000010, R9
+	MOVQ $0x00000010, R10
 
 channels:
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          (CX), Z8
 	VFMADD231PS.BCST (AX), Z8, Z0
 	VFMADD231PS.BCST 64(AX), Z8, Z2
@@ -14141,8 +14633,8 @@ channels:
 	VFMADD231PS.BCST 64(AX), Z8, Z3
 	VFMADD231PS.BCST 128(AX), Z8, Z5
 	VFMADD231PS.BCST 192(AX), Z8, Z7
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          128(CX), Z8
 	VFMADD231PS.BCST 4(AX), Z8, Z0
 	VFMADD231PS.BCST 68(AX), Z8, Z2
@@ -14153,8 +14645,8 @@ channels:
 	VFMADD231PS.BCST 68(AX), Z8, Z3
 	VFMADD231PS.BCST 132(AX), Z8, Z5
 	VFMADD231PS.BCST 196(AX), Z8, Z7
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          256(CX), Z8
 	VFMADD231PS.BCST 8(AX), Z8, Z0
 	VFMADD231PS.BCST 72(AX), Z8, Z2
@@ -14165,8 +14657,8 @@ channels:
 	VFMADD231PS.BCST 72(AX), Z8, Z3
 	VFMADD231PS.BCST 136(AX), Z8, Z5
 	VFMADD231PS.BCST 200(AX), Z8, Z7
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          384(CX), Z8
 	VFMADD231PS.BCST 12(AX), Z8, Z0
 	VFMADD231PS.BCST 76(AX), Z8, Z2
@@ -14179,39 +14671,63 @@ channels:
 	VFMADD231PS.BCST 204(AX), Z8, Z7
 	ADDQ             $0x00000010, AX
 	ADDQ             $0x00000200, CX
-	SUBQ             $0x00000004, R9
+	SUBQ             $0x00000004, R10
 	JNZ              channels
-	ADDQ             R8, AX
-	CMPQ             CX, BX
-	JB               block
-	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z2, 64(DX)
-	VMOVUPS          Z4, 128(DX)
-	VMOVUPS          Z6, 192(DX)
-	MOVQ             yStride+80(FP), AX
-	LEAQ             (DX)(AX*4), DX
-	VMOVUPS          Z1, (DX)
-	VMOVUPS          Z3, 64(DX)
-	VMOVUPS          Z5, 128(DX)
-	VMOVUPS          Z7, 192(DX)
+	ADDQ             DI, AX
+	CMPQ             CX, DX
+	JAE              store
+	SUBQ             $0x00000010, R9
+	JG               block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R10
+	VADDPS (R10), Z0, Z0
+	VADDPS 64(R10), Z2, Z2
+	VADDPS 128(R10), Z4, Z4
+	VADDPS 192(R10), Z6, Z6
+	LEAQ   (R10)(R9*4), R10
+	VADDPS (R10), Z1, Z1
+	VADDPS 64(R10), Z3, Z3
+	VADDPS 128(R10), Z5, Z5
+	VADDPS 192(R10), Z7, Z7
+
+only:
+	MOVQ    y_base+48(FP), R10
+	VMOVUPS Z0, (R10)
+	VMOVUPS Z2, 64(R10)
+	VMOVUPS Z4, 128(R10)
+	VMOVUPS Z6, 192(R10)
+	LEAQ    (R10)(R9*4), R10
+	VMOVUPS Z1, (R10)
+	VMOVUPS Z3, 64(R10)
+	VMOVUPS Z5, 128(R10)
+	VMOVUPS Z7, 192(R10)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product5x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product5x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·product5x2AVX512(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000010, R8
-	SHLQ   $0x02, R8
+TEXT ·product5x2AVX512(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000010, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Z0, Z0, Z0
 	VPSUBD Z1, Z1, Z1
 	VPSUBD Z2, Z2, Z2
@@ -14222,13 +14738,14 @@ TEXT ·product5x2AVX512(SB), NOSPLIT, $0-104
 	VPSUBD Z7, Z7, Z7
 	VPSUBD Z8, Z8, Z8
 	VPSUBD Z9, Z9, Z9
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000010, R9
+	MOVQ $0x00000010, R10
 
 channels:
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          (CX), Z10
 	VFMADD231PS.BCST (AX), Z10, Z0
 	VFMADD231PS.BCST 64(AX), Z10, Z2
@@ -14241,8 +14758,8 @@ channels:
 	VFMADD231PS.BCST 128(AX), Z10, Z5
 	VFMADD231PS.BCST 192(AX), Z10, Z7
 	VFMADD231PS.BCST 256(AX), Z10, Z9
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          128(CX), Z10
 	VFMADD231PS.BCST 4(AX), Z10, Z0
 	VFMADD231PS.BCST 68(AX), Z10, Z2
@@ -14255,8 +14772,8 @@ channels:
 	VFMADD231PS.BCST 132(AX), Z10, Z5
 	VFMADD231PS.BCST 196(AX), Z10, Z7
 	VFMADD231PS.BCST 260(AX), Z10, Z9
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          256(CX), Z10
 	VFMADD231PS.BCST 8(AX), Z10, Z0
 	VFMADD231PS.BCST 72(AX), Z10, Z2
@@ -14269,8 +14786,8 @@ channels:
 	VFMADD231PS.BCST 136(AX), Z10, Z5
 	VFMADD231PS.BCST 200(AX), Z10, Z7
 	VFMADD231PS.BCST 264(AX), Z10, Z9
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          384(CX), Z10
 	VFMADD231PS.BCST 12(AX), Z10, Z0
 	VFMADD231PS.BCST 76(AX), Z10, Z2
@@ -14285,41 +14802,67 @@ channels:
 	VFMADD231PS.BCST 268(AX), Z10, Z9
 	ADDQ             $0x00000010, AX
 	ADDQ             $0x00000200, CX
-	SUBQ             $0x00000004, R9
+	SUBQ             $0x00000004, R10
 	JNZ              channels
-	ADDQ             R8, AX
-	CMPQ             CX, BX
-	JB               block
-	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z2, 64(DX)
-	VMOVUPS          Z4, 128(DX)
-	VMOVUPS          Z6, 192(DX)
-	VMOVUPS          Z8, 256(DX)
-	MOVQ             yStride+80(FP), AX
-	LEAQ             (DX)(AX*4), DX
-	VMOVUPS          Z1, (DX)
-	VMOVUPS          Z3, 64(DX)
-	VMOVUPS          Z5, 128(DX)
-	VMOVUPS          Z7, 192(DX)
-	VMOVUPS          Z9, 256(DX)
+	ADDQ             DI, AX
+	CMPQ             CX, DX
+	JAE              store
+	SUBQ             $0x00000010, R9
+	JG               block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R10
+	VADDPS (R10), Z0, Z0
+	VADDPS 64(R10), Z2, Z2
+	VADDPS 128(R10), Z4, Z4
+	VADDPS 192(R10), Z6, Z6
+	VADDPS 256(R10), Z8, Z8
+	LEAQ   (R10)(R9*4), R10
+	VADDPS (R10), Z1, Z1
+	VADDPS 64(R10), Z3, Z3
+	VADDPS 128(R10), Z5, Z5
+	VADDPS 192(R10), Z7, Z7
+	VADDPS 256(R10), Z9, Z9
+
+only:
+	MOVQ    y_base+48(FP), R10
+	VMOVUPS Z0, (R10)
+	VMOVUPS Z2, 64(R10)
+	VMOVUPS Z4, 128(R10)
+	VMOVUPS Z6, 192(R10)
+	VMOVUPS Z8, 256(R10)
+	LEAQ    (R10)(R9*4), R10
+	VMOVUPS Z1, (R10)
+	VMOVUPS Z3, 64(R10)
+	VMOVUPS Z5, 128(R10)
+	VMOVUPS Z7, 192(R10)
+	VMOVUPS Z9, 256(R10)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product6x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product6x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·product6x2AVX512(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000010, R8
-	SHLQ   $0x02, R8
+TEXT ·product6x2AVX512(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000010, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Z0, Z0, Z0
 	VPSUBD Z1, Z1, Z1
 	VPSUBD Z2, Z2, Z2
@@ -14332,13 +14875,14 @@ TEXT ·product6x2AVX512(SB), NOSPLIT, $0-104
 	VPSUBD Z9, Z9, Z9
 	VPSUBD Z10, Z10, Z10
 	VPSUBD Z11, Z11, Z11
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000010, R9
+	MOVQ $0x00000010, R10
 
 channels:
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          (CX), Z12
 	VFMADD231PS.BCST (AX), Z12, Z0
 	VFMADD231PS.BCST 64(AX), Z12, Z2
@@ -14353,8 +14897,8 @@ channels:
 	VFMADD231PS.BCST 192(AX), Z12, Z7
 	VFMADD231PS.BCST 256(AX), Z12, Z9
 	VFMADD231PS.BCST 320(AX), Z12, Z11
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          128(CX), Z12
 	VFMADD231PS.BCST 4(AX), Z12, Z0
 	VFMADD231PS.BCST 68(AX), Z12, Z2
@@ -14369,8 +14913,8 @@ channels:
 	VFMADD231PS.BCST 196(AX), Z12, Z7
 	VFMADD231PS.BCST 260(AX), Z12, Z9
 	VFMADD231PS.BCST 324(AX), Z12, Z11
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          256(CX), Z12
 	VFMADD231PS.BCST 8(AX), Z12, Z0
 	VFMADD231PS.BCST 72(AX), Z12, Z2
@@ -14385,8 +14929,8 @@ channels:
 	VFMADD231PS.BCST 200(AX), Z12, Z7
 	VFMADD231PS.BCST 264(AX), Z12, Z9
 	VFMADD231PS.BCST 328(AX), Z12, Z11
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          384(CX), Z12
 	VFMADD231PS.BCST 12(AX), Z12, Z0
 	VFMADD231PS.BCST 76(AX), Z12, Z2
@@ -14403,43 +14947,71 @@ channels:
 	VFMADD231PS.BCST 332(AX), Z12, Z11
 	ADDQ             $0x00000010, AX
 	ADDQ             $0x00000200, CX
-	SUBQ             $0x00000004, R9
+	SUBQ             $0x00000004, R10
 	JNZ              channels
-	ADDQ             R8, AX
-	CMPQ             CX, BX
-	JB               block
-	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z2, 64(DX)
-	VMOVUPS          Z4, 128(DX)
-	VMOVUPS          Z6, 192(DX)
-	VMOVUPS          Z8, 256(DX)
-	VMOVUPS          Z10, 320(DX)
-	MOVQ             yStride+80(FP), AX
-	LEAQ             (DX)(AX*4), DX
-	VMOVUPS          Z1, (DX)
-	VMOVUPS          Z3, 64(DX)
-	VMOVUPS          Z5, 128(DX)
-	VMOVUPS          Z7, 192(DX)
-	VMOVUPS          Z9, 256(DX)
-	VMOVUPS          Z11, 320(DX)
+	ADDQ             DI, AX
+	CMPQ             CX, DX
+	JAE              store
+	SUBQ             $0x00000010, R9
+	JG               block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R10
+	VADDPS (R10), Z0, Z0
+	VADDPS 64(R10), Z2, Z2
+	VADDPS 128(R10), Z4, Z4
+	VADDPS 192(R10), Z6, Z6
+	VADDPS 256(R10), Z8, Z8
+	VADDPS 320(R10), Z10, Z10
+	LEAQ   (R10)(R9*4), R10
+	VADDPS (R10), Z1, Z1
+	VADDPS 64(R10), Z3, Z3
+	VADDPS 128(R10), Z5, Z5
+	VADDPS 192(R10), Z7, Z7
+	VADDPS 256(R10), Z9, Z9
+	VADDPS 320(R10), Z11, Z11
+
+only:
+	MOVQ    y_base+48(FP), R10
+	VMOVUPS Z0, (R10)
+	VMOVUPS Z2, 64(R10)
+	VMOVUPS Z4, 128(R10)
+	VMOVUPS Z6, 192(R10)
+	VMOVUPS Z8, 256(R10)
+	VMOVUPS Z10, 320(R10)
+	LEAQ    (R10)(R9*4), R10
+	VMOVUPS Z1, (R10)
+	VMOVUPS Z3, 64(R10)
+	VMOVUPS Z5, 128(R10)
+	VMOVUPS Z7, 192(R10)
+	VMOVUPS Z9, 256(R10)
+	VMOVUPS Z11, 320(R10)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product7x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product7x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·product7x2AVX512(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000010, R8
-	SHLQ   $0x02, R8
+TEXT ·product7x2AVX512(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000010, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Z0, Z0, Z0
 	VPSUBD Z1, Z1, Z1
 	VPSUBD Z2, Z2, Z2
@@ -14454,13 +15026,14 @@ TEXT ·product7x2AVX512(SB), NOSPLIT, $0-104
 	VPSUBD Z11, Z11, Z11
 	VPSUBD Z12, Z12, Z12
 	VPSUBD Z13, Z13, Z13
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000010, R9
+	MOVQ $0x00000010, R10
 
 channels:
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          (CX), Z14
 	VFMADD231PS.BCST (AX), Z14, Z0
 	VFMADD231PS.BCST 64(AX), Z14, Z2
@@ -14477,8 +15050,8 @@ channels:
 	VFMADD231PS.BCST 256(AX), Z14, Z9
 	VFMADD231PS.BCST 320(AX), Z14, Z11
 	VFMADD231PS.BCST 384(AX), Z14, Z13
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          128(CX), Z14
 	VFMADD231PS.BCST 4(AX), Z14, Z0
 	VFMADD231PS.BCST 68(AX), Z14, Z2
@@ -14495,8 +15068,8 @@ channels:
 	VFMADD231PS.BCST 260(AX), Z14, Z9
 	VFMADD231PS.BCST 324(AX), Z14, Z11
 	VFMADD231PS.BCST 388(AX), Z14, Z13
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          256(CX), Z14
 	VFMADD231PS.BCST 8(AX), Z14, Z0
 	VFMADD231PS.BCST 72(AX), Z14, Z2
@@ -14513,8 +15086,8 @@ channels:
 	VFMADD231PS.BCST 264(AX), Z14, Z9
 	VFMADD231PS.BCST 328(AX), Z14, Z11
 	VFMADD231PS.BCST 392(AX), Z14, Z13
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          384(CX), Z14
 	VFMADD231PS.BCST 12(AX), Z14, Z0
 	VFMADD231PS.BCST 76(AX), Z14, Z2
@@ -14533,45 +15106,75 @@ channels:
 	VFMADD231PS.BCST 396(AX), Z14, Z13
 	ADDQ             $0x00000010, AX
 	ADDQ             $0x00000200, CX
-	SUBQ             $0x00000004, R9
+	SUBQ             $0x00000004, R10
 	JNZ              channels
-	ADDQ             R8, AX
-	CMPQ             CX, BX
-	JB               block
-	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z2, 64(DX)
-	VMOVUPS          Z4, 128(DX)
-	VMOVUPS          Z6, 192(DX)
-	VMOVUPS          Z8, 256(DX)
-	VMOVUPS          Z10, 320(DX)
-	VMOVUPS          Z12, 384(DX)
-	MOVQ             yStride+80(FP), AX
-	LEAQ             (DX)(AX*4), DX
-	VMOVUPS          Z1, (DX)
-	VMOVUPS          Z3, 64(DX)
-	VMOVUPS          Z5, 128(DX)
-	VMOVUPS          Z7, 192(DX)
-	VMOVUPS          Z9, 256(DX)
-	VMOVUPS          Z11, 320(DX)
-	VMOVUPS          Z13, 384(DX)
+	ADDQ             DI, AX
+	CMPQ             CX, DX
+	JAE              store
+	SUBQ             $0x00000010, R9
+	JG               block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R10
+	VADDPS (R10), Z0, Z0
+	VADDPS 64(R10), Z2, Z2
+	VADDPS 128(R10), Z4, Z4
+	VADDPS 192(R10), Z6, Z6
+	VADDPS 256(R10), Z8, Z8
+	VADDPS 320(R10), Z10, Z10
+	VADDPS 384(R10), Z12, Z12
+	LEAQ   (R10)(R9*4), R10
+	VADDPS (R10), Z1, Z1
+	VADDPS 64(R10), Z3, Z3
+	VADDPS 128(R10), Z5, Z5
+	VADDPS 192(R10), Z7, Z7
+	VADDPS 256(R10), Z9, Z9
+	VADDPS 320(R10), Z11, Z11
+	VADDPS 384(R10), Z13, Z13
+
+only:
+	MOVQ    y_base+48(FP), R10
+	VMOVUPS Z0, (R10)
+	VMOVUPS Z2, 64(R10)
+	VMOVUPS Z4, 128(R10)
+	VMOVUPS Z6, 192(R10)
+	VMOVUPS Z8, 256(R10)
+	VMOVUPS Z10, 320(R10)
+	VMOVUPS Z12, 384(R10)
+	LEAQ    (R10)(R9*4), R10
+	VMOVUPS Z1, (R10)
+	VMOVUPS Z3, 64(R10)
+	VMOVUPS Z5, 128(R10)
+	VMOVUPS Z7, 192(R10)
+	VMOVUPS Z9, 256(R10)
+	VMOVUPS Z11, 320(R10)
+	VMOVUPS Z13, 384(R10)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product8x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product8x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·product8x2AVX512(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000010, R8
-	SHLQ   $0x02, R8
+TEXT ·product8x2AVX512(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000010, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Z0, Z0, Z0
 	VPSUBD Z1, Z1, Z1
 	VPSUBD Z2, Z2, Z2
@@ -14588,13 +15191,14 @@ TEXT ·product8x2AVX512(SB), NOSPLIT, $0-104
 	VPSUBD Z13, Z13, Z13
 	VPSUBD Z14, Z14, Z14
 	VPSUBD Z15, Z15, Z15
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000010, R9
+	MOVQ $0x00000010, R10
 
 channels:
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          (CX), Z16
 	VFMADD231PS.BCST (AX), Z16, Z0
 	VFMADD231PS.BCST 64(AX), Z16, Z2
@@ -14613,8 +15217,8 @@ channels:
 	VFMADD231PS.BCST 320(AX), Z16, Z11
 	VFMADD231PS.BCST 384(AX), Z16, Z13
 	VFMADD231PS.BCST 448(AX), Z16, Z15
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          128(CX), Z16
 	VFMADD231PS.BCST 4(AX), Z16, Z0
 	VFMADD231PS.BCST 68(AX), Z16, Z2
@@ -14633,8 +15237,8 @@ channels:
 	VFMADD231PS.BCST 324(AX), Z16, Z11
 	VFMADD231PS.BCST 388(AX), Z16, Z13
 	VFMADD231PS.BCST 452(AX), Z16, Z15
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          256(CX), Z16
 	VFMADD231PS.BCST 8(AX), Z16, Z0
 	VFMADD231PS.BCST 72(AX), Z16, Z2
@@ -14653,8 +15257,8 @@ channels:
 	VFMADD231PS.BCST 328(AX), Z16, Z11
 	VFMADD231PS.BCST 392(AX), Z16, Z13
 	VFMADD231PS.BCST 456(AX), Z16, Z15
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          384(CX), Z16
 	VFMADD231PS.BCST 12(AX), Z16, Z0
 	VFMADD231PS.BCST 76(AX), Z16, Z2
@@ -14675,47 +15279,79 @@ channels:
 	VFMADD231PS.BCST 460(AX), Z16, Z15
 	ADDQ             $0x00000010, AX
 	ADDQ             $0x00000200, CX
-	SUBQ             $0x00000004, R9
+	SUBQ             $0x00000004, R10
 	JNZ              channels
-	ADDQ             R8, AX
-	CMPQ             CX, BX
-	JB               block
-	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z2, 64(DX)
-	VMOVUPS          Z4, 128(DX)
-	VMOVUPS          Z6, 192(DX)
-	VMOVUPS          Z8, 256(DX)
-	VMOVUPS          Z10, 320(DX)
-	VMOVUPS          Z12, 384(DX)
-	VMOVUPS          Z14, 448(DX)
-	MOVQ             yStride+80(FP), AX
-	LEAQ             (DX)(AX*4), DX
-	VMOVUPS          Z1, (DX)
-	VMOVUPS          Z3, 64(DX)
-	VMOVUPS          Z5, 128(DX)
-	VMOVUPS          Z7, 192(DX)
-	VMOVUPS          Z9, 256(DX)
-	VMOVUPS          Z11, 320(DX)
-	VMOVUPS          Z13, 384(DX)
-	VMOVUPS          Z15, 448(DX)
+	ADDQ             DI, AX
+	CMPQ             CX, DX
+	JAE              store
+	SUBQ             $0x00000010, R9
+	JG               block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R10
+	VADDPS (R10), Z0, Z0
+	VADDPS 64(R10), Z2, Z2
+	VADDPS 128(R10), Z4, Z4
+	VADDPS 192(R10), Z6, Z6
+	VADDPS 256(R10), Z8, Z8
+	VADDPS 320(R10), Z10, Z10
+	VADDPS 384(R10), Z12, Z12
+	VADDPS 448(R10), Z14, Z14
+	LEAQ   (R10)(R9*4), R10
+	VADDPS (R10), Z1, Z1
+	VADDPS 64(R10), Z3, Z3
+	VADDPS 128(R10), Z5, Z5
+	VADDPS 192(R10), Z7, Z7
+	VADDPS 256(R10), Z9, Z9
+	VADDPS 320(R10), Z11, Z11
+	VADDPS 384(R10), Z13, Z13
+	VADDPS 448(R10), Z15, Z15
+
+only:
+	MOVQ    y_base+48(FP), R10
+	VMOVUPS Z0, (R10)
+	VMOVUPS Z2, 64(R10)
+	VMOVUPS Z4, 128(R10)
+	VMOVUPS Z6, 192(R10)
+	VMOVUPS Z8, 256(R10)
+	VMOVUPS Z10, 320(R10)
+	VMOVUPS Z12, 384(R10)
+	VMOVUPS Z14, 448(R10)
+	LEAQ    (R10)(R9*4), R10
+	VMOVUPS Z1, (R10)
+	VMOVUPS Z3, 64(R10)
+	VMOVUPS Z5, 128(R10)
+	VMOVUPS Z7, 192(R10)
+	VMOVUPS Z9, 256(R10)
+	VMOVUPS Z11, 320(R10)
+	VMOVUPS Z13, 384(R10)
+	VMOVUPS Z15, 448(R10)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product9x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product9x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·product9x2AVX512(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000010, R8
-	SHLQ   $0x02, R8
+TEXT ·product9x2AVX512(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000010, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Z0, Z0, Z0
 	VPSUBD Z1, Z1, Z1
 	VPSUBD Z2, Z2, Z2
@@ -14734,13 +15370,14 @@ TEXT ·product9x2AVX512(SB), NOSPLIT, $0-104
 	VPSUBD Z15, Z15, Z15
 	VPSUBD Z16, Z16, Z16
 	VPSUBD Z17, Z17, Z17
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000010, R9
+	MOVQ $0x00000010, R10
 
 channels:
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          (CX), Z18
 	VFMADD231PS.BCST (AX), Z18, Z0
 	VFMADD231PS.BCST 64(AX), Z18, Z2
@@ -14761,8 +15398,8 @@ channels:
 	VFMADD231PS.BCST 384(AX), Z18, Z13
 	VFMADD231PS.BCST 448(AX), Z18, Z15
 	VFMADD231PS.BCST 512(AX), Z18, Z17
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          128(CX), Z18
 	VFMADD231PS.BCST 4(AX), Z18, Z0
 	VFMADD231PS.BCST 68(AX), Z18, Z2
@@ -14783,8 +15420,8 @@ channels:
 	VFMADD231PS.BCST 388(AX), Z18, Z13
 	VFMADD231PS.BCST 452(AX), Z18, Z15
 	VFMADD231PS.BCST 516(AX), Z18, Z17
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          256(CX), Z18
 	VFMADD231PS.BCST 8(AX), Z18, Z0
 	VFMADD231PS.BCST 72(AX), Z18, Z2
@@ -14805,8 +15442,8 @@ channels:
 	VFMADD231PS.BCST 392(AX), Z18, Z13
 	VFMADD231PS.BCST 456(AX), Z18, Z15
 	VFMADD231PS.BCST 520(AX), Z18, Z17
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          384(CX), Z18
 	VFMADD231PS.BCST 12(AX), Z18, Z0
 	VFMADD231PS.BCST 76(AX), Z18, Z2
@@ -14829,49 +15466,83 @@ channels:
 	VFMADD231PS.BCST 524(AX), Z18, Z17
 	ADDQ             $0x00000010, AX
 	ADDQ             $0x00000200, CX
-	SUBQ             $0x00000004, R9
+	SUBQ             $0x00000004, R10
 	JNZ              channels
-	ADDQ             R8, AX
-	CMPQ             CX, BX
-	JB               block
-	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z2, 64(DX)
-	VMOVUPS          Z4, 128(DX)
-	VMOVUPS          Z6, 192(DX)
-	VMOVUPS          Z8, 256(DX)
-	VMOVUPS          Z10, 320(DX)
-	VMOVUPS          Z12, 384(DX)
-	VMOVUPS          Z14, 448(DX)
-	VMOVUPS          Z16, 512(DX)
-	MOVQ             yStride+80(FP), AX
-	LEAQ             (DX)(AX*4), DX
-	VMOVUPS          Z1, (DX)
-	VMOVUPS          Z3, 64(DX)
-	VMOVUPS          Z5, 128(DX)
-	VMOVUPS          Z7, 192(DX)
-	VMOVUPS          Z9, 256(DX)
-	VMOVUPS          Z11, 320(DX)
-	VMOVUPS          Z13, 384(DX)
-	VMOVUPS          Z15, 448(DX)
-	VMOVUPS          Z17, 512(DX)
+	ADDQ             DI, AX
+	CMPQ             CX, DX
+	JAE              store
+	SUBQ             $0x00000010, R9
+	JG               block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R10
+	VADDPS (R10), Z0, Z0
+	VADDPS 64(R10), Z2, Z2
+	VADDPS 128(R10), Z4, Z4
+	VADDPS 192(R10), Z6, Z6
+	VADDPS 256(R10), Z8, Z8
+	VADDPS 320(R10), Z10, Z10
+	VADDPS 384(R10), Z12, Z12
+	VADDPS 448(R10), Z14, Z14
+	VADDPS 512(R10), Z16, Z16
+	LEAQ   (R10)(R9*4), R10
+	VADDPS (R10), Z1, Z1
+	VADDPS 64(R10), Z3, Z3
+	VADDPS 128(R10), Z5, Z5
+	VADDPS 192(R10), Z7, Z7
+	VADDPS 256(R10), Z9, Z9
+	VADDPS 320(R10), Z11, Z11
+	VADDPS 384(R10), Z13, Z13
+	VADDPS 448(R10), Z15, Z15
+	VADDPS 512(R10), Z17, Z17
+
+only:
+	MOVQ    y_base+48(FP), R10
+	VMOVUPS Z0, (R10)
+	VMOVUPS Z2, 64(R10)
+	VMOVUPS Z4, 128(R10)
+	VMOVUPS Z6, 192(R10)
+	VMOVUPS Z8, 256(R10)
+	VMOVUPS Z10, 320(R10)
+	VMOVUPS Z12, 384(R10)
+	VMOVUPS Z14, 448(R10)
+	VMOVUPS Z16, 512(R10)
+	LEAQ    (R10)(R9*4), R10
+	VMOVUPS Z1, (R10)
+	VMOVUPS Z3, 64(R10)
+	VMOVUPS Z5, 128(R10)
+	VMOVUPS Z7, 192(R10)
+	VMOVUPS Z9, 256(R10)
+	VMOVUPS Z11, 320(R10)
+	VMOVUPS Z13, 384(R10)
+	VMOVUPS Z15, 448(R10)
+	VMOVUPS Z17, 512(R10)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product10x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product10x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·product10x2AVX512(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000010, R8
-	SHLQ   $0x02, R8
+TEXT ·product10x2AVX512(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000010, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Z0, Z0, Z0
 	VPSUBD Z1, Z1, Z1
 	VPSUBD Z2, Z2, Z2
@@ -14892,13 +15563,14 @@ TEXT ·product10x2AVX512(SB), NOSPLIT, $0-104
 	VPSUBD Z17, Z17, Z17
 	VPSUBD Z18, Z18, Z18
 	VPSUBD Z19, Z19, Z19
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000010, R9
+	MOVQ $0x00000010, R10
 
 channels:
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          (CX), Z20
 	VFMADD231PS.BCST (AX), Z20, Z0
 	VFMADD231PS.BCST 64(AX), Z20, Z2
@@ -14921,8 +15593,8 @@ channels:
 	VFMADD231PS.BCST 448(AX), Z20, Z15
 	VFMADD231PS.BCST 512(AX), Z20, Z17
 	VFMADD231PS.BCST 576(AX), Z20, Z19
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          128(CX), Z20
 	VFMADD231PS.BCST 4(AX), Z20, Z0
 	VFMADD231PS.BCST 68(AX), Z20, Z2
@@ -14945,8 +15617,8 @@ channels:
 	VFMADD231PS.BCST 452(AX), Z20, Z15
 	VFMADD231PS.BCST 516(AX), Z20, Z17
 	VFMADD231PS.BCST 580(AX), Z20, Z19
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          256(CX), Z20
 	VFMADD231PS.BCST 8(AX), Z20, Z0
 	VFMADD231PS.BCST 72(AX), Z20, Z2
@@ -14969,8 +15641,8 @@ channels:
 	VFMADD231PS.BCST 456(AX), Z20, Z15
 	VFMADD231PS.BCST 520(AX), Z20, Z17
 	VFMADD231PS.BCST 584(AX), Z20, Z19
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          384(CX), Z20
 	VFMADD231PS.BCST 12(AX), Z20, Z0
 	VFMADD231PS.BCST 76(AX), Z20, Z2
@@ -14995,51 +15667,87 @@ channels:
 	VFMADD231PS.BCST 588(AX), Z20, Z19
 	ADDQ             $0x00000010, AX
 	ADDQ             $0x00000200, CX
-	SUBQ             $0x00000004, R9
+	SUBQ             $0x00000004, R10
 	JNZ              channels
-	ADDQ             R8, AX
-	CMPQ             CX, BX
-	JB               block
-	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z2, 64(DX)
-	VMOVUPS          Z4, 128(DX)
-	VMOVUPS          Z6, 192(DX)
-	VMOVUPS          Z8, 256(DX)
-	VMOVUPS          Z10, 320(DX)
-	VMOVUPS          Z12, 384(DX)
-	VMOVUPS          Z14, 448(DX)
-	VMOVUPS          Z16, 512(DX)
-	VMOVUPS          Z18, 576(DX)
-	MOVQ             yStride+80(FP), AX
-	LEAQ             (DX)(AX*4), DX
-	VMOVUPS          Z1, (DX)
-	VMOVUPS          Z3, 64(DX)
-	VMOVUPS          Z5, 128(DX)
-	VMOVUPS          Z7, 192(DX)
-	VMOVUPS          Z9, 256(DX)
-	VMOVUPS          Z11, 320(DX)
-	VMOVUPS          Z13, 384(DX)
-	VMOVUPS          Z15, 448(DX)
-	VMOVUPS          Z17, 512(DX)
-	VMOVUPS          Z19, 576(DX)
+	ADDQ             DI, AX
+	CMPQ             CX, DX
+	JAE              store
+	SUBQ             $0x00000010, R9
+	JG               block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R10
+	VADDPS (R10), Z0, Z0
+	VADDPS 64(R10), Z2, Z2
+	VADDPS 128(R10), Z4, Z4
+	VADDPS 192(R10), Z6, Z6
+	VADDPS 256(R10), Z8, Z8
+	VADDPS 320(R10), Z10, Z10
+	VADDPS 384(R10), Z12, Z12
+	VADDPS 448(R10), Z14, Z14
+	VADDPS 512(R10), Z16, Z16
+	VADDPS 576(R10), Z18, Z18
+	LEAQ   (R10)(R9*4), R10
+	VADDPS (R10), Z1, Z1
+	VADDPS 64(R10), Z3, Z3
+	VADDPS 128(R10), Z5, Z5
+	VADDPS 192(R10), Z7, Z7
+	VADDPS 256(R10), Z9, Z9
+	VADDPS 320(R10), Z11, Z11
+	VADDPS 384(R10), Z13, Z13
+	VADDPS 448(R10), Z15, Z15
+	VADDPS 512(R10), Z17, Z17
+	VADDPS 576(R10), Z19, Z19
+
+only:
+	MOVQ    y_base+48(FP), R10
+	VMOVUPS Z0, (R10)
+	VMOVUPS Z2, 64(R10)
+	VMOVUPS Z4, 128(R10)
+	VMOVUPS Z6, 192(R10)
+	VMOVUPS Z8, 256(R10)
+	VMOVUPS Z10, 320(R10)
+	VMOVUPS Z12, 384(R10)
+	VMOVUPS Z14, 448(R10)
+	VMOVUPS Z16, 512(R10)
+	VMOVUPS Z18, 576(R10)
+	LEAQ    (R10)(R9*4), R10
+	VMOVUPS Z1, (R10)
+	VMOVUPS Z3, 64(R10)
+	VMOVUPS Z5, 128(R10)
+	VMOVUPS Z7, 192(R10)
+	VMOVUPS Z9, 256(R10)
+	VMOVUPS Z11, 320(R10)
+	VMOVUPS Z13, 384(R10)
+	VMOVUPS Z15, 448(R10)
+	VMOVUPS Z17, 512(R10)
+	VMOVUPS Z19, 576(R10)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product11x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product11x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·product11x2AVX512(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000010, R8
-	SHLQ   $0x02, R8
+TEXT ·product11x2AVX512(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000010, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Z0, Z0, Z0
 	VPSUBD Z1, Z1, Z1
 	VPSUBD Z2, Z2, Z2
@@ -15062,13 +15770,14 @@ TEXT ·product11x2AVX512(SB), NOSPLIT, $0-104
 	VPSUBD Z19, Z19, Z19
 	VPSUBD Z20, Z20, Z20
 	VPSUBD Z21, Z21, Z21
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000010, R9
+	MOVQ $0x00000010, R10
 
 channels:
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          (CX), Z22
 	VFMADD231PS.BCST (AX), Z22, Z0
 	VFMADD231PS.BCST 64(AX), Z22, Z2
@@ -15093,8 +15802,8 @@ channels:
 	VFMADD231PS.BCST 512(AX), Z22, Z17
 	VFMADD231PS.BCST 576(AX), Z22, Z19
 	VFMADD231PS.BCST 640(AX), Z22, Z21
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          128(CX), Z22
 	VFMADD231PS.BCST 4(AX), Z22, Z0
 	VFMADD231PS.BCST 68(AX), Z22, Z2
@@ -15119,8 +15828,8 @@ channels:
 	VFMADD231PS.BCST 516(AX), Z22, Z17
 	VFMADD231PS.BCST 580(AX), Z22, Z19
 	VFMADD231PS.BCST 644(AX), Z22, Z21
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          256(CX), Z22
 	VFMADD231PS.BCST 8(AX), Z22, Z0
 	VFMADD231PS.BCST 72(AX), Z22, Z2
@@ -15145,8 +15854,8 @@ channels:
 	VFMADD231PS.BCST 520(AX), Z22, Z17
 	VFMADD231PS.BCST 584(AX), Z22, Z19
 	VFMADD231PS.BCST 648(AX), Z22, Z21
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          384(CX), Z22
 	VFMADD231PS.BCST 12(AX), Z22, Z0
 	VFMADD231PS.BCST 76(AX), Z22, Z2
@@ -15173,53 +15882,91 @@ channels:
 	VFMADD231PS.BCST 652(AX), Z22, Z21
 	ADDQ             $0x00000010, AX
 	ADDQ             $0x00000200, CX
-	SUBQ             $0x00000004, R9
+	SUBQ             $0x00000004, R10
 	JNZ              channels
-	ADDQ             R8, AX
-	CMPQ             CX, BX
-	JB               block
-	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z2, 64(DX)
-	VMOVUPS          Z4, 128(DX)
-	VMOVUPS          Z6, 192(DX)
-	VMOVUPS          Z8, 256(DX)
-	VMOVUPS          Z10, 320(DX)
-	VMOVUPS          Z12, 384(DX)
-	VMOVUPS          Z14, 448(DX)
-	VMOVUPS          Z16, 512(DX)
-	VMOVUPS          Z18, 576(DX)
-	VMOVUPS          Z20, 640(DX)
-	MOVQ             yStride+80(FP), AX
-	LEAQ             (DX)(AX*4), DX
-	VMOVUPS          Z1, (DX)
-	VMOVUPS          Z3, 64(DX)
-	VMOVUPS          Z5, 128(DX)
-	VMOVUPS          Z7, 192(DX)
-	VMOVUPS          Z9, 256(DX)
-	VMOVUPS          Z11, 320(DX)
-	VMOVUPS          Z13, 384(DX)
-	VMOVUPS          Z15, 448(DX)
-	VMOVUPS          Z17, 512(DX)
-	VMOVUPS          Z19, 576(DX)
-	VMOVUPS          Z21, 640(DX)
+	ADDQ             DI, AX
+	CMPQ             CX, DX
+	JAE              store
+	SUBQ             $0x00000010, R9
+	JG               block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R10
+	VADDPS (R10), Z0, Z0
+	VADDPS 64(R10), Z2, Z2
+	VADDPS 128(R10), Z4, Z4
+	VADDPS 192(R10), Z6, Z6
+	VADDPS 256(R10), Z8, Z8
+	VADDPS 320(R10), Z10, Z10
+	VADDPS 384(R10), Z12, Z12
+	VADDPS 448(R10), Z14, Z14
+	VADDPS 512(R10), Z16, Z16
+	VADDPS 576(R10), Z18, Z18
+	VADDPS 640(R10), Z20, Z20
+	LEAQ   (R10)(R9*4), R10
+	VADDPS (R10), Z1, Z1
+	VADDPS 64(R10), Z3, Z3
+	VADDPS 128(R10), Z5, Z5
+	VADDPS 192(R10), Z7, Z7
+	VADDPS 256(R10), Z9, Z9
+	VADDPS 320(R10), Z11, Z11
+	VADDPS 384(R10), Z13, Z13
+	VADDPS 448(R10), Z15, Z15
+	VADDPS 512(R10), Z17, Z17
+	VADDPS 576(R10), Z19, Z19
+	VADDPS 640(R10), Z21, Z21
+
+only:
+	MOVQ    y_base+48(FP), R10
+	VMOVUPS Z0, (R10)
+	VMOVUPS Z2, 64(R10)
+	VMOVUPS Z4, 128(R10)
+	VMOVUPS Z6, 192(R10)
+	VMOVUPS Z8, 256(R10)
+	VMOVUPS Z10, 320(R10)
+	VMOVUPS Z12, 384(R10)
+	VMOVUPS Z14, 448(R10)
+	VMOVUPS Z16, 512(R10)
+	VMOVUPS Z18, 576(R10)
+	VMOVUPS Z20, 640(R10)
+	LEAQ    (R10)(R9*4), R10
+	VMOVUPS Z1, (R10)
+	VMOVUPS Z3, 64(R10)
+	VMOVUPS Z5, 128(R10)
+	VMOVUPS Z7, 192(R10)
+	VMOVUPS Z9, 256(R10)
+	VMOVUPS Z11, 320(R10)
+	VMOVUPS Z13, 384(R10)
+	VMOVUPS Z15, 448(R10)
+	VMOVUPS Z17, 512(R10)
+	VMOVUPS Z19, 576(R10)
+	VMOVUPS Z21, 640(R10)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product12x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product12x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·product12x2AVX512(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000010, R8
-	SHLQ   $0x02, R8
+TEXT ·product12x2AVX512(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000010, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Z0, Z0, Z0
 	VPSUBD Z1, Z1, Z1
 	VPSUBD Z2, Z2, Z2
@@ -15244,13 +15991,14 @@ TEXT ·product12x2AVX512(SB), NOSPLIT, $0-104
 	VPSUBD Z21, Z21, Z21
 	VPSUBD Z22, Z22, Z22
 	VPSUBD Z23, Z23, Z23
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000010, R9
+	MOVQ $0x00000010, R10
 
 channels:
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          (CX), Z24
 	VFMADD231PS.BCST (AX), Z24, Z0
 	VFMADD231PS.BCST 64(AX), Z24, Z2
@@ -15277,8 +16025,8 @@ channels:
 	VFMADD231PS.BCST 576(AX), Z24, Z19
 	VFMADD231PS.BCST 640(AX), Z24, Z21
 	VFMADD231PS.BCST 704(AX), Z24, Z23
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          128(CX), Z24
 	VFMADD231PS.BCST 4(AX), Z24, Z0
 	VFMADD231PS.BCST 68(AX), Z24, Z2
@@ -15305,8 +16053,8 @@ channels:
 	VFMADD231PS.BCST 580(AX), Z24, Z19
 	VFMADD231PS.BCST 644(AX), Z24, Z21
 	VFMADD231PS.BCST 708(AX), Z24, Z23
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          256(CX), Z24
 	VFMADD231PS.BCST 8(AX), Z24, Z0
 	VFMADD231PS.BCST 72(AX), Z24, Z2
@@ -15333,8 +16081,8 @@ channels:
 	VFMADD231PS.BCST 584(AX), Z24, Z19
 	VFMADD231PS.BCST 648(AX), Z24, Z21
 	VFMADD231PS.BCST 712(AX), Z24, Z23
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          384(CX), Z24
 	VFMADD231PS.BCST 12(AX), Z24, Z0
 	VFMADD231PS.BCST 76(AX), Z24, Z2
@@ -15363,55 +16111,95 @@ channels:
 	VFMADD231PS.BCST 716(AX), Z24, Z23
 	ADDQ             $0x00000010, AX
 	ADDQ             $0x00000200, CX
-	SUBQ             $0x00000004, R9
+	SUBQ             $0x00000004, R10
 	JNZ              channels
-	ADDQ             R8, AX
-	CMPQ             CX, BX
-	JB               block
-	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z2, 64(DX)
-	VMOVUPS          Z4, 128(DX)
-	VMOVUPS          Z6, 192(DX)
-	VMOVUPS          Z8, 256(DX)
-	VMOVUPS          Z10, 320(DX)
-	VMOVUPS          Z12, 384(DX)
-	VMOVUPS          Z14, 448(DX)
-	VMOVUPS          Z16, 512(DX)
-	VMOVUPS          Z18, 576(DX)
-	VMOVUPS          Z20, 640(DX)
-	VMOVUPS          Z22, 704(DX)
-	MOVQ             yStride+80(FP), AX
-	LEAQ             (DX)(AX*4), DX
-	VMOVUPS          Z1, (DX)
-	VMOVUPS          Z3, 64(DX)
-	VMOVUPS          Z5, 128(DX)
-	VMOVUPS          Z7, 192(DX)
-	VMOVUPS          Z9, 256(DX)
-	VMOVUPS          Z11, 320(DX)
-	VMOVUPS          Z13, 384(DX)
-	VMOVUPS          Z15, 448(DX)
-	VMOVUPS          Z17, 512(DX)
-	VMOVUPS          Z19, 576(DX)
-	VMOVUPS          Z21, 640(DX)
-	VMOVUPS          Z23, 704(DX)
+	ADDQ             DI, AX
+	CMPQ             CX, DX
+	JAE              store
+	SUBQ             $0x00000010, R9
+	JG               block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R10
+	VADDPS (R10), Z0, Z0
+	VADDPS 64(R10), Z2, Z2
+	VADDPS 128(R10), Z4, Z4
+	VADDPS 192(R10), Z6, Z6
+	VADDPS 256(R10), Z8, Z8
+	VADDPS 320(R10), Z10, Z10
+	VADDPS 384(R10), Z12, Z12
+	VADDPS 448(R10), Z14, Z14
+	VADDPS 512(R10), Z16, Z16
+	VADDPS 576(R10), Z18, Z18
+	VADDPS 640(R10), Z20, Z20
+	VADDPS 704(R10), Z22, Z22
+	LEAQ   (R10)(R9*4), R10
+	VADDPS (R10), Z1, Z1
+	VADDPS 64(R10), Z3, Z3
+	VADDPS 128(R10), Z5, Z5
+	VADDPS 192(R10), Z7, Z7
+	VADDPS 256(R10), Z9, Z9
+	VADDPS 320(R10), Z11, Z11
+	VADDPS 384(R10), Z13, Z13
+	VADDPS 448(R10), Z15, Z15
+	VADDPS 512(R10), Z17, Z17
+	VADDPS 576(R10), Z19, Z19
+	VADDPS 640(R10), Z21, Z21
+	VADDPS 704(R10), Z23, Z23
+
+only:
+	MOVQ    y_base+48(FP), R10
+	VMOVUPS Z0, (R10)
+	VMOVUPS Z2, 64(R10)
+	VMOVUPS Z4, 128(R10)
+	VMOVUPS Z6, 192(R10)
+	VMOVUPS Z8, 256(R10)
+	VMOVUPS Z10, 320(R10)
+	VMOVUPS Z12, 384(R10)
+	VMOVUPS Z14, 448(R10)
+	VMOVUPS Z16, 512(R10)
+	VMOVUPS Z18, 576(R10)
+	VMOVUPS Z20, 640(R10)
+	VMOVUPS Z22, 704(R10)
+	LEAQ    (R10)(R9*4), R10
+	VMOVUPS Z1, (R10)
+	VMOVUPS Z3, 64(R10)
+	VMOVUPS Z5, 128(R10)
+	VMOVUPS Z7, 192(R10)
+	VMOVUPS Z9, 256(R10)
+	VMOVUPS Z11, 320(R10)
+	VMOVUPS Z13, 384(R10)
+	VMOVUPS Z15, 448(R10)
+	VMOVUPS Z17, 512(R10)
+	VMOVUPS Z19, 576(R10)
+	VMOVUPS Z21, 640(R10)
+	VMOVUPS Z23, 704(R10)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product13x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product13x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·product13x2AVX512(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000010, R8
-	SHLQ   $0x02, R8
+TEXT ·product13x2AVX512(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000010, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Z0, Z0, Z0
 	VPSUBD Z1, Z1, Z1
 	VPSUBD Z2, Z2, Z2
@@ -15438,13 +16226,14 @@ TEXT ·product13x2AVX512(SB), NOSPLIT, $0-104
 	VPSUBD Z23, Z23, Z23
 	VPSUBD Z24, Z24, Z24
 	VPSUBD Z25, Z25, Z25
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000010, R9
+	MOVQ $0x00000010, R10
 
 channels:
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          (CX), Z26
 	VFMADD231PS.BCST (AX), Z26, Z0
 	VFMADD231PS.BCST 64(AX), Z26, Z2
@@ -15473,8 +16262,8 @@ channels:
 	VFMADD231PS.BCST 640(AX), Z26, Z21
 	VFMADD231PS.BCST 704(AX), Z26, Z23
 	VFMADD231PS.BCST 768(AX), Z26, Z25
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          128(CX), Z26
 	VFMADD231PS.BCST 4(AX), Z26, Z0
 	VFMADD231PS.BCST 68(AX), Z26, Z2
@@ -15503,8 +16292,8 @@ channels:
 	VFMADD231PS.BCST 644(AX), Z26, Z21
 	VFMADD231PS.BCST 708(AX), Z26, Z23
 	VFMADD231PS.BCST 772(AX), Z26, Z25
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          256(CX), Z26
 	VFMADD231PS.BCST 8(AX), Z26, Z0
 	VFMADD231PS.BCST 72(AX), Z26, Z2
@@ -15533,8 +16322,8 @@ channels:
 	VFMADD231PS.BCST 648(AX), Z26, Z21
 	VFMADD231PS.BCST 712(AX), Z26, Z23
 	VFMADD231PS.BCST 776(AX), Z26, Z25
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          384(CX), Z26
 	VFMADD231PS.BCST 12(AX), Z26, Z0
 	VFMADD231PS.BCST 76(AX), Z26, Z2
@@ -15565,57 +16354,99 @@ channels:
 	VFMADD231PS.BCST 780(AX), Z26, Z25
 	ADDQ             $0x00000010, AX
 	ADDQ             $0x00000200, CX
-	SUBQ             $0x00000004, R9
+	SUBQ             $0x00000004, R10
 	JNZ              channels
-	ADDQ             R8, AX
-	CMPQ             CX, BX
-	JB               block
-	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z2, 64(DX)
-	VMOVUPS          Z4, 128(DX)
-	VMOVUPS          Z6, 192(DX)
-	VMOVUPS          Z8, 256(DX)
-	VMOVUPS          Z10, 320(DX)
-	VMOVUPS          Z12, 384(DX)
-	VMOVUPS          Z14, 448(DX)
-	VMOVUPS          Z16, 512(DX)
-	VMOVUPS          Z18, 576(DX)
-	VMOVUPS          Z20, 640(DX)
-	VMOVUPS          Z22, 704(DX)
-	VMOVUPS          Z24, 768(DX)
-	MOVQ             yStride+80(FP), AX
-	LEAQ             (DX)(AX*4), DX
-	VMOVUPS          Z1, (DX)
-	VMOVUPS          Z3, 64(DX)
-	VMOVUPS          Z5, 128(DX)
-	VMOVUPS          Z7, 192(DX)
-	VMOVUPS          Z9, 256(DX)
-	VMOVUPS          Z11, 320(DX)
-	VMOVUPS          Z13, 384(DX)
-	VMOVUPS          Z15, 448(DX)
-	VMOVUPS          Z17, 512(DX)
-	VMOVUPS          Z19, 576(DX)
-	VMOVUPS          Z21, 640(DX)
-	VMOVUPS          Z23, 704(DX)
-	VMOVUPS          Z25, 768(DX)
+	ADDQ             DI, AX
+	CMPQ             CX, DX
+	JAE              store
+	SUBQ             $0x00000010, R9
+	JG               block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R10
+	VADDPS (R10), Z0, Z0
+	VADDPS 64(R10), Z2, Z2
+	VADDPS 128(R10), Z4, Z4
+	VADDPS 192(R10), Z6, Z6
+	VADDPS 256(R10), Z8, Z8
+	VADDPS 320(R10), Z10, Z10
+	VADDPS 384(R10), Z12, Z12
+	VADDPS 448(R10), Z14, Z14
+	VADDPS 512(R10), Z16, Z16
+	VADDPS 576(R10), Z18, Z18
+	VADDPS 640(R10), Z20, Z20
+	VADDPS 704(R10), Z22, Z22
+	VADDPS 768(R10), Z24, Z24
+	LEAQ   (R10)(R9*4), R10
+	VADDPS (R10), Z1, Z1
+	VADDPS 64(R10), Z3, Z3
+	VADDPS 128(R10), Z5, Z5
+	VADDPS 192(R10), Z7, Z7
+	VADDPS 256(R10), Z9, Z9
+	VADDPS 320(R10), Z11, Z11
+	VADDPS 384(R10), Z13, Z13
+	VADDPS 448(R10), Z15, Z15
+	VADDPS 512(R10), Z17, Z17
+	VADDPS 576(R10), Z19, Z19
+	VADDPS 640(R10), Z21, Z21
+	VADDPS 704(R10), Z23, Z23
+	VADDPS 768(R10), Z25, Z25
+
+only:
+	MOVQ    y_base+48(FP), R10
+	VMOVUPS Z0, (R10)
+	VMOVUPS Z2, 64(R10)
+	VMOVUPS Z4, 128(R10)
+	VMOVUPS Z6, 192(R10)
+	VMOVUPS Z8, 256(R10)
+	VMOVUPS Z10, 320(R10)
+	VMOVUPS Z12, 384(R10)
+	VMOVUPS Z14, 448(R10)
+	VMOVUPS Z16, 512(R10)
+	VMOVUPS Z18, 576(R10)
+	VMOVUPS Z20, 640(R10)
+	VMOVUPS Z22, 704(R10)
+	VMOVUPS Z24, 768(R10)
+	LEAQ    (R10)(R9*4), R10
+	VMOVUPS Z1, (R10)
+	VMOVUPS Z3, 64(R10)
+	VMOVUPS Z5, 128(R10)
+	VMOVUPS Z7, 192(R10)
+	VMOVUPS Z9, 256(R10)
+	VMOVUPS Z11, 320(R10)
+	VMOVUPS Z13, 384(R10)
+	VMOVUPS Z15, 448(R10)
+	VMOVUPS Z17, 512(R10)
+	VMOVUPS Z19, 576(R10)
+	VMOVUPS Z21, 640(R10)
+	VMOVUPS Z23, 704(R10)
+	VMOVUPS Z25, 768(R10)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product14x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product14x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·product14x2AVX512(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000010, R8
-	SHLQ   $0x02, R8
+TEXT ·product14x2AVX512(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000010, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Z0, Z0, Z0
 	VPSUBD Z1, Z1, Z1
 	VPSUBD Z2, Z2, Z2
@@ -15644,13 +16475,14 @@ TEXT ·product14x2AVX512(SB), NOSPLIT, $0-104
 	VPSUBD Z25, Z25, Z25
 	VPSUBD Z26, Z26, Z26
 	VPSUBD Z27, Z27, Z27
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000010, R9
+	MOVQ $0x00000010, R10
 
 channels:
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          (CX), Z28
 	VFMADD231PS.BCST (AX), Z28, Z0
 	VFMADD231PS.BCST 64(AX), Z28, Z2
@@ -15681,8 +16513,8 @@ channels:
 	VFMADD231PS.BCST 704(AX), Z28, Z23
 	VFMADD231PS.BCST 768(AX), Z28, Z25
 	VFMADD231PS.BCST 832(AX), Z28, Z27
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          128(CX), Z28
 	VFMADD231PS.BCST 4(AX), Z28, Z0
 	VFMADD231PS.BCST 68(AX), Z28, Z2
@@ -15713,8 +16545,8 @@ channels:
 	VFMADD231PS.BCST 708(AX), Z28, Z23
 	VFMADD231PS.BCST 772(AX), Z28, Z25
 	VFMADD231PS.BCST 836(AX), Z28, Z27
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          256(CX), Z28
 	VFMADD231PS.BCST 8(AX), Z28, Z0
 	VFMADD231PS.BCST 72(AX), Z28, Z2
@@ -15745,8 +16577,8 @@ channels:
 	VFMADD231PS.BCST 712(AX), Z28, Z23
 	VFMADD231PS.BCST 776(AX), Z28, Z25
 	VFMADD231PS.BCST 840(AX), Z28, Z27
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          384(CX), Z28
 	VFMADD231PS.BCST 12(AX), Z28, Z0
 	VFMADD231PS.BCST 76(AX), Z28, Z2
@@ -15779,253 +16611,355 @@ channels:
 	VFMADD231PS.BCST 844(AX), Z28, Z27
 	ADDQ             $0x00000010, AX
 	ADDQ             $0x00000200, CX
-	SUBQ             $0x00000004, R9
+	SUBQ             $0x00000004, R10
 	JNZ              channels
-	ADDQ             R8, AX
-	CMPQ             CX, BX
-	JB               block
-	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z2, 64(DX)
-	VMOVUPS          Z4, 128(DX)
-	VMOVUPS          Z6, 192(DX)
-	VMOVUPS          Z8, 256(DX)
-	VMOVUPS          Z10, 320(DX)
-	VMOVUPS          Z12, 384(DX)
-	VMOVUPS          Z14, 448(DX)
-	VMOVUPS          Z16, 512(DX)
-	VMOVUPS          Z18, 576(DX)
-	VMOVUPS          Z20, 640(DX)
-	VMOVUPS          Z22, 704(DX)
-	VMOVUPS          Z24, 768(DX)
-	VMOVUPS          Z26, 832(DX)
-	MOVQ             yStride+80(FP), AX
-	LEAQ             (DX)(AX*4), DX
-	VMOVUPS          Z1, (DX)
-	VMOVUPS          Z3, 64(DX)
-	VMOVUPS          Z5, 128(DX)
-	VMOVUPS          Z7, 192(DX)
-	VMOVUPS          Z9, 256(DX)
-	VMOVUPS          Z11, 320(DX)
-	VMOVUPS          Z13, 384(DX)
-	VMOVUPS          Z15, 448(DX)
-	VMOVUPS          Z17, 512(DX)
-	VMOVUPS          Z19, 576(DX)
-	VMOVUPS          Z21, 640(DX)
-	VMOVUPS          Z23, 704(DX)
-	VMOVUPS          Z25, 768(DX)
-	VMOVUPS          Z27, 832(DX)
+	ADDQ             DI, AX
+	CMPQ             CX, DX
+	JAE              store
+	SUBQ             $0x00000010, R9
+	JG               block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R10
+	VADDPS (R10), Z0, Z0
+	VADDPS 64(R10), Z2, Z2
+	VADDPS 128(R10), Z4, Z4
+	VADDPS 192(R10), Z6, Z6
+	VADDPS 256(R10), Z8, Z8
+	VADDPS 320(R10), Z10, Z10
+	VADDPS 384(R10), Z12, Z12
+	VADDPS 448(R10), Z14, Z14
+	VADDPS 512(R10), Z16, Z16
+	VADDPS 576(R10), Z18, Z18
+	VADDPS 640(R10), Z20, Z20
+	VADDPS 704(R10), Z22, Z22
+	VADDPS 768(R10), Z24, Z24
+	VADDPS 832(R10), Z26, Z26
+	LEAQ   (R10)(R9*4), R10
+	VADDPS (R10), Z1, Z1
+	VADDPS 64(R10), Z3, Z3
+	VADDPS 128(R10), Z5, Z5
+	VADDPS 192(R10), Z7, Z7
+	VADDPS 256(R10), Z9, Z9
+	VADDPS 320(R10), Z11, Z11
+	VADDPS 384(R10), Z13, Z13
+	VADDPS 448(R10), Z15, Z15
+	VADDPS 512(R10), Z17, Z17
+	VADDPS 576(R10), Z19, Z19
+	VADDPS 640(R10), Z21, Z21
+	VADDPS 704(R10), Z23, Z23
+	VADDPS 768(R10), Z25, Z25
+	VADDPS 832(R10), Z27, Z27
+
+only:
+	MOVQ    y_base+48(FP), R10
+	VMOVUPS Z0, (R10)
+	VMOVUPS Z2, 64(R10)
+	VMOVUPS Z4, 128(R10)
+	VMOVUPS Z6, 192(R10)
+	VMOVUPS Z8, 256(R10)
+	VMOVUPS Z10, 320(R10)
+	VMOVUPS Z12, 384(R10)
+	VMOVUPS Z14, 448(R10)
+	VMOVUPS Z16, 512(R10)
+	VMOVUPS Z18, 576(R10)
+	VMOVUPS Z20, 640(R10)
+	VMOVUPS Z22, 704(R10)
+	VMOVUPS Z24, 768(R10)
+	VMOVUPS Z26, 832(R10)
+	LEAQ    (R10)(R9*4), R10
+	VMOVUPS Z1, (R10)
+	VMOVUPS Z3, 64(R10)
+	VMOVUPS Z5, 128(R10)
+	VMOVUPS Z7, 192(R10)
+	VMOVUPS Z9, 256(R10)
+	VMOVUPS Z11, 320(R10)
+	VMOVUPS Z13, 384(R10)
+	VMOVUPS Z15, 448(R10)
+	VMOVUPS Z17, 512(R10)
+	VMOVUPS Z19, 576(R10)
+	VMOVUPS Z21, 640(R10)
+	VMOVUPS Z23, 704(R10)
+	VMOVUPS Z25, 768(R10)
+	VMOVUPS Z27, 832(R10)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product1x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product1x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·product1x1AVX512(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000010, R8
-	SHLQ   $0x02, R8
+TEXT ·product1x1AVX512(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000010, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Z0, Z0, Z0
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000010, R9
+	MOVQ $0x00000010, R10
 
 channels:
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          (CX), Z1
 	VFMADD231PS.BCST (AX), Z1, Z0
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          64(CX), Z1
 	VFMADD231PS.BCST 4(AX), Z1, Z0
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          128(CX), Z1
 	VFMADD231PS.BCST 8(AX), Z1, Z0
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          192(CX), Z1
 	VFMADD231PS.BCST 12(AX), Z1, Z0
 	ADDQ             $0x00000010, AX
 	ADDQ             $0x00000100, CX
-	SUBQ             $0x00000004, R9
+	SUBQ             $0x00000004, R10
 	JNZ              channels
-	ADDQ             R8, AX
-	CMPQ             CX, BX
-	JB               block
-	VMOVUPS          Z0, (DX)
+	ADDQ             DI, AX
+	CMPQ             CX, DX
+	JAE              store
+	SUBQ             $0x00000010, R9
+	JG               block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R9
+	VADDPS (R9), Z0, Z0
+
+only:
+	MOVQ    y_base+48(FP), R9
+	VMOVUPS Z0, (R9)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product2x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product2x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·product2x1AVX512(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000010, R8
-	SHLQ   $0x02, R8
+TEXT ·product2x1AVX512(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000010, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Z0, Z0, Z0
 	VPSUBD Z1, Z1, Z1
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000010, R9
+	MOVQ $0x00000010, R10
 
 channels:
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          (CX), Z2
 	VFMADD231PS.BCST (AX), Z2, Z0
 	VFMADD231PS.BCST 64(AX), Z2, Z1
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          64(CX), Z2
 	VFMADD231PS.BCST 4(AX), Z2, Z0
 	VFMADD231PS.BCST 68(AX), Z2, Z1
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          128(CX), Z2
 	VFMADD231PS.BCST 8(AX), Z2, Z0
 	VFMADD231PS.BCST 72(AX), Z2, Z1
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          192(CX), Z2
 	VFMADD231PS.BCST 12(AX), Z2, Z0
 	VFMADD231PS.BCST 76(AX), Z2, Z1
 	ADDQ             $0x00000010, AX
 	ADDQ             $0x00000100, CX
-	SUBQ             $0x00000004, R9
+	SUBQ             $0x00000004, R10
 	JNZ              channels
-	ADDQ             R8, AX
-	CMPQ             CX, BX
-	JB               block
-	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z1, 64(DX)
+	ADDQ             DI, AX
+	CMPQ             CX, DX
+	JAE              store
+	SUBQ             $0x00000010, R9
+	JG               block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R9
+	VADDPS (R9), Z0, Z0
+	VADDPS 64(R9), Z1, Z1
+
+only:
+	MOVQ    y_base+48(FP), R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product3x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product3x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·product3x1AVX512(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000010, R8
-	SHLQ   $0x02, R8
+TEXT ·product3x1AVX512(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000010, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Z0, Z0, Z0
 	VPSUBD Z1, Z1, Z1
 	VPSUBD Z2, Z2, Z2
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000010, R9
+	MOVQ $0x00000010, R10
 
 channels:
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          (CX), Z3
 	VFMADD231PS.BCST (AX), Z3, Z0
 	VFMADD231PS.BCST 64(AX), Z3, Z1
 	VFMADD231PS.BCST 128(AX), Z3, Z2
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          64(CX), Z3
 	VFMADD231PS.BCST 4(AX), Z3, Z0
 	VFMADD231PS.BCST 68(AX), Z3, Z1
 	VFMADD231PS.BCST 132(AX), Z3, Z2
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          128(CX), Z3
 	VFMADD231PS.BCST 8(AX), Z3, Z0
 	VFMADD231PS.BCST 72(AX), Z3, Z1
 	VFMADD231PS.BCST 136(AX), Z3, Z2
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          192(CX), Z3
 	VFMADD231PS.BCST 12(AX), Z3, Z0
 	VFMADD231PS.BCST 76(AX), Z3, Z1
 	VFMADD231PS.BCST 140(AX), Z3, Z2
 	ADDQ             $0x00000010, AX
 	ADDQ             $0x00000100, CX
-	SUBQ             $0x00000004, R9
+	SUBQ             $0x00000004, R10
 	JNZ              channels
-	ADDQ             R8, AX
-	CMPQ             CX, BX
-	JB               block
-	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z1, 64(DX)
-	VMOVUPS          Z2, 128(DX)
+	ADDQ             DI, AX
+	CMPQ             CX, DX
+	JAE              store
+	SUBQ             $0x00000010, R9
+	JG               block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R9
+	VADDPS (R9), Z0, Z0
+	VADDPS 64(R9), Z1, Z1
+	VADDPS 128(R9), Z2, Z2
+
+only:
+	MOVQ    y_base+48(FP), R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	VMOVUPS Z2, 128(R9)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product4x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product4x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·product4x1AVX512(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000010, R8
-	SHLQ   $0x02, R8
+TEXT ·product4x1AVX512(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000010, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Z0, Z0, Z0
 	VPSUBD Z1, Z1, Z1
 	VPSUBD Z2, Z2, Z2
 	VPSUBD Z3, Z3, Z3
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000010, R9
+	MOVQ $0x00000010, R10
 
 channels:
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          (CX), Z4
 	VFMADD231PS.BCST (AX), Z4, Z0
 	VFMADD231PS.BCST 64(AX), Z4, Z1
 	VFMADD231PS.BCST 128(AX), Z4, Z2
 	VFMADD231PS.BCST 192(AX), Z4, Z3
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          64(CX), Z4
 	VFMADD231PS.BCST 4(AX), Z4, Z0
 	VFMADD231PS.BCST 68(AX), Z4, Z1
 	VFMADD231PS.BCST 132(AX), Z4, Z2
 	VFMADD231PS.BCST 196(AX), Z4, Z3
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          128(CX), Z4
 	VFMADD231PS.BCST 8(AX), Z4, Z0
 	VFMADD231PS.BCST 72(AX), Z4, Z1
 	VFMADD231PS.BCST 136(AX), Z4, Z2
 	VFMADD231PS.BCST 200(AX), Z4, Z3
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          192(CX), Z4
 	VFMADD231PS.BCST 12(AX), Z4, Z0
 	VFMADD231PS.BCST 76(AX), Z4, Z1
@@ -16033,69 +16967,90 @@ channels:
 	VFMADD231PS.BCST 204(AX), Z4, Z3
 	ADDQ             $0x00000010, AX
 	ADDQ             $0x00000100, CX
-	SUBQ             $0x00000004, R9
+	SUBQ             $0x00000004, R10
 	JNZ              channels
-	ADDQ             R8, AX
-	CMPQ             CX, BX
-	JB               block
-	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z1, 64(DX)
-	VMOVUPS          Z2, 128(DX)
-	VMOVUPS          Z3, 192(DX)
+	ADDQ             DI, AX
+	CMPQ             CX, DX
+	JAE              store
+	SUBQ             $0x00000010, R9
+	JG               block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R9
+	VADDPS (R9), Z0, Z0
+	VADDPS 64(R9), Z1, Z1
+	VADDPS 128(R9), Z2, Z2
+	VADDPS 192(R9), Z3, Z3
+
+only:
+	MOVQ    y_base+48(FP), R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	VMOVUPS Z2, 128(R9)
+	VMOVUPS Z3, 192(R9)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product5x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product5x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·product5x1AVX512(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000010, R8
-	SHLQ   $0x02, R8
+TEXT ·product5x1AVX512(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000010, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Z0, Z0, Z0
 	VPSUBD Z1, Z1, Z1
 	VPSUBD Z2, Z2, Z2
 	VPSUBD Z3, Z3, Z3
 	VPSUBD Z4, Z4, Z4
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000010, R9
+	MOVQ $0x00000010, R10
 
 channels:
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          (CX), Z5
 	VFMADD231PS.BCST (AX), Z5, Z0
 	VFMADD231PS.BCST 64(AX), Z5, Z1
 	VFMADD231PS.BCST 128(AX), Z5, Z2
 	VFMADD231PS.BCST 192(AX), Z5, Z3
 	VFMADD231PS.BCST 256(AX), Z5, Z4
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          64(CX), Z5
 	VFMADD231PS.BCST 4(AX), Z5, Z0
 	VFMADD231PS.BCST 68(AX), Z5, Z1
 	VFMADD231PS.BCST 132(AX), Z5, Z2
 	VFMADD231PS.BCST 196(AX), Z5, Z3
 	VFMADD231PS.BCST 260(AX), Z5, Z4
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          128(CX), Z5
 	VFMADD231PS.BCST 8(AX), Z5, Z0
 	VFMADD231PS.BCST 72(AX), Z5, Z1
 	VFMADD231PS.BCST 136(AX), Z5, Z2
 	VFMADD231PS.BCST 200(AX), Z5, Z3
 	VFMADD231PS.BCST 264(AX), Z5, Z4
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          192(CX), Z5
 	VFMADD231PS.BCST 12(AX), Z5, Z0
 	VFMADD231PS.BCST 76(AX), Z5, Z1
@@ -16104,47 +17059,69 @@ channels:
 	VFMADD231PS.BCST 268(AX), Z5, Z4
 	ADDQ             $0x00000010, AX
 	ADDQ             $0x00000100, CX
-	SUBQ             $0x00000004, R9
+	SUBQ             $0x00000004, R10
 	JNZ              channels
-	ADDQ             R8, AX
-	CMPQ             CX, BX
-	JB               block
-	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z1, 64(DX)
-	VMOVUPS          Z2, 128(DX)
-	VMOVUPS          Z3, 192(DX)
-	VMOVUPS          Z4, 256(DX)
+	ADDQ             DI, AX
+	CMPQ             CX, DX
+	JAE              store
+	SUBQ             $0x00000010, R9
+	JG               block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R9
+	VADDPS (R9), Z0, Z0
+	VADDPS 64(R9), Z1, Z1
+	VADDPS 128(R9), Z2, Z2
+	VADDPS 192(R9), Z3, Z3
+	VADDPS 256(R9), Z4, Z4
+
+only:
+	MOVQ    y_base+48(FP), R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	VMOVUPS Z2, 128(R9)
+	VMOVUPS Z3, 192(R9)
+	VMOVUPS Z4, 256(R9)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product6x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product6x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·product6x1AVX512(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000010, R8
-	SHLQ   $0x02, R8
+TEXT ·product6x1AVX512(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000010, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Z0, Z0, Z0
 	VPSUBD Z1, Z1, Z1
 	VPSUBD Z2, Z2, Z2
 	VPSUBD Z3, Z3, Z3
 	VPSUBD Z4, Z4, Z4
 	VPSUBD Z5, Z5, Z5
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000010, R9
+	MOVQ $0x00000010, R10
 
 channels:
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          (CX), Z6
 	VFMADD231PS.BCST (AX), Z6, Z0
 	VFMADD231PS.BCST 64(AX), Z6, Z1
@@ -16152,8 +17129,8 @@ channels:
 	VFMADD231PS.BCST 192(AX), Z6, Z3
 	VFMADD231PS.BCST 256(AX), Z6, Z4
 	VFMADD231PS.BCST 320(AX), Z6, Z5
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          64(CX), Z6
 	VFMADD231PS.BCST 4(AX), Z6, Z0
 	VFMADD231PS.BCST 68(AX), Z6, Z1
@@ -16161,8 +17138,8 @@ channels:
 	VFMADD231PS.BCST 196(AX), Z6, Z3
 	VFMADD231PS.BCST 260(AX), Z6, Z4
 	VFMADD231PS.BCST 324(AX), Z6, Z5
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          128(CX), Z6
 	VFMADD231PS.BCST 8(AX), Z6, Z0
 	VFMADD231PS.BCST 72(AX), Z6, Z1
@@ -16170,8 +17147,8 @@ channels:
 	VFMADD231PS.BCST 200(AX), Z6, Z3
 	VFMADD231PS.BCST 264(AX), Z6, Z4
 	VFMADD231PS.BCST 328(AX), Z6, Z5
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          192(CX), Z6
 	VFMADD231PS.BCST 12(AX), Z6, Z0
 	VFMADD231PS.BCST 76(AX), Z6, Z1
@@ -16181,35 +17158,57 @@ channels:
 	VFMADD231PS.BCST 332(AX), Z6, Z5
 	ADDQ             $0x00000010, AX
 	ADDQ             $0x00000100, CX
-	SUBQ             $0x00000004, R9
+	SUBQ             $0x00000004, R10
 	JNZ              channels
-	ADDQ             R8, AX
-	CMPQ             CX, BX
-	JB               block
-	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z1, 64(DX)
-	VMOVUPS          Z2, 128(DX)
-	VMOVUPS          Z3, 192(DX)
-	VMOVUPS          Z4, 256(DX)
-	VMOVUPS          Z5, 320(DX)
+	ADDQ             DI, AX
+	CMPQ             CX, DX
+	JAE              store
+	SUBQ             $0x00000010, R9
+	JG               block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R9
+	VADDPS (R9), Z0, Z0
+	VADDPS 64(R9), Z1, Z1
+	VADDPS 128(R9), Z2, Z2
+	VADDPS 192(R9), Z3, Z3
+	VADDPS 256(R9), Z4, Z4
+	VADDPS 320(R9), Z5, Z5
+
+only:
+	MOVQ    y_base+48(FP), R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	VMOVUPS Z2, 128(R9)
+	VMOVUPS Z3, 192(R9)
+	VMOVUPS Z4, 256(R9)
+	VMOVUPS Z5, 320(R9)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product7x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product7x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·product7x1AVX512(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000010, R8
-	SHLQ   $0x02, R8
+TEXT ·product7x1AVX512(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000010, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Z0, Z0, Z0
 	VPSUBD Z1, Z1, Z1
 	VPSUBD Z2, Z2, Z2
@@ -16217,13 +17216,14 @@ TEXT ·product7x1AVX512(SB), NOSPLIT, $0-104
 	VPSUBD Z4, Z4, Z4
 	VPSUBD Z5, Z5, Z5
 	VPSUBD Z6, Z6, Z6
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000010, R9
+	MOVQ $0x00000010, R10
 
 channels:
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          (CX), Z7
 	VFMADD231PS.BCST (AX), Z7, Z0
 	VFMADD231PS.BCST 64(AX), Z7, Z1
@@ -16232,8 +17232,8 @@ channels:
 	VFMADD231PS.BCST 256(AX), Z7, Z4
 	VFMADD231PS.BCST 320(AX), Z7, Z5
 	VFMADD231PS.BCST 384(AX), Z7, Z6
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          64(CX), Z7
 	VFMADD231PS.BCST 4(AX), Z7, Z0
 	VFMADD231PS.BCST 68(AX), Z7, Z1
@@ -16242,8 +17242,8 @@ channels:
 	VFMADD231PS.BCST 260(AX), Z7, Z4
 	VFMADD231PS.BCST 324(AX), Z7, Z5
 	VFMADD231PS.BCST 388(AX), Z7, Z6
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          128(CX), Z7
 	VFMADD231PS.BCST 8(AX), Z7, Z0
 	VFMADD231PS.BCST 72(AX), Z7, Z1
@@ -16252,8 +17252,8 @@ channels:
 	VFMADD231PS.BCST 264(AX), Z7, Z4
 	VFMADD231PS.BCST 328(AX), Z7, Z5
 	VFMADD231PS.BCST 392(AX), Z7, Z6
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          192(CX), Z7
 	VFMADD231PS.BCST 12(AX), Z7, Z0
 	VFMADD231PS.BCST 76(AX), Z7, Z1
@@ -16264,36 +17264,59 @@ channels:
 	VFMADD231PS.BCST 396(AX), Z7, Z6
 	ADDQ             $0x00000010, AX
 	ADDQ             $0x00000100, CX
-	SUBQ             $0x00000004, R9
+	SUBQ             $0x00000004, R10
 	JNZ              channels
-	ADDQ             R8, AX
-	CMPQ             CX, BX
-	JB               block
-	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z1, 64(DX)
-	VMOVUPS          Z2, 128(DX)
-	VMOVUPS          Z3, 192(DX)
-	VMOVUPS          Z4, 256(DX)
-	VMOVUPS          Z5, 320(DX)
-	VMOVUPS          Z6, 384(DX)
+	ADDQ             DI, AX
+	CMPQ             CX, DX
+	JAE              store
+	SUBQ             $0x00000010, R9
+	JG               block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R9
+	VADDPS (R9), Z0, Z0
+	VADDPS 64(R9), Z1, Z1
+	VADDPS 128(R9), Z2, Z2
+	VADDPS 192(R9), Z3, Z3
+	VADDPS 256(R9), Z4, Z4
+	VADDPS 320(R9), Z5, Z5
+	VADDPS 384(R9), Z6, Z6
+
+only:
+	MOVQ    y_base+48(FP), R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	VMOVUPS Z2, 128(R9)
+	VMOVUPS Z3, 192(R9)
+	VMOVUPS Z4, 256(R9)
+	VMOVUPS Z5, 320(R9)
+	VMOVUPS Z6, 384(R9)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product8x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product8x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·product8x1AVX512(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000010, R8
-	SHLQ   $0x02, R8
+TEXT ·product8x1AVX512(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000010, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Z0, Z0, Z0
 	VPSUBD Z1, Z1, Z1
 	VPSUBD Z2, Z2, Z2
@@ -16302,13 +17325,14 @@ TEXT ·product8x1AVX512(SB), NOSPLIT, $0-104
 	VPSUBD Z5, Z5, Z5
 	VPSUBD Z6, Z6, Z6
 	VPSUBD Z7, Z7, Z7
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000010, R9
+	MOVQ $0x00000010, R10
 
 channels:
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          (CX), Z8
 	VFMADD231PS.BCST (AX), Z8, Z0
 	VFMADD231PS.BCST 64(AX), Z8, Z1
@@ -16318,8 +17342,8 @@ channels:
 	VFMADD231PS.BCST 320(AX), Z8, Z5
 	VFMADD231PS.BCST 384(AX), Z8, Z6
 	VFMADD231PS.BCST 448(AX), Z8, Z7
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          64(CX), Z8
 	VFMADD231PS.BCST 4(AX), Z8, Z0
 	VFMADD231PS.BCST 68(AX), Z8, Z1
@@ -16329,8 +17353,8 @@ channels:
 	VFMADD231PS.BCST 324(AX), Z8, Z5
 	VFMADD231PS.BCST 388(AX), Z8, Z6
 	VFMADD231PS.BCST 452(AX), Z8, Z7
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          128(CX), Z8
 	VFMADD231PS.BCST 8(AX), Z8, Z0
 	VFMADD231PS.BCST 72(AX), Z8, Z1
@@ -16340,8 +17364,8 @@ channels:
 	VFMADD231PS.BCST 328(AX), Z8, Z5
 	VFMADD231PS.BCST 392(AX), Z8, Z6
 	VFMADD231PS.BCST 456(AX), Z8, Z7
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          192(CX), Z8
 	VFMADD231PS.BCST 12(AX), Z8, Z0
 	VFMADD231PS.BCST 76(AX), Z8, Z1
@@ -16353,37 +17377,61 @@ channels:
 	VFMADD231PS.BCST 460(AX), Z8, Z7
 	ADDQ             $0x00000010, AX
 	ADDQ             $0x00000100, CX
-	SUBQ             $0x00000004, R9
+	SUBQ             $0x00000004, R10
 	JNZ              channels
-	ADDQ             R8, AX
-	CMPQ             CX, BX
-	JB               block
-	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z1, 64(DX)
-	VMOVUPS          Z2, 128(DX)
-	VMOVUPS          Z3, 192(DX)
-	VMOVUPS          Z4, 256(DX)
-	VMOVUPS          Z5, 320(DX)
-	VMOVUPS          Z6, 384(DX)
-	VMOVUPS          Z7, 448(DX)
+	ADDQ             DI, AX
+	CMPQ             CX, DX
+	JAE              store
+	SUBQ             $0x00000010, R9
+	JG               block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R9
+	VADDPS (R9), Z0, Z0
+	VADDPS 64(R9), Z1, Z1
+	VADDPS 128(R9), Z2, Z2
+	VADDPS 192(R9), Z3, Z3
+	VADDPS 256(R9), Z4, Z4
+	VADDPS 320(R9), Z5, Z5
+	VADDPS 384(R9), Z6, Z6
+	VADDPS 448(R9), Z7, Z7
+
+only:
+	MOVQ    y_base+48(FP), R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	VMOVUPS Z2, 128(R9)
+	VMOVUPS Z3, 192(R9)
+	VMOVUPS Z4, 256(R9)
+	VMOVUPS Z5, 320(R9)
+	VMOVUPS Z6, 384(R9)
+	VMOVUPS Z7, 448(R9)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product9x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product9x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·product9x1AVX512(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000010, R8
-	SHLQ   $0x02, R8
+TEXT ·product9x1AVX512(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000010, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Z0, Z0, Z0
 	VPSUBD Z1, Z1, Z1
 	VPSUBD Z2, Z2, Z2
@@ -16393,13 +17441,14 @@ TEXT ·product9x1AVX512(SB), NOSPLIT, $0-104
 	VPSUBD Z6, Z6, Z6
 	VPSUBD Z7, Z7, Z7
 	VPSUBD Z8, Z8, Z8
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000010, R9
+	MOVQ $0x00000010, R10
 
 channels:
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          (CX), Z9
 	VFMADD231PS.BCST (AX), Z9, Z0
 	VFMADD231PS.BCST 64(AX), Z9, Z1
@@ -16410,8 +17459,8 @@ channels:
 	VFMADD231PS.BCST 384(AX), Z9, Z6
 	VFMADD231PS.BCST 448(AX), Z9, Z7
 	VFMADD231PS.BCST 512(AX), Z9, Z8
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          64(CX), Z9
 	VFMADD231PS.BCST 4(AX), Z9, Z0
 	VFMADD231PS.BCST 68(AX), Z9, Z1
@@ -16422,8 +17471,8 @@ channels:
 	VFMADD231PS.BCST 388(AX), Z9, Z6
 	VFMADD231PS.BCST 452(AX), Z9, Z7
 	VFMADD231PS.BCST 516(AX), Z9, Z8
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          128(CX), Z9
 	VFMADD231PS.BCST 8(AX), Z9, Z0
 	VFMADD231PS.BCST 72(AX), Z9, Z1
@@ -16434,8 +17483,8 @@ channels:
 	VFMADD231PS.BCST 392(AX), Z9, Z6
 	VFMADD231PS.BCST 456(AX), Z9, Z7
 	VFMADD231PS.BCST 520(AX), Z9, Z8
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          192(CX), Z9
 	VFMADD231PS.BCST 12(AX), Z9, Z0
 	VFMADD231PS.BCST 76(AX), Z9, Z1
@@ -16448,38 +17497,63 @@ channels:
 	VFMADD231PS.BCST 524(AX), Z9, Z8
 	ADDQ             $0x00000010, AX
 	ADDQ             $0x00000100, CX
-	SUBQ             $0x00000004, R9
+	SUBQ             $0x00000004, R10
 	JNZ              channels
-	ADDQ             R8, AX
-	CMPQ             CX, BX
-	JB               block
-	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z1, 64(DX)
-	VMOVUPS          Z2, 128(DX)
-	VMOVUPS          Z3, 192(DX)
-	VMOVUPS          Z4, 256(DX)
-	VMOVUPS          Z5, 320(DX)
-	VMOVUPS          Z6, 384(DX)
-	VMOVUPS          Z7, 448(DX)
-	VMOVUPS          Z8, 512(DX)
+	ADDQ             DI, AX
+	CMPQ             CX, DX
+	JAE              store
+	SUBQ             $0x00000010, R9
+	JG               block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R9
+	VADDPS (R9), Z0, Z0
+	VADDPS 64(R9), Z1, Z1
+	VADDPS 128(R9), Z2, Z2
+	VADDPS 192(R9), Z3, Z3
+	VADDPS 256(R9), Z4, Z4
+	VADDPS 320(R9), Z5, Z5
+	VADDPS 384(R9), Z6, Z6
+	VADDPS 448(R9), Z7, Z7
+	VADDPS 512(R9), Z8, Z8
+
+only:
+	MOVQ    y_base+48(FP), R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	VMOVUPS Z2, 128(R9)
+	VMOVUPS Z3, 192(R9)
+	VMOVUPS Z4, 256(R9)
+	VMOVUPS Z5, 320(R9)
+	VMOVUPS Z6, 384(R9)
+	VMOVUPS Z7, 448(R9)
+	VMOVUPS Z8, 512(R9)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product10x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product10x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·product10x1AVX512(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000010, R8
-	SHLQ   $0x02, R8
+TEXT ·product10x1AVX512(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000010, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Z0, Z0, Z0
 	VPSUBD Z1, Z1, Z1
 	VPSUBD Z2, Z2, Z2
@@ -16490,13 +17564,14 @@ TEXT ·product10x1AVX512(SB), NOSPLIT, $0-104
 	VPSUBD Z7, Z7, Z7
 	VPSUBD Z8, Z8, Z8
 	VPSUBD Z9, Z9, Z9
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000010, R9
+	MOVQ $0x00000010, R10
 
 channels:
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          (CX), Z10
 	VFMADD231PS.BCST (AX), Z10, Z0
 	VFMADD231PS.BCST 64(AX), Z10, Z1
@@ -16508,8 +17583,8 @@ channels:
 	VFMADD231PS.BCST 448(AX), Z10, Z7
 	VFMADD231PS.BCST 512(AX), Z10, Z8
 	VFMADD231PS.BCST 576(AX), Z10, Z9
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          64(CX), Z10
 	VFMADD231PS.BCST 4(AX), Z10, Z0
 	VFMADD231PS.BCST 68(AX), Z10, Z1
@@ -16521,8 +17596,8 @@ channels:
 	VFMADD231PS.BCST 452(AX), Z10, Z7
 	VFMADD231PS.BCST 516(AX), Z10, Z8
 	VFMADD231PS.BCST 580(AX), Z10, Z9
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          128(CX), Z10
 	VFMADD231PS.BCST 8(AX), Z10, Z0
 	VFMADD231PS.BCST 72(AX), Z10, Z1
@@ -16534,8 +17609,8 @@ channels:
 	VFMADD231PS.BCST 456(AX), Z10, Z7
 	VFMADD231PS.BCST 520(AX), Z10, Z8
 	VFMADD231PS.BCST 584(AX), Z10, Z9
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          192(CX), Z10
 	VFMADD231PS.BCST 12(AX), Z10, Z0
 	VFMADD231PS.BCST 76(AX), Z10, Z1
@@ -16549,39 +17624,65 @@ channels:
 	VFMADD231PS.BCST 588(AX), Z10, Z9
 	ADDQ             $0x00000010, AX
 	ADDQ             $0x00000100, CX
-	SUBQ             $0x00000004, R9
+	SUBQ             $0x00000004, R10
 	JNZ              channels
-	ADDQ             R8, AX
-	CMPQ             CX, BX
-	JB               block
-	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z1, 64(DX)
-	VMOVUPS          Z2, 128(DX)
-	VMOVUPS          Z3, 192(DX)
-	VMOVUPS          Z4, 256(DX)
-	VMOVUPS          Z5, 320(DX)
-	VMOVUPS          Z6, 384(DX)
-	VMOVUPS          Z7, 448(DX)
-	VMOVUPS          Z8, 512(DX)
-	VMOVUPS          Z9, 576(DX)
+	ADDQ             DI, AX
+	CMPQ             CX, DX
+	JAE              store
+	SUBQ             $0x00000010, R9
+	JG               block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R9
+	VADDPS (R9), Z0, Z0
+	VADDPS 64(R9), Z1, Z1
+	VADDPS 128(R9), Z2, Z2
+	VADDPS 192(R9), Z3, Z3
+	VADDPS 256(R9), Z4, Z4
+	VADDPS 320(R9), Z5, Z5
+	VADDPS 384(R9), Z6, Z6
+	VADDPS 448(R9), Z7, Z7
+	VADDPS 512(R9), Z8, Z8
+	VADDPS 576(R9), Z9, Z9
+
+only:
+	MOVQ    y_base+48(FP), R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	VMOVUPS Z2, 128(R9)
+	VMOVUPS Z3, 192(R9)
+	VMOVUPS Z4, 256(R9)
+	VMOVUPS Z5, 320(R9)
+	VMOVUPS Z6, 384(R9)
+	VMOVUPS Z7, 448(R9)
+	VMOVUPS Z8, 512(R9)
+	VMOVUPS Z9, 576(R9)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product11x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product11x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·product11x1AVX512(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000010, R8
-	SHLQ   $0x02, R8
+TEXT ·product11x1AVX512(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000010, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Z0, Z0, Z0
 	VPSUBD Z1, Z1, Z1
 	VPSUBD Z2, Z2, Z2
@@ -16593,13 +17694,14 @@ TEXT ·product11x1AVX512(SB), NOSPLIT, $0-104
 	VPSUBD Z8, Z8, Z8
 	VPSUBD Z9, Z9, Z9
 	VPSUBD Z10, Z10, Z10
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000010, R9
+	MOVQ $0x00000010, R10
 
 channels:
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          (CX), Z11
 	VFMADD231PS.BCST (AX), Z11, Z0
 	VFMADD231PS.BCST 64(AX), Z11, Z1
@@ -16612,8 +17714,8 @@ channels:
 	VFMADD231PS.BCST 512(AX), Z11, Z8
 	VFMADD231PS.BCST 576(AX), Z11, Z9
 	VFMADD231PS.BCST 640(AX), Z11, Z10
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          64(CX), Z11
 	VFMADD231PS.BCST 4(AX), Z11, Z0
 	VFMADD231PS.BCST 68(AX), Z11, Z1
@@ -16626,8 +17728,8 @@ channels:
 	VFMADD231PS.BCST 516(AX), Z11, Z8
 	VFMADD231PS.BCST 580(AX), Z11, Z9
 	VFMADD231PS.BCST 644(AX), Z11, Z10
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          128(CX), Z11
 	VFMADD231PS.BCST 8(AX), Z11, Z0
 	VFMADD231PS.BCST 72(AX), Z11, Z1
@@ -16640,8 +17742,8 @@ channels:
 	VFMADD231PS.BCST 520(AX), Z11, Z8
 	VFMADD231PS.BCST 584(AX), Z11, Z9
 	VFMADD231PS.BCST 648(AX), Z11, Z10
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          192(CX), Z11
 	VFMADD231PS.BCST 12(AX), Z11, Z0
 	VFMADD231PS.BCST 76(AX), Z11, Z1
@@ -16656,40 +17758,67 @@ channels:
 	VFMADD231PS.BCST 652(AX), Z11, Z10
 	ADDQ             $0x00000010, AX
 	ADDQ             $0x00000100, CX
-	SUBQ             $0x00000004, R9
+	SUBQ             $0x00000004, R10
 	JNZ              channels
-	ADDQ             R8, AX
-	CMPQ             CX, BX
-	JB               block
-	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z1, 64(DX)
-	VMOVUPS          Z2, 128(DX)
-	VMOVUPS          Z3, 192(DX)
-	VMOVUPS          Z4, 256(DX)
-	VMOVUPS          Z5, 320(DX)
-	VMOVUPS          Z6, 384(DX)
-	VMOVUPS          Z7, 448(DX)
-	VMOVUPS          Z8, 512(DX)
-	VMOVUPS          Z9, 576(DX)
-	VMOVUPS          Z10, 640(DX)
+	ADDQ             DI, AX
+	CMPQ             CX, DX
+	JAE              store
+	SUBQ             $0x00000010, R9
+	JG               block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R9
+	VADDPS (R9), Z0, Z0
+	VADDPS 64(R9), Z1, Z1
+	VADDPS 128(R9), Z2, Z2
+	VADDPS 192(R9), Z3, Z3
+	VADDPS 256(R9), Z4, Z4
+	VADDPS 320(R9), Z5, Z5
+	VADDPS 384(R9), Z6, Z6
+	VADDPS 448(R9), Z7, Z7
+	VADDPS 512(R9), Z8, Z8
+	VADDPS 576(R9), Z9, Z9
+	VADDPS 640(R9), Z10, Z10
+
+only:
+	MOVQ    y_base+48(FP), R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	VMOVUPS Z2, 128(R9)
+	VMOVUPS Z3, 192(R9)
+	VMOVUPS Z4, 256(R9)
+	VMOVUPS Z5, 320(R9)
+	VMOVUPS Z6, 384(R9)
+	VMOVUPS Z7, 448(R9)
+	VMOVUPS Z8, 512(R9)
+	VMOVUPS Z9, 576(R9)
+	VMOVUPS Z10, 640(R9)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product12x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product12x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·product12x1AVX512(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000010, R8
-	SHLQ   $0x02, R8
+TEXT ·product12x1AVX512(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000010, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Z0, Z0, Z0
 	VPSUBD Z1, Z1, Z1
 	VPSUBD Z2, Z2, Z2
@@ -16702,13 +17831,14 @@ TEXT ·product12x1AVX512(SB), NOSPLIT, $0-104
 	VPSUBD Z9, Z9, Z9
 	VPSUBD Z10, Z10, Z10
 	VPSUBD Z11, Z11, Z11
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000010, R9
+	MOVQ $0x00000010, R10
 
 channels:
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          (CX), Z12
 	VFMADD231PS.BCST (AX), Z12, Z0
 	VFMADD231PS.BCST 64(AX), Z12, Z1
@@ -16722,8 +17852,8 @@ channels:
 	VFMADD231PS.BCST 576(AX), Z12, Z9
 	VFMADD231PS.BCST 640(AX), Z12, Z10
 	VFMADD231PS.BCST 704(AX), Z12, Z11
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          64(CX), Z12
 	VFMADD231PS.BCST 4(AX), Z12, Z0
 	VFMADD231PS.BCST 68(AX), Z12, Z1
@@ -16737,8 +17867,8 @@ channels:
 	VFMADD231PS.BCST 580(AX), Z12, Z9
 	VFMADD231PS.BCST 644(AX), Z12, Z10
 	VFMADD231PS.BCST 708(AX), Z12, Z11
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          128(CX), Z12
 	VFMADD231PS.BCST 8(AX), Z12, Z0
 	VFMADD231PS.BCST 72(AX), Z12, Z1
@@ -16752,8 +17882,8 @@ channels:
 	VFMADD231PS.BCST 584(AX), Z12, Z9
 	VFMADD231PS.BCST 648(AX), Z12, Z10
 	VFMADD231PS.BCST 712(AX), Z12, Z11
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          192(CX), Z12
 	VFMADD231PS.BCST 12(AX), Z12, Z0
 	VFMADD231PS.BCST 76(AX), Z12, Z1
@@ -16769,41 +17899,69 @@ channels:
 	VFMADD231PS.BCST 716(AX), Z12, Z11
 	ADDQ             $0x00000010, AX
 	ADDQ             $0x00000100, CX
-	SUBQ             $0x00000004, R9
+	SUBQ             $0x00000004, R10
 	JNZ              channels
-	ADDQ             R8, AX
-	CMPQ             CX, BX
-	JB               block
-	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z1, 64(DX)
-	VMOVUPS          Z2, 128(DX)
-	VMOVUPS          Z3, 192(DX)
-	VMOVUPS          Z4, 256(DX)
-	VMOVUPS          Z5, 320(DX)
-	VMOVUPS          Z6, 384(DX)
-	VMOVUPS          Z7, 448(DX)
-	VMOVUPS          Z8, 512(DX)
-	VMOVUPS          Z9, 576(DX)
-	VMOVUPS          Z10, 640(DX)
-	VMOVUPS          Z11, 704(DX)
+	ADDQ             DI, AX
+	CMPQ             CX, DX
+	JAE              store
+	SUBQ             $0x00000010, R9
+	JG               block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R9
+	VADDPS (R9), Z0, Z0
+	VADDPS 64(R9), Z1, Z1
+	VADDPS 128(R9), Z2, Z2
+	VADDPS 192(R9), Z3, Z3
+	VADDPS 256(R9), Z4, Z4
+	VADDPS 320(R9), Z5, Z5
+	VADDPS 384(R9), Z6, Z6
+	VADDPS 448(R9), Z7, Z7
+	VADDPS 512(R9), Z8, Z8
+	VADDPS 576(R9), Z9, Z9
+	VADDPS 640(R9), Z10, Z10
+	VADDPS 704(R9), Z11, Z11
+
+only:
+	MOVQ    y_base+48(FP), R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	VMOVUPS Z2, 128(R9)
+	VMOVUPS Z3, 192(R9)
+	VMOVUPS Z4, 256(R9)
+	VMOVUPS Z5, 320(R9)
+	VMOVUPS Z6, 384(R9)
+	VMOVUPS Z7, 448(R9)
+	VMOVUPS Z8, 512(R9)
+	VMOVUPS Z9, 576(R9)
+	VMOVUPS Z10, 640(R9)
+	VMOVUPS Z11, 704(R9)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product13x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product13x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·product13x1AVX512(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000010, R8
-	SHLQ   $0x02, R8
+TEXT ·product13x1AVX512(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000010, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Z0, Z0, Z0
 	VPSUBD Z1, Z1, Z1
 	VPSUBD Z2, Z2, Z2
@@ -16817,13 +17975,14 @@ TEXT ·product13x1AVX512(SB), NOSPLIT, $0-104
 	VPSUBD Z10, Z10, Z10
 	VPSUBD Z11, Z11, Z11
 	VPSUBD Z12, Z12, Z12
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000010, R9
+	MOVQ $0x00000010, R10
 
 channels:
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          (CX), Z13
 	VFMADD231PS.BCST (AX), Z13, Z0
 	VFMADD231PS.BCST 64(AX), Z13, Z1
@@ -16838,8 +17997,8 @@ channels:
 	VFMADD231PS.BCST 640(AX), Z13, Z10
 	VFMADD231PS.BCST 704(AX), Z13, Z11
 	VFMADD231PS.BCST 768(AX), Z13, Z12
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          64(CX), Z13
 	VFMADD231PS.BCST 4(AX), Z13, Z0
 	VFMADD231PS.BCST 68(AX), Z13, Z1
@@ -16854,8 +18013,8 @@ channels:
 	VFMADD231PS.BCST 644(AX), Z13, Z10
 	VFMADD231PS.BCST 708(AX), Z13, Z11
 	VFMADD231PS.BCST 772(AX), Z13, Z12
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          128(CX), Z13
 	VFMADD231PS.BCST 8(AX), Z13, Z0
 	VFMADD231PS.BCST 72(AX), Z13, Z1
@@ -16870,8 +18029,8 @@ channels:
 	VFMADD231PS.BCST 648(AX), Z13, Z10
 	VFMADD231PS.BCST 712(AX), Z13, Z11
 	VFMADD231PS.BCST 776(AX), Z13, Z12
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          192(CX), Z13
 	VFMADD231PS.BCST 12(AX), Z13, Z0
 	VFMADD231PS.BCST 76(AX), Z13, Z1
@@ -16888,42 +18047,71 @@ channels:
 	VFMADD231PS.BCST 780(AX), Z13, Z12
 	ADDQ             $0x00000010, AX
 	ADDQ             $0x00000100, CX
-	SUBQ             $0x00000004, R9
+	SUBQ             $0x00000004, R10
 	JNZ              channels
-	ADDQ             R8, AX
-	CMPQ             CX, BX
-	JB               block
-	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z1, 64(DX)
-	VMOVUPS          Z2, 128(DX)
-	VMOVUPS          Z3, 192(DX)
-	VMOVUPS          Z4, 256(DX)
-	VMOVUPS          Z5, 320(DX)
-	VMOVUPS          Z6, 384(DX)
-	VMOVUPS          Z7, 448(DX)
-	VMOVUPS          Z8, 512(DX)
-	VMOVUPS          Z9, 576(DX)
-	VMOVUPS          Z10, 640(DX)
-	VMOVUPS          Z11, 704(DX)
-	VMOVUPS          Z12, 768(DX)
+	ADDQ             DI, AX
+	CMPQ             CX, DX
+	JAE              store
+	SUBQ             $0x00000010, R9
+	JG               block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R9
+	VADDPS (R9), Z0, Z0
+	VADDPS 64(R9), Z1, Z1
+	VADDPS 128(R9), Z2, Z2
+	VADDPS 192(R9), Z3, Z3
+	VADDPS 256(R9), Z4, Z4
+	VADDPS 320(R9), Z5, Z5
+	VADDPS 384(R9), Z6, Z6
+	VADDPS 448(R9), Z7, Z7
+	VADDPS 512(R9), Z8, Z8
+	VADDPS 576(R9), Z9, Z9
+	VADDPS 640(R9), Z10, Z10
+	VADDPS 704(R9), Z11, Z11
+	VADDPS 768(R9), Z12, Z12
+
+only:
+	MOVQ    y_base+48(FP), R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	VMOVUPS Z2, 128(R9)
+	VMOVUPS Z3, 192(R9)
+	VMOVUPS Z4, 256(R9)
+	VMOVUPS Z5, 320(R9)
+	VMOVUPS Z6, 384(R9)
+	VMOVUPS Z7, 448(R9)
+	VMOVUPS Z8, 512(R9)
+	VMOVUPS Z9, 576(R9)
+	VMOVUPS Z10, 640(R9)
+	VMOVUPS Z11, 704(R9)
+	VMOVUPS Z12, 768(R9)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 
-// func product14x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, ahead int, aheadStep int)
+// func product14x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·product14x1AVX512(SB), NOSPLIT, $0-104
-	MOVQ   x_base+0(FP), AX
-	MOVQ   w_base+24(FP), CX
-	MOVQ   y_base+48(FP), DX
-	MOVQ   w_len+32(FP), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   ahead+88(FP), SI
-	MOVQ   aheadStep+96(FP), DI
-	LEAQ   (CX)(SI*4), SI
-	SHLQ   $0x02, DI
-	MOVQ   xStride+72(FP), R8
-	SUBQ   $0x00000010, R8
-	SHLQ   $0x02, R8
+TEXT ·product14x1AVX512(SB), NOSPLIT, $0-112
+	MOVQ x_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ w_len+32(FP), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ ahead+96(FP), BX
+	MOVQ aheadStep+104(FP), SI
+	LEAQ (CX)(BX*4), BX
+	SHLQ $0x02, SI
+	MOVQ xStride+72(FP), DI
+	SUBQ $0x00000010, DI
+	SHLQ $0x02, DI
+	XORQ R8, R8
+
+sum:
 	VPSUBD Z0, Z0, Z0
 	VPSUBD Z1, Z1, Z1
 	VPSUBD Z2, Z2, Z2
@@ -16938,13 +18126,14 @@ TEXT ·product14x1AVX512(SB), NOSPLIT, $0-104
 	VPSUBD Z11, Z11, Z11
 	VPSUBD Z12, Z12, Z12
 	VPSUBD Z13, Z13, Z13
+	MOVQ   chain+88(FP), R9
 
 block:
-	MOVQ $0x00000010, R9
+	MOVQ $0x00000010, R10
 
 channels:
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          (CX), Z14
 	VFMADD231PS.BCST (AX), Z14, Z0
 	VFMADD231PS.BCST 64(AX), Z14, Z1
@@ -16960,8 +18149,8 @@ channels:
 	VFMADD231PS.BCST 704(AX), Z14, Z11
 	VFMADD231PS.BCST 768(AX), Z14, Z12
 	VFMADD231PS.BCST 832(AX), Z14, Z13
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          64(CX), Z14
 	VFMADD231PS.BCST 4(AX), Z14, Z0
 	VFMADD231PS.BCST 68(AX), Z14, Z1
@@ -16977,8 +18166,8 @@ channels:
 	VFMADD231PS.BCST 708(AX), Z14, Z11
 	VFMADD231PS.BCST 772(AX), Z14, Z12
 	VFMADD231PS.BCST 836(AX), Z14, Z13
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          128(CX), Z14
 	VFMADD231PS.BCST 8(AX), Z14, Z0
 	VFMADD231PS.BCST 72(AX), Z14, Z1
@@ -16994,8 +18183,8 @@ channels:
 	VFMADD231PS.BCST 712(AX), Z14, Z11
 	VFMADD231PS.BCST 776(AX), Z14, Z12
 	VFMADD231PS.BCST 840(AX), Z14, Z13
-	PREFETCHT1       (SI)
-	ADDQ             DI, SI
+	PREFETCHT1       (BX)
+	ADDQ             SI, BX
 	VMOVUPS          192(CX), Z14
 	VFMADD231PS.BCST 12(AX), Z14, Z0
 	VFMADD231PS.BCST 76(AX), Z14, Z1
@@ -17013,25 +18202,53 @@ channels:
 	VFMADD231PS.BCST 844(AX), Z14, Z13
 	ADDQ             $0x00000010, AX
 	ADDQ             $0x00000100, CX
-	SUBQ             $0x00000004, R9
+	SUBQ             $0x00000004, R10
 	JNZ              channels
-	ADDQ             R8, AX
-	CMPQ             CX, BX
-	JB               block
-	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z1, 64(DX)
-	VMOVUPS          Z2, 128(DX)
-	VMOVUPS          Z3, 192(DX)
-	VMOVUPS          Z4, 256(DX)
-	VMOVUPS          Z5, 320(DX)
-	VMOVUPS          Z6, 384(DX)
-	VMOVUPS          Z7, 448(DX)
-	VMOVUPS          Z8, 512(DX)
-	VMOVUPS          Z9, 576(DX)
-	VMOVUPS          Z10, 640(DX)
-	VMOVUPS          Z11, 704(DX)
-	VMOVUPS          Z12, 768(DX)
-	VMOVUPS          Z13, 832(DX)
+	ADDQ             DI, AX
+	CMPQ             CX, DX
+	JAE              store
+	SUBQ             $0x00000010, R9
+	JG               block
+
+store:
+	MOVQ   yStride+80(FP), R9
+	TESTQ  R8, R8
+	JZ     only
+	MOVQ   y_base+48(FP), R9
+	VADDPS (R9), Z0, Z0
+	VADDPS 64(R9), Z1, Z1
+	VADDPS 128(R9), Z2, Z2
+	VADDPS 192(R9), Z3, Z3
+	VADDPS 256(R9), Z4, Z4
+	VADDPS 320(R9), Z5, Z5
+	VADDPS 384(R9), Z6, Z6
+	VADDPS 448(R9), Z7, Z7
+	VADDPS 512(R9), Z8, Z8
+	VADDPS 576(R9), Z9, Z9
+	VADDPS 640(R9), Z10, Z10
+	VADDPS 704(R9), Z11, Z11
+	VADDPS 768(R9), Z12, Z12
+	VADDPS 832(R9), Z13, Z13
+
+only:
+	MOVQ    y_base+48(FP), R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	VMOVUPS Z2, 128(R9)
+	VMOVUPS Z3, 192(R9)
+	VMOVUPS Z4, 256(R9)
+	VMOVUPS Z5, 320(R9)
+	VMOVUPS Z6, 384(R9)
+	VMOVUPS Z7, 448(R9)
+	VMOVUPS Z8, 512(R9)
+	VMOVUPS Z9, 576(R9)
+	VMOVUPS Z10, 640(R9)
+	VMOVUPS Z11, 704(R9)
+	VMOVUPS Z12, 768(R9)
+	VMOVUPS Z13, 832(R9)
+	INCQ    R8
+	CMPQ    CX, DX
+	JB      sum
 	VZEROUPPER
 	RET
 

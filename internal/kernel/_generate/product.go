@@ -32,14 +32,15 @@ func (s isa) maxNarrow() int {
 
 // product emits the product of tiles by a panel of weights, width registers of output channels wide.
 func (s isa) product(tiles, width int) {
-	s.text(fmt.Sprintf("product%dx%d", tiles, width), "func(x, w, y []float32, xStride, yStride, ahead, aheadStep int)", fmt.Sprintf(
+	s.text(fmt.Sprintf("product%dx%d", tiles, width), "func(x, w, y []float32, xStride, yStride, chain, ahead, aheadStep int)", fmt.Sprintf(
 		`%%s multiplies %[1]d tiles by a panel of weights. With L = %[2]d:
 
 	for t := range %[1]d { for o := range %[3]d*L { y[o/L*yStride+t*L+o%%%%L] = sum over k of x[k/L*xStride+t*L+k%%%%L] * w[k*%[3]d*L+o] } }
 
-over len(w)/(%[3]d*L) channels k, a multiple of L. For each channel it prefetches a cache line, the one ahead elements
-after the beginning of w, and adds aheadStep to ahead.`, tiles, s.lanes, width))
-	x, w, y := Load(Param("x").Base(), GP64()), Load(Param("w").Base(), GP64()), Load(Param("y").Base(), GP64())
+over len(w)/(%[3]d*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.`,
+		tiles, s.lanes, width))
+	x, w := Load(Param("x").Base(), GP64()), Load(Param("w").Base(), GP64())
 	end := Load(Param("w").Len(), GP64())
 	LEAQ(Mem{Base: w, Index: end, Scale: 4}, end)
 	next, step := Load(Param("ahead"), GP64()), Load(Param("aheadStep"), GP64())
@@ -48,6 +49,10 @@ after the beginning of w, and adds aheadStep to ahead.`, tiles, s.lanes, width))
 	stride := Load(Param("xStride"), GP64()) // from the end of a block to the next
 	SUBQ(U32(uint32(s.lanes)), stride)
 	SHLQ(U8(2), stride)
+	first := GP64()
+	XORQ(first, first)
+
+	Label("sum")
 	acc := make([][]vec, tiles)
 	for t := range acc {
 		acc[t] = make([]vec, width)
@@ -57,7 +62,7 @@ after the beginning of w, and adds aheadStep to ahead.`, tiles, s.lanes, width))
 		}
 	}
 	const unroll = 4
-	left := GP64()
+	chain, left := Load(Param("chain"), GP64()), GP64()
 	Label("block")
 	MOVQ(U32(uint32(s.lanes)), left)
 	Label("channels")
@@ -73,16 +78,31 @@ after the beginning of w, and adds aheadStep to ahead.`, tiles, s.lanes, width))
 	JNZ(LabelRef("channels"))
 	ADDQ(stride, x)
 	CMPQ(w, end)
-	JB(LabelRef("block"))
-	for v := range width {
-		for t := range acc {
-			VMOVUPS(acc[t][v], Mem{Base: y, Disp: t * s.bytes()})
-		}
-		if v+1 < width {
-			ys := Load(Param("yStride"), GP64())
-			LEAQ(Mem{Base: y, Index: ys, Scale: 4}, y)
+	JAE(LabelRef("store"))
+	SUBQ(U32(uint32(s.lanes)), chain)
+	JG(LabelRef("block"))
+
+	Label("store")
+	ys := Load(Param("yStride"), GP64())
+	each := func(f func(acc vec, y Mem)) {
+		y := Load(Param("y").Base(), GP64())
+		for v := range width {
+			for t := range acc {
+				f(acc[t][v], Mem{Base: y, Disp: t * s.bytes()})
+			}
+			if v+1 < width {
+				LEAQ(Mem{Base: y, Index: ys, Scale: 4}, y)
+			}
 		}
 	}
+	TESTQ(first, first)
+	JZ(LabelRef("only"))
+	each(func(acc vec, y Mem) { VADDPS(y, acc, acc) })
+	Label("only")
+	each(func(acc vec, y Mem) { VMOVUPS(acc, y) })
+	INCQ(first)
+	CMPQ(w, end)
+	JB(LabelRef("sum"))
 	VZEROUPPER()
 	RET()
 }
