@@ -85,7 +85,7 @@ func (f *fast) cost() float64 {
 	}
 	product := calls*callCost + rows*float64(f.ci*f.cpu.lanes)*costs.product*math.Sqrt(far)
 	first, again := float64(f.wStride)*memoryCost, float64(f.wStride)*memoryCost
-	if f.tr.planes*f.wStride < cached {
+	if f.weightPlanes()*f.wStride < cached {
 		again = float64(f.wStride) * cacheCost
 	}
 	return far*float64(c.tiles)*(float64(f.ci)*transforms[0]+float64(f.co)*transforms[1]) +
