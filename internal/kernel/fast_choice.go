@@ -21,12 +21,18 @@ func chooseFast(s ConvShape) *fast {
 			continue
 		}
 		f := newFast(tr, s)
+		if f.weightPlanes()*f.wStride > maxWeights {
+			continue
+		}
 		if c := f.cost(); c < least || forced != "" {
 			best, least = f, c
 		}
 	}
 	return best
 }
+
+// maxWeights is how many elements of weights a convolution may keep: 1 GiB.
+const maxWeights = 256 << 20
 
 // costs are times in ns of one thread, measured with layers of 8 to 256 channels.
 type costs struct {
@@ -55,9 +61,10 @@ const (
 	memoryCost = 0.27    // an element of weights that comes from memory
 	cacheCost  = 0.1     // and from a cache that all cores share,
 	cached     = 4 << 20 // which keeps so many elements between chunks
-	farCost    = 1.6
-	fillCost   = 0.3  // an element of a direct convolution's source
-	storeCost  = 0.15 // an element of its output
+	keepCost   = 0.2     // an element of weights, for the memory that it takes from other things
+	farCost    = 1.6     // how much longer transforms take that leave a core's own caches
+	fillCost   = 0.3     // an element of a direct convolution's source
+	storeCost  = 0.15    // an element of its output
 )
 
 // directCost estimates the time of the direct algorithm, in ns of one thread, for a shape with one group.
@@ -71,7 +78,6 @@ func directCost(s ConvShape) float64 {
 // cost estimates the time of a run, in ns of one thread.
 func (f *fast) cost() float64 {
 	c, costs := f.chunks(1), costsOf[f.cpu.path]
-	transforms := costs.transforms[f.tr.name]
 	calls, rows := 0.0, 0.0 // products in a plane, and tiles in them: few take as long as those that hide latencies
 	for block := 0; block < f.co; block += 2 {
 		width := min(2, f.co-block)
@@ -79,15 +85,18 @@ func (f *fast) cost() float64 {
 		calls += float64(n)
 		rows += float64(max(n*8, c.size*width))
 	}
-	far := 1.0 // what grows when the many planes of a Fourier transform leave a core's own caches
-	if c.shared && f.tr.kernel == nil {
-		far = farCost
+	transforms, multiplication := costs.transforms[f.tr.name], costs.product
+	if c.shared && f.tr.kernel == nil { // many planes, far apart
+		transforms[0] *= farCost
+		transforms[1] *= farCost
+		multiplication *= math.Sqrt(farCost)
 	}
-	product := calls*callCost + rows*float64(f.ci*f.cpu.lanes)*costs.product*math.Sqrt(far)
-	first, again := float64(f.wStride)*memoryCost, float64(f.wStride)*memoryCost
-	if f.weightPlanes()*f.wStride < cached {
-		again = float64(f.wStride) * cacheCost
+	weights := float64(f.weightPlanes() * f.wStride)
+	again := memoryCost
+	if weights < cached {
+		again = cacheCost
 	}
-	return far*float64(c.tiles)*(float64(f.ci)*transforms[0]+float64(f.co)*transforms[1]) +
-		float64(f.tr.planes)*(max(product, first)+float64(c.count-1)*max(product, again))
+	product := float64(f.tr.planes) * (calls*callCost + rows*float64(f.ci*f.cpu.lanes)*multiplication)
+	return weights*keepCost + float64(c.tiles)*(float64(f.ci)*transforms[0]+float64(f.co)*transforms[1]) +
+		max(product, weights*memoryCost) + float64(c.count-1)*max(product, weights*again)
 }

@@ -25,13 +25,16 @@ const (
 	sharedFrom   = 2 << 20   // elements of weights above which threads share chunks, to read the weights less often
 	sharedPlanes = 8 << 20   // elements of x and y then, at most: 32 MiB
 	stripSize    = 16 << 10  // elements of a strip, at most: well within a second-level cache
+
+	valuesTogether = 8 // values that a thread multiplies one after the other
 )
 
+// chunks may depend on the number of threads, as results do not depend on it.
 func (f *fast) chunks(threads int) chunks {
 	lanes := f.cpu.lanes
 	c := chunks{fast: f, tiles: f.s.N * f.tilesY * f.tilesX}
 	tile, least := f.tr.planes*(f.ci+f.co)*lanes, len(f.cpu.products[1])
-	c.shared = f.weightPlanes()*f.wStride > sharedFrom || least*tile > 4*ownPlanes
+	c.shared = f.weightPlanes()*f.wStride > sharedFrom || least*tile > 4*ownPlanes || c.tiles < threads
 	if c.shared {
 		c.size = max(1, min(chunkTiles, sharedPlanes/tile))
 	} else {
@@ -101,7 +104,10 @@ func (f *fast) Run(p *Pool, dst, src []float32, residuals [][]float32, ws []floa
 		k.split()
 		n := len(k.runs)
 		p.Run(n*f.ci, func(worker, i int) { k.forward(c.worker(private, worker), k.runs[i%n], i/n) })
-		p.Run(len(f.values), func(worker, i int) { k.multiply(c.worker(private, worker), f.values[i]) })
+		p.Run(ceilDiv(len(f.values), valuesTogether), func(worker, i int) {
+			from := i * valuesTogether
+			k.multiply(c.worker(private, worker), f.values[from:min(from+valuesTogether, len(f.values))])
+		})
 		p.Run(n*f.co, func(worker, i int) { k.inverse(c.worker(private, worker), k.runs[i%n], i/n) })
 	}
 	if c.shared {
@@ -177,29 +183,39 @@ func (k *chunk) forward(w worker, r run, block int) {
 	k.tr.forward(w.strip, k.pitch, k.tileW*lanes, k.x[block*k.block+r.at*lanes:], k.plane, r.n, w.scratch)
 }
 
-// multiply multiplies a value by its weights.
-func (k *chunk) multiply(w worker, v value) {
+// multiply multiplies values by their weights.
+func (k *chunk) multiply(w worker, values []value) {
 	lanes := k.cpu.lanes
-	x, y, weights := k.x[v.plane*k.plane:], k.y[v.plane*k.plane:], k.w[v.weights*k.wStride:]
-	for block := 0; block < k.co; block += 2 {
-		width := min(2, k.co-block)
-		size := k.ci * lanes * width * lanes
-		kernels, groups := k.cpu.products[width-1], k.groups[width-1]
-		multiply := func(plane int, panel []float32) {
-			ahead := size // the groups share the prefetching of the next panel
-			for _, g := range groups {
-				kernels[g.n-1](x[plane*k.plane+g.at:], panel, y[plane*k.plane+block*k.block+g.at:], k.block, k.block, k.chain, ahead, g.prefetch)
-				ahead += g.prefetch * k.ci * lanes
+	for i, v := range values {
+		fetched := 0 // blocks of the next value
+		for block := 0; block < k.co; block += 2 {
+			width := min(2, k.co-block)
+			if i+1 < len(values) {
+				for ; fetched < (block+width)*k.ci/k.co; fetched++ {
+					k.cpu.prefetch(k.x[fetched*k.block+values[i+1].plane*k.plane:][:values[i+1].planes()*k.plane])
+				}
+			}
+			at, size := v.weights*k.wStride+block*k.ci*lanes*lanes, k.ci*lanes*width*lanes
+			first := k.w[at:][:size]
+			k.product(v.plane, block, width, first)
+			if v.complex {
+				last := k.w[at+k.wStride:][:size]
+				k.cpu.addTwice(w.panel[:size], first, last)
+				k.product(v.plane+1, block, width, w.panel[:size])
+				k.product(v.plane+2, block, width, last)
 			}
 		}
-		first := weights[block*k.ci*lanes*lanes:][:size]
-		multiply(0, first)
-		if v.complex {
-			last := weights[k.wStride+block*k.ci*lanes*lanes:][:size]
-			k.cpu.addTwice(w.panel[:size], first, last)
-			multiply(1, w.panel[:size])
-			multiply(2, last)
-		}
+	}
+}
+
+// product multiplies a plane by a panel, into width blocks. The groups share the prefetching of the panel that lies after
+// this one.
+func (k *chunk) product(plane, block, width int, panel []float32) {
+	x, y := k.x[plane*k.plane:], k.y[plane*k.plane+block*k.block:]
+	kernels, ahead := k.cpu.products[width-1], len(panel)
+	for _, g := range k.groups[width-1] {
+		kernels[g.n-1](x[g.at:], panel, y[g.at:], k.block, k.block, k.chain, ahead, g.prefetch)
+		ahead += g.prefetch * k.ci * k.cpu.lanes
 	}
 }
 

@@ -149,14 +149,13 @@ func TestProducts(t *testing.T) {
 						cpu.products[width-1][tiles-1](x, w, y, xStride, yStride, chain, len(w), outs)
 						check()
 						for i, v := range y {
-							block, tile, lane := i/yStride, i%yStride/lanes, i%lanes
+							block, tile, lane := i/yStride, i%yStride/lanes, i%yStride%lanes
 							if tile >= tiles {
 								if v == v {
 									t.Fatalf("wrote %v between blocks", v)
 								}
 								continue
 							}
-							lane = i % yStride % lanes
 							want, magnitude := 0.0, 0.0
 							for k := range channels {
 								p := float64(x[k/lanes*xStride+tile*lanes+k%lanes]) * float64(w[k*outs+block*lanes+lane])

@@ -8,6 +8,14 @@ type value struct {
 	complex bool
 }
 
+// planes is how many planes of x and y a value has.
+func (v value) planes() int {
+	if v.complex {
+		return 3
+	}
+	return 1
+}
+
 // values are the transform's values; see transform for their order. Where complex ones are not wanted all are planes.
 func (tr *transform) values(complex bool) []value {
 	var vs []value
@@ -15,10 +23,11 @@ func (tr *transform) values(complex bool) []value {
 	add := func(n int, complex bool) {
 		for range n {
 			vs = append(vs, value{plane, weights, complex})
+			plane += vs[len(vs)-1].planes()
+			weights++
 			if complex {
-				plane, weights = plane+2, weights+1
+				weights++
 			}
-			plane, weights = plane+1, weights+1
 		}
 	}
 	if tr.kernel != nil || !complex {

@@ -411,6 +411,11 @@ func product12x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride
 //go:noescape
 func addTwiceAVX2(dst []float32, a []float32, b []float32)
 
+// prefetchAVX2 brings a into the second-level cache.
+//
+//go:noescape
+func prefetchAVX2(a []float32)
+
 // gatherAVX2 takes a block of channels from rows of pixels. With L = 8, and n at least L:
 //
 //	for i := range n { for c := range L { dst[i*L+c] = src[c*stride+i] } }
@@ -1034,6 +1039,11 @@ func product14x1AVX512(x []float32, w []float32, y []float32, xStride int, yStri
 //
 //go:noescape
 func addTwiceAVX512(dst []float32, a []float32, b []float32)
+
+// prefetchAVX512 brings a into the second-level cache.
+//
+//go:noescape
+func prefetchAVX512(a []float32)
 
 // gatherAVX512 takes a block of channels from rows of pixels. With L = 16, and n at least L:
 //

@@ -6873,6 +6873,22 @@ loop:
 	VZEROUPPER
 	RET
 
+// func prefetchAVX2(a []float32)
+// Requires: MMX+
+TEXT ·prefetchAVX2(SB), NOSPLIT, $0-24
+	MOVQ a_base+0(FP), AX
+	MOVQ a_len+8(FP), CX
+
+loop:
+	SUBQ       $0x00000010, CX
+	JLT        end
+	PREFETCHT1 (AX)
+	ADDQ       $0x00000040, AX
+	JMP        loop
+
+end:
+	RET
+
 // func gatherAVX2(dst []float32, src []float32, stride int, n int)
 // Requires: AVX, CMOV
 TEXT ·gatherAVX2(SB), NOSPLIT, $0-64
@@ -18669,6 +18685,22 @@ loop:
 	CMPQ    SI, BX
 	JB      loop
 	VZEROUPPER
+	RET
+
+// func prefetchAVX512(a []float32)
+// Requires: MMX+
+TEXT ·prefetchAVX512(SB), NOSPLIT, $0-24
+	MOVQ a_base+0(FP), AX
+	MOVQ a_len+8(FP), CX
+
+loop:
+	SUBQ       $0x00000010, CX
+	JLT        end
+	PREFETCHT1 (AX)
+	ADDQ       $0x00000040, AX
+	JMP        loop
+
+end:
 	RET
 
 // func gatherAVX512(dst []float32, src []float32, stride int, n int)

@@ -18,6 +18,7 @@ func (s isa) products() {
 		s.product(tiles, 1)
 	}
 	s.addTwice()
+	s.prefetch()
 	s.gather()
 	s.scatter("scatter", "prelu(src[i*L+c] + p[c], p[L+c])*p[2*L+c] + p[3*L+c]", false, false)
 	s.scatter("scatterAddFirst", "prelu(src[i*L+c] + p[c] + res[c*stride+i], p[L+c])*p[2*L+c] + p[3*L+c]", true, false)
@@ -131,6 +132,19 @@ func (s isa) addTwice() {
 	CMPQ(i, n)
 	JB(LabelRef("loop"))
 	VZEROUPPER()
+	RET()
+}
+
+func (s isa) prefetch() {
+	s.text("prefetch", "func(a []float32)", "%s brings a into the second-level cache.")
+	a, n := Load(Param("a").Base(), GP64()), Load(Param("a").Len(), GP64())
+	Label("loop")
+	SUBQ(U32(16), n)
+	JLT(LabelRef("end"))
+	PREFETCHT1(Mem{Base: a})
+	ADDQ(U32(64), a)
+	JMP(LabelRef("loop"))
+	Label("end")
 	RET()
 }
 
