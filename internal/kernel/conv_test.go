@@ -242,6 +242,10 @@ func epilogues(r *rand.Rand, channels int) []Epilogue {
 		{{Kind: StageSigmoid}},
 		{{Kind: StageTanh}},
 		{{Kind: StageAffine, Shift: shift}, {Kind: StagePRelu, Slope: []float32{0.2}}, {Kind: StageAdd, Residual: 1}, {Kind: StageAdd, Residual: 0}, {Kind: StageAffine, Scale: scale, Shift: shift}},
+		{{Kind: StagePRelu, Slope: slope}, {Kind: StageAffine, Scale: scale, Shift: shift}},
+		{{Kind: StageAdd, Residual: 1}, {Kind: StagePRelu, Slope: slope}, {Kind: StageAffine, Scale: scale}},
+		{{Kind: StageAffine, Scale: scale}, {Kind: StageAffine, Shift: shift}, {Kind: StageAdd}},
+		{{Kind: StageAdd}, {Kind: StagePRelu, Slope: slope}, {Kind: StageAdd, Residual: 1}},
 		{{Kind: StageAdd}, {Kind: StageTanh}, {Kind: StageAdd, Residual: 1}, {Kind: StageClip, Lo: -1, Hi: 1}},
 	}
 }

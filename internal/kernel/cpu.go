@@ -23,8 +23,10 @@ type functions struct {
 	// channels and back; see genericGather and genericScatter.
 	transforms []transform
 	products   [2][]productFunc
+	prefetch   func(a []float32)
+	addTwice   func(dst, a, b []float32) // a + 2b, of a multiple of 4*lanes elements
 	gather     func(dst, src []float32, stride, n int)
-	scatter    func(dst, src []float32, stride, n int, shift, slope []float32)
+	scatter    [3]func(dst, src, res []float32, stride, n int, p []float32) // by when the residual is added: never, first, last
 }
 
 // paths are the function sets that this CPU can run, the best first.
@@ -44,8 +46,10 @@ var paths = append(simd(), functions{
 	},
 	transforms: transformsGeneric,
 	products:   genericProducts,
+	prefetch:   func([]float32) {},
+	addTwice:   genericAddTwice,
 	gather:     genericGather,
-	scatter:    genericScatter,
+	scatter:    genericScatters,
 })
 
 // cpu is the set in use. Only tests change it later.

@@ -36,7 +36,8 @@ var avx2 = functions{
 		},
 		{product1x2AVX2, product2x2AVX2, product3x2AVX2, product4x2AVX2, product5x2AVX2, product6x2AVX2},
 	},
-	gather: gatherAVX2, scatter: scatterAVX2,
+	prefetch: prefetchAVX2, addTwice: addTwiceAVX2, gather: gatherAVX2,
+	scatter: [3]func(dst, src, res []float32, stride, n int, p []float32){scatterAVX2, scatterAddFirstAVX2, scatterAddLastAVX2},
 }
 
 var avx512 = functions{
@@ -68,5 +69,6 @@ var avx512 = functions{
 			product13x2AVX512, product14x2AVX512,
 		},
 	},
-	gather: gatherAVX512, scatter: scatterAVX512,
+	prefetch: prefetchAVX512, addTwice: addTwiceAVX512, gather: gatherAVX512,
+	scatter: [3]func(dst, src, res []float32, stride, n int, p []float32){scatterAVX512, scatterAddFirstAVX512, scatterAddLastAVX512},
 }

@@ -1,18 +1,13 @@
 package kernel
 
-import (
-	"slices"
-	"unsafe"
-)
-
 // fast computes a convolution of stride 1 by a transform of overlapping tiles, at a fraction of the multiplications of
 // its definition.
 //
 // Tiles go through in chunks: the tiles of a chunk are transformed into planes, x; in each plane, x is multiplied by the
 // weights into y; y is transformed back, goes through the epilogue, and is written to the output. Channels are padded
-// with zeros to blocks of as many as the path has lanes. With L lanes, x and y are [block][plane][tile][L]; the weights are
-// [plane][panel][source channel][output channel of the panel], a panel being two blocks of output channels, or one at the
-// end of an odd number.
+// with zeros to blocks of as many as the path has lanes. With L lanes, x and y are [block][plane][tile][L]; a plane of
+// weights is [panel][source channel][output channel of the panel], a panel being two blocks of output channels, or one at
+// the end of an odd number.
 //
 // A value of a tile affects all of its outputs by a rounding error, so a NaN or an infinity makes all of them NaN.
 type fast struct {
@@ -23,11 +18,14 @@ type fast struct {
 	tileH, tileW   int // outputs of a tile
 	tilesY, tilesX int // of an image
 	ci, co         int // blocks
+	values         []value
 	w              []float32
-	wStride        int       // between planes
-	chain          int       // source channels to be summed up before their sum is added to others
-	shift, slope   []float32 // for each output channel, the first stages of the epilogue: prelu(x+shift, slope)
-	epilogue       Epilogue  // the other stages
+	wStride        int   // from one plane of weights to the next
+	chain          int   // source channels to be summed up before their sum is added to others
+	whole          store // for where the epilogue can be applied while outputs are stored
+	complete       bool  // whether it can be at all
+	part           store // for where it cannot
+	rest           Epilogue
 }
 
 // newFast plans a convolution; prepare makes it ready to run.
@@ -47,254 +45,54 @@ func newFast(tr *transform, s ConvShape) *fast {
 		f.chain = 256
 	}
 	f.wStride = oddLines(f.ci * f.co * lanes * lanes)
+	f.values = tr.values(tr.planes*f.wStride > 1<<20)
 	return f
+}
+
+// store is the beginning of an epilogue, as genericScatter applies it.
+type store struct {
+	params        []float32 // [block][bias, slope, scale, shift][L]
+	add, residual int
+}
+
+// store takes as much as it can of an epilogue, and returns what is left.
+func (f *fast) store(bias []float32, ep Epilogue, residual bool) (store, Epilogue) {
+	lanes := f.cpu.lanes
+	s := store{params: make([]float32, f.co*4*lanes)}
+	take := func(kind StageKind) (stage Stage, ok bool) {
+		if len(ep) > 0 && ep[0].Kind == kind {
+			stage, ep, ok = ep[0], ep[1:], true
+		}
+		return stage, ok
+	}
+	add := func(when int) {
+		if residual && s.add == addNever {
+			if stage, ok := take(StageAdd); ok {
+				s.add, s.residual = when, stage.Residual
+			}
+		}
+	}
+	set := func(param int, value func(oc int) float32) {
+		for oc := range f.s.OC {
+			s.params[(oc/lanes*4+param)*lanes+oc%lanes] = value(oc)
+		}
+	}
+	set(0, func(oc int) float32 { return bias[oc] })
+	add(addFirst)
+	slope, _ := take(StagePRelu)
+	set(1, func(oc int) float32 { return channelValue(slope.Slope, oc, 1) })
+	affine, _ := take(StageAffine)
+	set(2, func(oc int) float32 { return channelValue(affine.Scale, oc, 1) })
+	set(3, func(oc int) float32 { return channelValue(affine.Shift, oc, 0) })
+	add(addLast)
+	return s, ep
 }
 
 // prepare takes the weights, and the bias that is added before the epilogue.
 func (f *fast) prepare(weight, bias []float32, ep Epilogue) {
-	f.shift = make([]float32, f.co*f.cpu.lanes)
-	copy(f.shift, bias)
-	f.slope = slices.Repeat([]float32{1}, len(f.shift))
-	f.epilogue = ep
-	if len(ep) > 0 && ep[0].Kind == StagePRelu {
-		for oc := range f.s.OC {
-			f.slope[oc] = channelValue(ep[0].Slope, oc, 0)
-		}
-		f.epilogue = ep[1:]
-	}
+	var rest Epilogue
+	f.whole, rest = f.store(bias, ep, true)
+	f.complete = len(rest) == 0
+	f.part, f.rest = f.store(bias, ep, false)
 	f.transformWeights(weight)
-}
-
-// transformWeights transforms the weights in parallel, as it takes long.
-func (f *fast) transformWeights(weight []float32) {
-	lanes, area := f.cpu.lanes, f.s.KH*f.s.KW
-	f.w = aligned(make([]float32, f.tr.planes*f.wStride+cacheLine))
-	p := NewPool(0)
-	defer p.Close()
-	scratch := make([]float32, p.Threads()*f.tr.kernelScratch(lanes))
-	p.Run(f.co*f.s.C, func(worker, i int) {
-		block, in := i/f.s.C, i%f.s.C
-		width := f.panelWidth(block / 2)
-		at := block/2*2*f.ci*lanes*lanes + (in*width+block%2)*lanes
-		out := block * lanes
-		f.tr.transformKernels(f.w[at:], f.wStride, weight[(out*f.s.C+in)*area:], f.s.C*area, min(lanes, f.s.OC-out),
-			f.s.KH, f.s.KW, lanes, scratch[worker*f.tr.kernelScratch(lanes):])
-	})
-}
-
-// panelWidth is how many blocks of output channels a panel has.
-func (f *fast) panelWidth(panel int) int { return min(2, f.co-2*panel) }
-
-// chunks is how tiles are divided into chunks, and where a chunk's data lies in the workspace.
-type chunks struct {
-	*fast
-	shared bool // a chunk is worked on by all threads, plane by plane; otherwise each thread has chunks of its own
-	tiles  int  // of all images
-	count  int  // of chunks
-	size   int  // tiles of a chunk, at most
-	run    int  // tiles side by side that are transformed together, at most
-
-	plane, block int // elements from one plane of a block of x or y to the next, and from one block to the next
-	// A strip holds the pixels of a run, [row][pixel][L], with rows pitch elements apart; where they have to be completed or
-	// go through an epilogue, a row also exists as [channel][pixel], with channels rowStride apart.
-	pitch, rowStride int
-	private, planes  int // elements of the workspace for each thread, and for x and y
-}
-
-const (
-	cacheLine    = 16        // elements
-	chunkTiles   = 48        // of a chunk, at most: more reuse of weights does not show
-	ownPlanes    = 256 << 10 // elements of x and y that a thread has to itself, at most: about a second-level cache
-	sharedFrom   = 2 << 20   // elements of weights above which threads share chunks, to read the weights less often
-	sharedPlanes = 8 << 20   // elements of x and y then, at most: 32 MiB
-	stripSize    = 16 << 10  // elements of a strip, at most: well within a second-level cache
-)
-
-func (f *fast) chunks(threads int) chunks {
-	lanes := f.cpu.lanes
-	c := chunks{fast: f, tiles: f.s.N * f.tilesY * f.tilesX}
-	tile, least := f.tr.planes*(f.ci+f.co)*lanes, len(f.cpu.products[1])
-	c.shared = f.tr.planes*f.wStride > sharedFrom || least*tile > 4*ownPlanes
-	if c.shared {
-		c.size = max(1, min(chunkTiles, sharedPlanes/tile))
-	} else {
-		c.size = max(least, min(chunkTiles, ownPlanes/tile))
-	}
-	c.count = ceilDiv(c.tiles, c.size)
-	if !c.shared { // a fair share for each
-		c.count = min(c.tiles, roundUp(c.count, threads))
-	}
-	c.size = ceilDiv(c.tiles, c.count)
-	c.count = ceilDiv(c.tiles, c.size)
-	c.run = max(1, min(c.size, f.tilesX, (stripSize/(f.tr.t*lanes)-f.tr.t)/f.tileW+1))
-	// A transform walks through the planes of a block, a product through the blocks of a plane: neither should meet in
-	// few places of a cache.
-	c.plane = (c.size | 1) * lanes
-	c.block = roundUp(f.tr.planes*c.plane, 1024) + c.plane
-	width := max(lanes, (c.run-1)*f.tileW+f.tr.t) // enough for what an inverse transform leaves beside its outputs
-	c.pitch, c.rowStride = oddLines(width*lanes), roundUp(width, cacheLine)
-	c.private = f.tr.t*c.pitch + lanes*c.rowStride + roundUp(f.tr.scratch, cacheLine)
-	c.planes = roundUp((f.ci+f.co)*c.block, cacheLine)
-	return c
-}
-
-func (c *chunks) workspace(threads int) int {
-	if c.shared {
-		return cacheLine + c.planes + threads*c.private
-	}
-	return cacheLine + threads*(c.planes+c.private)
-}
-
-// Workspace is bounded by 4 MiB a thread, or by 32 MiB, or what a single tile takes, and some 100 KiB a thread.
-func (f *fast) Workspace(threads int) int {
-	c := f.chunks(threads)
-	return c.workspace(threads)
-}
-
-// chunk is the computation of the tiles first, first+1, ...
-type chunk struct {
-	*chunks
-	dst, src  []float32
-	residuals [][]float32
-	first, n  int
-	runs      []run
-	groups    [2][]group // for panels of one and of two blocks
-	x, y      []float32
-}
-
-// group is n tiles that are multiplied by a panel at once, those whose elements begin at at.
-type group struct{ at, n, prefetch int }
-
-// run is n tiles side by side, the chunk's tiles from at on.
-type run struct{ image, y, x, at, n int }
-
-// worker is the memory of a thread.
-type worker struct{ strip, rows, scratch []float32 }
-
-func (f *fast) Run(p *Pool, dst, src []float32, residuals [][]float32, ws []float32) {
-	c := f.chunks(p.Threads())
-	ws = aligned(ws[:c.workspace(p.Threads())])
-	run := func(p *Pool, i int, planes, private []float32) {
-		k := &chunk{chunks: &c, dst: dst, src: src, residuals: residuals, first: i * c.size}
-		k.n = min(c.size, c.tiles-k.first)
-		k.x, k.y = planes[:f.ci*c.block], planes[f.ci*c.block:c.planes]
-		k.split()
-		n := len(k.runs)
-		p.Run(n*f.ci, func(worker, i int) { k.forward(c.worker(private, worker), k.runs[i%n], i/n) })
-		p.Run(f.tr.planes, func(_, i int) { k.multiply(i) })
-		p.Run(n*f.co, func(worker, i int) { k.inverse(c.worker(private, worker), k.runs[i%n], i/n) })
-	}
-	if c.shared {
-		for i := range c.count {
-			run(p, i, ws, ws[c.planes:])
-		}
-		return
-	}
-	p.Run(c.count, func(worker, i int) {
-		ws := ws[worker*(c.planes+c.private):]
-		run(nil, i, ws, ws[c.planes:])
-	})
-}
-
-func (c *chunks) worker(private []float32, i int) worker {
-	ws := private[i*c.private:]
-	strip, rows := c.tr.t*c.pitch, c.cpu.lanes*c.rowStride
-	return worker{ws[:strip], ws[strip : strip+rows], ws[strip+rows:][:c.tr.scratch]}
-}
-
-// split finds the chunk's runs and groups.
-func (k *chunk) split() {
-	for at := 0; at < k.n; {
-		i := k.first + at
-		x, y := i%k.tilesX, i/k.tilesX
-		n := min(k.run, k.n-at, k.tilesX-x)
-		k.runs = append(k.runs, run{y / k.tilesY, y % k.tilesY * k.tileH, x * k.tileW, at, n})
-		at += n
-	}
-	for i, kernels := range k.cpu.products {
-		count := ceilDiv(k.n, len(kernels))
-		for g := range count {
-			from, to := g*k.n/count, (g+1)*k.n/count
-			k.groups[i] = append(k.groups[i], group{from * k.cpu.lanes, to - from, (i + 1) * k.cpu.lanes / count})
-		}
-	}
-}
-
-// forward takes a run of a block of channels from the source to planes.
-func (k *chunk) forward(w worker, r run, block int) {
-	lanes, s := k.cpu.lanes, &k.s
-	width := (r.n-1)*k.tileW + k.tr.t
-	y, x := r.y-s.PadTop, r.x-s.PadLeft
-	// Columns that lie within the source.
-	lo := min(max(0, -x), width)
-	hi := max(lo, min(width, s.W-x))
-	channels := min(lanes, s.C-block*lanes)
-	area := s.H * s.W
-	src := k.src[(r.image*s.C+block*lanes)*area:]
-	for i := range k.tr.t {
-		row := w.strip[i*k.pitch:][:k.pitch]
-		if y+i < 0 || y+i >= s.H || lo == hi {
-			clear(row[:width*lanes])
-			continue
-		}
-		from := src[(y+i)*s.W+x+lo:]
-		if channels == lanes && hi-lo >= lanes {
-			clear(row[:lo*lanes])
-			clear(row[hi*lanes : width*lanes])
-			k.cpu.gather(row[lo*lanes:], from, area, hi-lo)
-			continue
-		}
-		clear(w.rows)
-		for c := range channels {
-			copy(w.rows[c*k.rowStride+lo:][:hi-lo], from[c*area:])
-		}
-		k.cpu.gather(row, w.rows, k.rowStride, max(width, lanes))
-	}
-	k.tr.forward(w.strip, k.pitch, k.tileW*lanes, k.x[block*k.block+r.at*lanes:], k.plane, r.n, w.scratch)
-}
-
-// multiply multiplies a plane by its weights.
-func (k *chunk) multiply(plane int) {
-	lanes := k.cpu.lanes
-	x, y, w := k.x[plane*k.plane:], k.y[plane*k.plane:], k.w[plane*k.wStride:]
-	for block := 0; block < k.co; block += 2 {
-		width := min(2, k.co-block)
-		kernels, groups := k.cpu.products[width-1], k.groups[width-1]
-		size := k.ci * lanes * width * lanes
-		panel := w[:size]
-		ahead := size // the groups share the prefetching of the next panel
-		for _, g := range groups {
-			kernels[g.n-1](x[g.at:], panel, y[g.at:], k.block, k.block, k.chain, ahead, g.prefetch)
-			ahead += g.prefetch * k.ci * lanes
-		}
-		y, w = y[min(len(y), width*k.block):], w[size:]
-	}
-}
-
-// inverse takes a run of a block of channels from planes to the output.
-func (k *chunk) inverse(w worker, r run, block int) {
-	lanes := k.cpu.lanes
-	height, width := min(k.tileH, k.outH-r.y), min(r.n*k.tileW, k.outW-r.x)
-	k.tr.inverse(w.strip, k.pitch, k.tileW*lanes, k.y[block*k.block+r.at*lanes:], k.plane, r.n, height, w.scratch)
-	first := block * lanes
-	channels, area := min(lanes, k.s.OC-first), k.outH*k.outW
-	shift, slope := k.shift[first:], k.slope[first:]
-	for i := range height {
-		row, at := w.strip[i*k.pitch:], ((r.image*k.s.OC+first)*k.outH+r.y+i)*k.outW+r.x
-		if channels == lanes && width >= lanes && len(k.epilogue) == 0 {
-			k.cpu.scatter(k.dst[at:], row, area, width, shift, slope)
-			continue
-		}
-		k.cpu.scatter(w.rows, row, k.rowStride, max(width, lanes), shift, slope)
-		for c := range channels {
-			at := at + c*area
-			k.epilogue.apply(k.dst[at:at+width], w.rows[c*k.rowStride:][:width], first+c, at, k.residuals)
-		}
-	}
-}
-
-// aligned is the part of a from a cache line on; up to cacheLine-1 elements are lost.
-func aligned(a []float32) []float32 {
-	skip := -uintptr(unsafe.Pointer(unsafe.SliceData(a))) % (4 * cacheLine) / 4
-	return a[min(int(skip), len(a)):]
 }

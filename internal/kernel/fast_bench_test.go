@@ -12,9 +12,7 @@ import (
 // taken, the direct algorithm's operations over that time, and how many times faster than it the transform is.
 func BenchmarkFast(b *testing.B) {
 	for _, l := range []struct{ c, oc, k, size int }{
-		{64, 64, 3, 128}, {256, 256, 7, 64}, {64, 64, 7, 64}, {128, 128, 7, 128},
-		{16, 16, 7, 128}, {32, 32, 7, 128}, {256, 256, 7, 128}, {64, 64, 5, 128},
-		{64, 32, 3, 128}, {192, 64, 3, 128}, {64, 64, 3, 64}, {64, 64, 3, 256}, {64, 48, 3, 128}, {32, 32, 3, 128}, {16, 16, 3, 128}, {3, 64, 3, 128}, {64, 3, 3, 256},
+		{64, 64, 3, 128}, {256, 256, 7, 64}, {64, 64, 7, 64}, {128, 128, 7, 128}, {16, 16, 7, 128}, {64, 64, 5, 128}, {192, 64, 3, 128},
 	} {
 		for _, threads := range []int{1, 2} {
 			s := ConvShape{1, l.c, l.size, l.size, l.oc, l.k, l.k, 1, 1, 1, 1, l.k / 2, l.k / 2, l.k / 2, l.k / 2, 1}

@@ -23,19 +23,27 @@ func chooseFast(s ConvShape) *fast {
 		if !tr.fits(s.KH, s.KW) || forced != "" && forced != tr.name {
 			continue
 		}
-		if tr.planes > maxWeights*s.KH*s.KW && forced == "" {
+		f := newFast(tr, s)
+		if forced == "" && f.weightPlanes()*f.wStride > max(largeWeights, maxWeights*s.OC*s.C*s.KH*s.KW) {
 			continue
 		}
-		f := newFast(tr, s)
-		if c := f.cost(); c < least || forced != "" {
+		c := f.cost()
+		if tr.name == "winograd6" { // its larger errors have to be worth it
+			c *= 1.15
+		}
+		if c < least || forced != "" {
 			best, least = f, c
 		}
 	}
 	return best
 }
 
-// maxWeights is how many times the memory of the weights their transforms may take.
-const maxWeights = 16
+// What the transformed weights of a convolution may take: largeWeights elements (16 MiB), or maxWeights times the memory of
+// the weights if that is more.
+const (
+	largeWeights = 4 << 20
+	maxWeights   = 12
+)
 
 // costs are times in ns of one thread, measured with layers of 8 to 256 channels.
 type costs struct {
@@ -46,8 +54,8 @@ type costs struct {
 
 var costsOf = map[string]costs{
 	"avx2": {0.18, 0.17, map[string][2]float64{ // Zen 3
-		"winograd2": {35, 28}, "winograd4": {105, 80}, "winograd6": {220, 175}, "fft16": {1050, 950}, "fft20": {1800, 1600},
-		"fft24": {2950, 2750}, "fft28": {4800, 4600}, "fft32": {6700, 6200},
+		"winograd2": {35, 28}, "winograd4": {105, 80}, "winograd6": {240, 190}, "fft16": {1350, 1300}, "fft20": {2300, 2200},
+		"fft24": {3300, 3100}, "fft28": {4900, 4800}, "fft32": {6800, 6400},
 	}},
 	"generic": {4.3, 3.8, map[string][2]float64{
 		"winograd2": {290, 380}, "winograd4": {1000, 1400}, "winograd6": {2500, 3300}, "fft16": {11000, 12500},
@@ -60,9 +68,10 @@ const (
 	memoryCost = 0.27    // an element of weights that comes from memory
 	cacheCost  = 0.1     // and from a cache that all cores share,
 	cached     = 4 << 20 // which keeps so many elements between chunks
-	farCost    = 1.6
-	fillCost   = 0.3  // an element of a direct convolution's source
-	storeCost  = 0.15 // an element of its output
+	keepCost   = 0.2     // an element of weights, for the memory that it takes from other things
+	farCost    = 1.6     // how much longer transforms take that leave a core's own caches
+	fillCost   = 0.3     // an element of a direct convolution's source
+	storeCost  = 0.15    // an element of its output
 )
 
 // directCost estimates the time of the direct algorithm, in ns of one thread, for a shape with one group.
@@ -76,7 +85,6 @@ func directCost(s ConvShape) float64 {
 // cost estimates the time of a run, in ns of one thread.
 func (f *fast) cost() float64 {
 	c, costs := f.chunks(1), costsOf[f.cpu.path]
-	transforms := costs.transforms[f.tr.name]
 	calls, rows := 0.0, 0.0 // products in a plane, and tiles in them: few take as long as those that hide latencies
 	for block := 0; block < f.co; block += 2 {
 		width := min(2, f.co-block)
@@ -84,15 +92,18 @@ func (f *fast) cost() float64 {
 		calls += float64(n)
 		rows += float64(max(n*8, c.size*width))
 	}
-	far := 1.0 // what grows when the many planes of a Fourier transform leave a core's own caches
-	if c.shared && f.tr.kernel == nil {
-		far = farCost
+	transforms, multiplication := costs.transforms[f.tr.name], costs.product
+	if c.shared && f.tr.kernel == nil { // many planes, far apart
+		transforms[0] *= farCost
+		transforms[1] *= farCost
+		multiplication *= math.Sqrt(farCost)
 	}
-	product := calls*callCost + rows*float64(f.ci*f.cpu.lanes)*costs.product*math.Sqrt(far)
-	first, again := float64(f.wStride)*memoryCost, float64(f.wStride)*memoryCost
-	if f.tr.planes*f.wStride < cached {
-		again = float64(f.wStride) * cacheCost
+	weights := float64(f.weightPlanes() * f.wStride)
+	again := memoryCost
+	if weights < cached {
+		again = cacheCost
 	}
-	return far*float64(c.tiles)*(float64(f.ci)*transforms[0]+float64(f.co)*transforms[1]) +
-		float64(f.tr.planes)*(max(product, first)+float64(c.count-1)*max(product, again))
+	product := float64(f.tr.planes) * (calls*callCost + rows*float64(f.ci*f.cpu.lanes)*multiplication)
+	return weights*keepCost + float64(c.tiles)*(float64(f.ci)*transforms[0]+float64(f.co)*transforms[1]) +
+		max(product, weights*memoryCost) + float64(c.count-1)*max(product, weights*again)
 }

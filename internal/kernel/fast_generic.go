@@ -55,6 +55,12 @@ func genericProduct(tiles, width int, x, w, y []float32, xStride, yStride, chain
 	}
 }
 
+func genericAddTwice(dst, a, b []float32) {
+	for i := range dst {
+		dst[i] = a[i] + 2*b[i]
+	}
+}
+
 // genericGather takes a block of channels from rows of n pixels, at least as many as the path has lanes; channels are
 // stride elements apart.
 func genericGather(dst, src []float32, stride, n int) {
@@ -65,14 +71,42 @@ func genericGather(dst, src []float32, stride, n int) {
 	}
 }
 
-// genericScatter is the way back. It adds a shift, and multiplies what is negative by a slope.
-func genericScatter(dst, src []float32, stride, n int, shift, slope []float32) {
-	for c := range genericLanes {
+var genericScatters = makeGenericScatters()
+
+func makeGenericScatters() (scatters [3]func(dst, src, res []float32, stride, n int, p []float32)) {
+	for add := range scatters {
+		scatters[add] = func(dst, src, res []float32, stride, n int, p []float32) {
+			genericScatter(add, dst, src, res, stride, n, p)
+		}
+	}
+	return scatters
+}
+
+// When a residual is added in a scatter.
+const (
+	addNever = iota
+	addFirst
+	addLast
+)
+
+// genericScatter is the way back, through the beginning of an epilogue: a bias, a slope for what is negative, a scale and a
+// shift, p[0:L], p[L:2L], ... Res, which is laid out as dst is, is added after the bias or at last. Assembly computes some
+// elements twice where n is no multiple of L, so that res may not be dst then.
+func genericScatter(add int, dst, src, res []float32, stride, n int, p []float32) {
+	const L = genericLanes
+	for c := range L {
 		row := dst[c*stride:][:n]
 		for i := range row {
-			v := src[i*genericLanes+c] + shift[c]
+			v := src[i*L+c] + p[c]
+			if add == addFirst {
+				v += res[c*stride+i]
+			}
 			if v < 0 {
-				v *= slope[c]
+				v *= p[L+c]
+			}
+			v = v*p[2*L+c] + p[3*L+c]
+			if add == addLast {
+				v += res[c*stride+i]
 			}
 			row[i] = v
 		}

@@ -85,14 +85,15 @@ func TestFastEpilogue(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	for _, s := range []ConvShape{
 		{2, 8, 19, 40, 19, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1}, // the last block is not full
-		{2, 8, 9, 7, 32, 5, 5, 1, 1, 1, 1, 2, 2, 2, 2, 1},   // rows shorter than a register
+		{2, 8, 12, 45, 16, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1}, // rows are no multiple of a register
+		{2, 8, 9, 7, 32, 5, 5, 1, 1, 1, 1, 2, 2, 2, 2, 1},   // rows are shorter than one
 	} {
 		src, weight := random(r, s.N*s.C*s.H*s.W), random(r, s.OC*s.C*s.KH*s.KW)
 		MulScalar(weight, weight, 0.05) // errors in proportion to what the test allows
 		conv := make([]float64, s.N*s.OC*s.OutH()*s.OutW())
 		RefConv(s.nd(), conv, widen(src), widen(weight), nil)
 		for i, e := range append(epilogues(r, s.OC), nil) {
-			t.Run(fmt.Sprintf("%dx%d/%d", s.KH, s.KW, i), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%d/%d", s.W, i), func(t *testing.T) {
 				transformsFor(t, s.KH, s.KW, func(t *testing.T, tr *transform) {
 					c, err := PrepareConv(s, weight, e)
 					if err != nil {
@@ -176,7 +177,7 @@ func TestGatherScatter(t *testing.T) {
 	eachPath(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(11, 12))
 		lanes := cpu.lanes
-		shift, slope := random(r, lanes), random(r, lanes)
+		params := random(r, 4*lanes)
 		for n := lanes; n <= 5*lanes; n++ {
 			stride := n + 3
 			src := random(r, lanes*stride)
@@ -189,23 +190,33 @@ func TestGatherScatter(t *testing.T) {
 				}
 			}
 			blocks[lanes] = float32(math.NaN())
-			rows, check := guarded(t, (lanes-1)*stride+n)
-			cpu.scatter(rows, blocks, stride, n, shift, slope)
-			check()
-			for i, v := range rows {
-				channel, pixel := i/stride, i%stride
-				if pixel >= n || channel == 0 && pixel == 1 {
-					if v == v {
-						t.Fatalf("%d pixels: wrote %v over channel %d, pixel %d", n, v, channel, pixel)
+			for add, scatter := range cpu.scatter {
+				rows, check := guarded(t, (lanes-1)*stride+n)
+				res := random(r, len(rows))
+				scatter(rows, blocks, res, stride, n, params)
+				check()
+				for i, v := range rows {
+					channel, pixel := i/stride, i%stride
+					if pixel >= n || channel == 0 && pixel == 1 {
+						if v == v {
+							t.Fatalf("%d pixels: wrote %v over channel %d, pixel %d", n, v, channel, pixel)
+						}
+						continue
 					}
-					continue
-				}
-				want := blocks[pixel*lanes+channel] + shift[channel]
-				if want < 0 {
-					want *= slope[channel]
-				}
-				if v != want {
-					t.Fatalf("%d pixels: channel %d, pixel %d is %v, want %v", n, channel, pixel, v, want)
+					want := float64(blocks[pixel*lanes+channel]) + float64(params[channel])
+					if add == addFirst {
+						want += float64(res[i])
+					}
+					if want < 0 {
+						want *= float64(params[lanes+channel])
+					}
+					want = want*float64(params[2*lanes+channel]) + float64(params[3*lanes+channel])
+					if add == addLast {
+						want += float64(res[i])
+					}
+					if d := math.Abs(float64(v) - want); !(d <= 1e-5) {
+						t.Fatalf("%d pixels: channel %d, pixel %d is %v, want %v", n, channel, pixel, v, want)
+					}
 				}
 			}
 		}

@@ -404,6 +404,18 @@ func product11x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride
 //go:noescape
 func product12x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
+// addTwiceAVX2 works on len(dst) elements, a multiple of 32:
+//
+//	for i := range dst { dst[i] = a[i] + 2*b[i] }
+//
+//go:noescape
+func addTwiceAVX2(dst []float32, a []float32, b []float32)
+
+// prefetchAVX2 brings a into the second-level cache.
+//
+//go:noescape
+func prefetchAVX2(a []float32)
+
 // gatherAVX2 takes a block of channels from rows of pixels. With L = 8, and n at least L:
 //
 //	for i := range n { for c := range L { dst[i*L+c] = src[c*stride+i] } }
@@ -411,13 +423,35 @@ func product12x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride
 //go:noescape
 func gatherAVX2(dst []float32, src []float32, stride int, n int)
 
-// scatterAVX2 adds a shift, multiplies what is negative by a slope, and writes a block of channels to rows of pixels. With
-// L = 8, and n at least L:
+// scatterAVX2 applies the beginning of an epilogue and writes a block of channels to rows of pixels. With L = 8, and n at
+// least L:
 //
-//	for i := range n { for c := range L { dst[c*stride+i] = prelu(src[i*L+c] + shift[c], slope[c]) } }
+//	for i := range n { for c := range L { dst[c*stride+i] = prelu(src[i*L+c] + p[c], p[L+c])*p[2*L+c] + p[3*L+c] } }
+//
+// Where n is no multiple of L, some elements are computed twice.
 //
 //go:noescape
-func scatterAVX2(dst []float32, src []float32, stride int, n int, shift []float32, slope []float32)
+func scatterAVX2(dst []float32, src []float32, res []float32, stride int, n int, p []float32)
+
+// scatterAddFirstAVX2 applies the beginning of an epilogue and writes a block of channels to rows of pixels. With L = 8, and n at
+// least L:
+//
+//	for i := range n { for c := range L { dst[c*stride+i] = prelu(src[i*L+c] + p[c] + res[c*stride+i], p[L+c])*p[2*L+c] + p[3*L+c] } }
+//
+// Where n is no multiple of L, some elements are computed twice.
+//
+//go:noescape
+func scatterAddFirstAVX2(dst []float32, src []float32, res []float32, stride int, n int, p []float32)
+
+// scatterAddLastAVX2 applies the beginning of an epilogue and writes a block of channels to rows of pixels. With L = 8, and n at
+// least L:
+//
+//	for i := range n { for c := range L { dst[c*stride+i] = prelu(src[i*L+c] + p[c], p[L+c])*p[2*L+c] + p[3*L+c] + res[c*stride+i] } }
+//
+// Where n is no multiple of L, some elements are computed twice.
+//
+//go:noescape
+func scatterAddLastAVX2(dst []float32, src []float32, res []float32, stride int, n int, p []float32)
 
 // gemm1AVX512 multiplies a panel 1 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
@@ -999,6 +1033,18 @@ func product13x1AVX512(x []float32, w []float32, y []float32, xStride int, yStri
 //go:noescape
 func product14x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
 
+// addTwiceAVX512 works on len(dst) elements, a multiple of 64:
+//
+//	for i := range dst { dst[i] = a[i] + 2*b[i] }
+//
+//go:noescape
+func addTwiceAVX512(dst []float32, a []float32, b []float32)
+
+// prefetchAVX512 brings a into the second-level cache.
+//
+//go:noescape
+func prefetchAVX512(a []float32)
+
 // gatherAVX512 takes a block of channels from rows of pixels. With L = 16, and n at least L:
 //
 //	for i := range n { for c := range L { dst[i*L+c] = src[c*stride+i] } }
@@ -1006,10 +1052,32 @@ func product14x1AVX512(x []float32, w []float32, y []float32, xStride int, yStri
 //go:noescape
 func gatherAVX512(dst []float32, src []float32, stride int, n int)
 
-// scatterAVX512 adds a shift, multiplies what is negative by a slope, and writes a block of channels to rows of pixels. With
-// L = 16, and n at least L:
+// scatterAVX512 applies the beginning of an epilogue and writes a block of channels to rows of pixels. With L = 16, and n at
+// least L:
 //
-//	for i := range n { for c := range L { dst[c*stride+i] = prelu(src[i*L+c] + shift[c], slope[c]) } }
+//	for i := range n { for c := range L { dst[c*stride+i] = prelu(src[i*L+c] + p[c], p[L+c])*p[2*L+c] + p[3*L+c] } }
+//
+// Where n is no multiple of L, some elements are computed twice.
 //
 //go:noescape
-func scatterAVX512(dst []float32, src []float32, stride int, n int, shift []float32, slope []float32)
+func scatterAVX512(dst []float32, src []float32, res []float32, stride int, n int, p []float32)
+
+// scatterAddFirstAVX512 applies the beginning of an epilogue and writes a block of channels to rows of pixels. With L = 16, and n at
+// least L:
+//
+//	for i := range n { for c := range L { dst[c*stride+i] = prelu(src[i*L+c] + p[c] + res[c*stride+i], p[L+c])*p[2*L+c] + p[3*L+c] } }
+//
+// Where n is no multiple of L, some elements are computed twice.
+//
+//go:noescape
+func scatterAddFirstAVX512(dst []float32, src []float32, res []float32, stride int, n int, p []float32)
+
+// scatterAddLastAVX512 applies the beginning of an epilogue and writes a block of channels to rows of pixels. With L = 16, and n at
+// least L:
+//
+//	for i := range n { for c := range L { dst[c*stride+i] = prelu(src[i*L+c] + p[c], p[L+c])*p[2*L+c] + p[3*L+c] + res[c*stride+i] } }
+//
+// Where n is no multiple of L, some elements are computed twice.
+//
+//go:noescape
+func scatterAddLastAVX512(dst []float32, src []float32, res []float32, stride int, n int, p []float32)

@@ -17,8 +17,12 @@ func (s isa) products() {
 	for tiles := 1; tiles <= s.maxNarrow(); tiles++ {
 		s.product(tiles, 1)
 	}
+	s.addTwice()
+	s.prefetch()
 	s.gather()
-	s.scatter()
+	s.scatter("scatter", "prelu(src[i*L+c] + p[c], p[L+c])*p[2*L+c] + p[3*L+c]", false, false)
+	s.scatter("scatterAddFirst", "prelu(src[i*L+c] + p[c] + res[c*stride+i], p[L+c])*p[2*L+c] + p[3*L+c]", true, false)
+	s.scatter("scatterAddLast", "prelu(src[i*L+c] + p[c], p[L+c])*p[2*L+c] + p[3*L+c] + res[c*stride+i]", false, true)
 }
 
 // maxNarrow is how many tiles a product with one register of output channels takes: enough to hide the latency of the
@@ -104,6 +108,43 @@ channel it prefetches a cache line, the one ahead elements after the beginning o
 	CMPQ(w, end)
 	JB(LabelRef("sum"))
 	VZEROUPPER()
+	RET()
+}
+
+func (s isa) addTwice() {
+	const unroll = 4
+	s.text("addTwice", "func(dst, a, b []float32)", fmt.Sprintf(
+		`%%s works on len(dst) elements, a multiple of %d:
+
+	for i := range dst { dst[i] = a[i] + 2*b[i] }`, unroll*s.lanes))
+	dst, a, b := Load(Param("dst").Base(), GP64()), Load(Param("a").Base(), GP64()), Load(Param("b").Base(), GP64())
+	n, i := Load(Param("dst").Len(), GP64()), GP64()
+	XORQ(i, i)
+	Label("loop")
+	for u := range unroll {
+		at := func(base reg.Register) Mem { return Mem{Base: base, Index: i, Scale: 4, Disp: u * s.bytes()} }
+		v := s.load(at(b))
+		VADDPS(v, v, v)
+		VADDPS(at(a), v, v)
+		VMOVUPS(v, at(dst))
+	}
+	ADDQ(U32(uint32(unroll*s.lanes)), i)
+	CMPQ(i, n)
+	JB(LabelRef("loop"))
+	VZEROUPPER()
+	RET()
+}
+
+func (s isa) prefetch() {
+	s.text("prefetch", "func(a []float32)", "%s brings a into the second-level cache.")
+	a, n := Load(Param("a").Base(), GP64()), Load(Param("a").Len(), GP64())
+	Label("loop")
+	SUBQ(U32(16), n)
+	JLT(LabelRef("end"))
+	PREFETCHT1(Mem{Base: a})
+	ADDQ(U32(64), a)
+	JMP(LabelRef("loop"))
+	Label("end")
 	RET()
 }
 
@@ -200,18 +241,47 @@ func (s isa) gather() {
 	})
 }
 
-func (s isa) scatter() {
-	s.text("scatter", "func(dst, src []float32, stride, n int, shift, slope []float32)", fmt.Sprintf(
-		`%%s adds a shift, multiplies what is negative by a slope, and writes a block of channels to rows of pixels. With
-L = %d, and n at least L:
+// scatter emits the way back, through the beginning of an epilogue. A residual may be added first or last.
+func (s isa) scatter(name, expr string, first, last bool) {
+	s.text(name, "func(dst, src, res []float32, stride, n int, p []float32)", fmt.Sprintf(
+		`%%s applies the beginning of an epilogue and writes a block of channels to rows of pixels. With L = %d, and n at
+least L:
 
-	for i := range n { for c := range L { dst[c*stride+i] = prelu(src[i*L+c] + shift[c], slope[c]) } }`, s.lanes))
-	dst, src := Load(Param("dst").Base(), GP64()), Load(Param("src").Base(), GP64())
-	shift, slope := s.load(Mem{Base: Load(Param("shift").Base(), GP64())}), s.load(Mem{Base: Load(Param("slope").Base(), GP64())})
+	for i := range n { for c := range L { dst[c*stride+i] = %s } }
+
+Where n is no multiple of L, some elements are computed twice.`, s.lanes, expr))
+	dst, src, p := Load(Param("dst").Base(), GP64()), Load(Param("src").Base(), GP64()), Load(Param("p").Base(), GP64())
+	var apart reg.GPVirtual // from dst to res
+	if first || last {
+		apart = GP64()
+		Load(Param("res").Base(), apart)
+		SUBQ(dst, apart)
+	}
 	s.square(src, dst, func(pixel, channel func(i int) Mem) {
 		x := make([]vec, s.lanes)
 		for i := range x {
-			v := s.op2(VADDPS, shift, pixel(i))
+			x[i] = s.load(pixel(i))
+		}
+		res := GP64()
+		for i, v := range s.transpose(x) {
+			param := func(j int) vec {
+				q := s.vec()
+				VBROADCASTSS(Mem{Base: p, Disp: j*s.bytes() + 4*i}, q)
+				return q
+			}
+			residual := func() Mem {
+				m := channel(i)
+				if i%4 == 0 {
+					LEAQ(Mem{Base: m.Base, Index: apart, Scale: 1}, res)
+				}
+				m.Base = res
+				return m
+			}
+			VADDPS(param(0), v, v)
+			if first {
+				VADDPS(residual(), v, v)
+			}
+			slope := param(1)
 			if s.wide() {
 				k := K()
 				VCMPPS(U8(lessThan), float(0), v, k)
@@ -219,9 +289,11 @@ L = %d, and n at least L:
 			} else {
 				v = s.choose(lessThan, v, float(0), s.op2(VMULPS, v, slope), v)
 			}
-			x[i] = v
-		}
-		for i, v := range s.transpose(x) {
+			scale := param(2)
+			VFMADD213PS(param(3), scale, v)
+			if last {
+				VADDPS(residual(), v, v)
+			}
 			VMOVUPS(v, channel(i))
 		}
 	})
