@@ -44,6 +44,7 @@ func (c *compiler) compile(inputs, outputs []*Value) error {
 		}
 		c.s.outputs = append(c.s.outputs, c.slot(v, kind))
 	}
+	c.block()
 	c.plan()
 	need, limit := c.s.ArenaBytes(), memoryLimit()
 	for _, v := range c.s.outputs {

@@ -186,6 +186,19 @@ func prepareConv(k convKernel, in, out Type, ep kernel.Epilogue) preparedConv {
 	return p
 }
 
+func (p preparedConv) blocks() kernel.Layout {
+	if k, ok := p.k.(*kernel.Conv); ok && p.in == 0 {
+		return k.Blocks()
+	}
+	return kernel.Layout{}
+}
+
+func (p preparedConv) setBlocked(l kernel.Layout) {
+	if k, ok := p.k.(*kernel.Conv); ok {
+		k.SetBlocked(l)
+	}
+}
+
 func (p preparedConv) workspace(threads int) int {
 	return p.k.Workspace(threads) + p.in + p.out*(1+p.residual)
 }

@@ -1,5 +1,7 @@
 package graph
 
+import "reflect"
+
 // copyTensor copies the elements of src to dst, which has the same type and number of elements.
 func copyTensor(dst, src *Tensor) {
 	switch d := dst.data.(type) {
@@ -30,6 +32,12 @@ func copyTensor(dst, src *Tensor) {
 	case []bool:
 		copy(d, Data[bool](src))
 	}
+}
+
+// isPart reports whether a session placed part in the memory of whole, from element at on.
+func isPart(part, whole *Tensor, at int) bool {
+	address := func(t *Tensor) uintptr { return reflect.ValueOf(t.data).Pointer() }
+	return address(part) == address(whole)+uintptr(at*whole.dtype.Size())
 }
 
 // moveData calls the instance of f for the width of dst's elements: operators that only move elements need four

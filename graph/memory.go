@@ -5,42 +5,37 @@ import (
 	"unsafe"
 )
 
-// plan decides where each value lives: views and in-place results share their operand's memory, one output
-// may be written straight into the caller's tensor, and the rest share one arena, placed by size so that values
-// that are alive at the same time do not overlap.
+// plan decides where each value lives: views, slices, parts of a concatenation and in-place results share memory where they
+// can, one output may be written straight into the caller's tensor, and the rest share one arena, placed by size so that
+// values that are alive at the same time do not overlap.
 func (c *compiler) plan() {
 	s := c.s
-	last := make([]int, len(s.slots)) // the step after which nobody reads the slot
-	first := make([]int, len(s.slots))
+	p := &planner{s: s, first: make([]int, len(s.slots)), end: make([]int, len(s.slots)), isOutput: make([]bool, len(s.slots)), sharing: map[int][]int{}}
 	for i, st := range s.steps {
 		for _, v := range st.out {
-			first[v], last[v] = i, i
+			p.first[v], p.end[v] = i, i
 		}
 		for _, v := range slices.Concat(st.in, st.res) {
-			last[v] = i
+			p.end[v] = i
 		}
 	}
-	isOutput := map[int]bool{}
 	for _, v := range s.outputs {
-		last[v] = len(s.steps)
-		isOutput[v] = true
+		p.end[v] = len(s.steps)
+		p.isOutput[v] = true
 	}
-	// A root lives as long as the values that share it.
-	end := slices.Clone(last)
-	sharing := map[int][]int{} // by root, the other slots that share it
-	share := func(v, root int) {
-		moved := append(sharing[v], v)
-		delete(sharing, v)
-		for _, w := range moved {
-			s.slots[w].root = root
+	for _, st := range slices.Backward(s.steps) { // the concatenation of a concatenation first
+		if op, ok := st.op.(Concat); ok {
+			p.concat(op, st)
 		}
-		sharing[root] = append(sharing[root], moved...)
-		end[root] = max(end[root], end[v])
 	}
 	for _, st := range s.steps {
 		if st.view {
 			s.slots[st.out[0]].kind = arenaSlot
-			share(st.out[0], s.slots[st.in[0]].root)
+			in := s.slots[st.in[0]]
+			p.share(st.out[0], in.root, in.shift)
+		}
+		if op, ok := st.op.(Slice); ok {
+			p.slice(op, st)
 		}
 	}
 	for i, st := range s.steps {
@@ -49,12 +44,11 @@ func (c *compiler) plan() {
 		}
 		for _, o := range overwritable(s, st) {
 			v, root := st.out[0], s.slots[o].root
-			r := &s.slots[root]
-			if r.kind != arenaSlot || end[root] != i || isOutput[v] ||
-				r.typ.Len()*r.typ.DType.Size() != s.slots[v].typ.Len()*s.slots[v].typ.DType.Size() || s.slots[v].typ.DType != s.slots[o].typ.DType {
+			if s.slots[v].root != v || s.slots[root].kind != arenaSlot || p.end[root] != i || p.isOutput[v] ||
+				s.slots[root].typ.bytes() != s.slots[v].typ.bytes() || s.slots[v].typ.DType != s.slots[o].typ.DType {
 				continue
 			}
-			share(v, root)
+			p.share(v, root, 0)
 			break
 		}
 	}
@@ -63,7 +57,73 @@ func (c *compiler) plan() {
 			sl.kind = outputSlot
 		}
 	}
-	s.arena = place(s.slots, first, end)
+	s.arena = place(s.slots, p.first, p.end)
+}
+
+// planner finds the values that share memory. A root lives as long as those that share it.
+type planner struct {
+	s          *Session
+	first, end []int // by slot, the steps between which it is alive
+	isOutput   []bool
+	sharing    map[int][]int // by root, the other slots that share it
+}
+
+// share gives v, and what shares its memory, the root's memory from shift on.
+func (p *planner) share(v, root, shift int) {
+	for _, w := range append(p.sharing[v], v) {
+		p.s.slots[w].root = root
+		p.s.slots[w].shift += shift
+		p.sharing[root] = append(p.sharing[root], w)
+	}
+	delete(p.sharing, v)
+	p.first[root] = min(p.first[root], p.first[v])
+	p.end[root] = max(p.end[root], p.end[v])
+}
+
+// owns reports whether a slot has memory of the arena for itself, or for those that share it.
+func (p *planner) owns(v int) bool {
+	return p.s.slots[v].kind == arenaSlot && p.s.slots[v].root == v && !p.isOutput[v]
+}
+
+// concat lets operands be written where their concatenation has them, which is a prefix of another if they have their places
+// already.
+func (p *planner) concat(op Concat, st step) {
+	out := st.out[0]
+	if rows, _ := Numel(p.s.slots[out].typ.Shape[:op.Axis]); rows != 1 || p.s.slots[out].kind != arenaSlot || p.isOutput[out] {
+		return
+	}
+	there := p.owns(out)
+	at, first := 0, p.s.slots[st.in[0]]
+	for _, v := range st.in {
+		sl := p.s.slots[v]
+		there = there && sl.root != v && sl.root == first.root && sl.shift == first.shift+at && sl.root != out
+		at += sl.typ.bytes()
+	}
+	if there {
+		p.share(out, first.root, first.shift)
+		return
+	}
+	at = p.s.slots[out].shift
+	for _, v := range st.in {
+		if p.owns(v) && v != p.s.slots[out].root && !p.isView(v) {
+			p.share(v, p.s.slots[out].root, at)
+		}
+		at += p.s.slots[v].typ.bytes()
+	}
+}
+
+// isView reports whether a slot is another's memory, or will be.
+func (p *planner) isView(v int) bool { return p.s.steps[p.first[v]].view }
+
+// slice lets the result of a Slice of neighbours be that part of the operand.
+func (p *planner) slice(op Slice, st step) {
+	in, out := st.in[0], st.out[0]
+	sl := p.s.slots[in]
+	w := op.walk(sl.typ.Shape).joined()
+	if len(w.dims) > 1 || len(w.dims) == 1 && w.strides[0] != 1 || p.s.slots[sl.root].kind != arenaSlot || !p.owns(out) || p.isOutput[sl.root] {
+		return
+	}
+	p.share(out, sl.root, sl.shift+w.at*sl.typ.DType.Size())
 }
 
 // overwritable lists the operand slots that the step's first result may be written over.
@@ -106,8 +166,7 @@ func place(slots []slot, first, end []int) int {
 		}
 	}
 	size := func(v int) int {
-		n := slots[v].typ.Len() * slots[v].typ.DType.Size()
-		return (n + alignment - 1) / alignment * alignment
+		return (slots[v].typ.bytes() + alignment - 1) / alignment * alignment
 	}
 	slices.SortStableFunc(roots, func(a, b int) int { return size(b) - size(a) })
 	total := 0

@@ -41,6 +41,7 @@ type slot struct {
 	kind   slotKind
 	fixed  *Tensor // a constant
 	root   int     // the slot whose memory this one uses; itself if it has its own
+	shift  int     // of this slot in the root's memory, in bytes
 	offset int     // of a root in the arena, in bytes
 	name   string
 }
@@ -205,7 +206,7 @@ func (s *Session) acquire() *state {
 	st := &state{arena: alignedBytes(s.arena), scratch: make([]float32, s.scratch), tensors: make([]*Tensor, len(s.slots))}
 	for v, sl := range s.slots {
 		if sl.kind == arenaSlot && s.slots[sl.root].kind == arenaSlot {
-			st.tensors[v] = overlay(sl.typ, st.arena[s.slots[sl.root].offset:])
+			st.tensors[v] = overlay(sl.typ, st.arena[s.slots[sl.root].offset+sl.shift:])
 		}
 	}
 	return st

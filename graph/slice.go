@@ -39,11 +39,18 @@ func (s Slice) Infer(in []Type) ([]Type, error) {
 }
 
 func (s Slice) Eval(x *Exec, out, in []*Tensor) error {
-	w := walk{dims: s.Sizes, strides: rowMajor(in[0].shape)}
+	if w := s.walk(in[0].shape); !isPart(out[0], in[0], w.at) {
+		w.move(x, out[0], in[0])
+	}
+	return nil
+}
+
+// walk reads the positions of a tensor of the given shape.
+func (s Slice) walk(shape []int) walk {
+	w := walk{dims: s.Sizes, strides: rowMajor(shape)}
 	for k, d := range w.strides {
 		w.at += s.Starts[k] * d
 		w.strides[k] = d * s.Steps[k]
 	}
-	w.move(x, out[0], in[0])
-	return nil
+	return w
 }

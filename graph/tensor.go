@@ -173,6 +173,8 @@ func (t Type) Rank() int { return len(t.Shape) }
 // Len returns the number of elements.
 func (t Type) Len() int { n, _ := Numel(t.Shape); return n }
 
+func (t Type) bytes() int { return t.Len() * t.DType.Size() }
+
 // Equal reports whether both agree in element type and shape.
 func (t Type) Equal(o Type) bool { return t.DType == o.DType && slices.Equal(t.Shape, o.Shape) }
 

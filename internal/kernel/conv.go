@@ -16,6 +16,9 @@ type algorithm interface {
 	// Run convolves src [N, C, H, W] into dst [N, OC, OutH, OutW]. Each residual is of dst's shape and may be dst itself;
 	// src may not overlap dst. ws has at least Workspace(p.Threads()) elements, of any content.
 	Run(p *Pool, dst, src []float32, residuals [][]float32, ws []float32)
+	// Blocks says which images may be blocked. SetBlocked says which are.
+	Blocks() Layout
+	SetBlocked(Layout)
 }
 
 // PrepareConv packs the weights [OC, C/Groups, KH, KW] of a convolution whose outputs go through the epilogue, for the
@@ -173,6 +176,10 @@ func (c *direct) pack(p *Pool, buffer, w []float32, dOut, dIn, dRow int) {
 		}
 	})
 }
+
+// Blocks reports that no image can be.
+func (c *direct) Blocks() Layout    { return Layout{} }
+func (c *direct) SetBlocked(Layout) {}
 
 func (c *direct) Workspace(threads int) int { return c.tiling(threads).workspace * threads }
 

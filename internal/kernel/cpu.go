@@ -20,13 +20,14 @@ type functions struct {
 	reduceMin func(a []float32) float32
 	// transforms are those of tiled convolution, products[width-1][tiles-1] what multiplies the planes in between, for so
 	// many blocks of output channels; see genericProduct. Gather and scatter change from rows of pixels to blocks of
-	// channels and back; see genericGather and genericScatter.
+	// channels and back, store stays there; see genericGather, genericScatter and genericStore.
 	transforms []transform
 	products   [2][]productFunc
 	prefetch   func(a []float32)
 	addTwice   func(dst, a, b []float32) // a + 2b, of a multiple of 4*lanes elements
 	gather     func(dst, src []float32, stride, n int)
 	scatter    [3]func(dst, src, res []float32, stride, n int, p []float32) // by when the residual is added: never, first, last
+	store      [3]func(dst, src, res, p []float32)                          // the same
 }
 
 // paths are the function sets that this CPU can run, the best first.
@@ -50,6 +51,7 @@ var paths = append(simd(), functions{
 	addTwice:   genericAddTwice,
 	gather:     genericGather,
 	scatter:    genericScatters,
+	store:      genericStores,
 })
 
 // cpu is the set in use. Only tests change it later.

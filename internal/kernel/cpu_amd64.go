@@ -38,6 +38,7 @@ var avx2 = functions{
 	},
 	prefetch: prefetchAVX2, addTwice: addTwiceAVX2, gather: gatherAVX2,
 	scatter: [3]func(dst, src, res []float32, stride, n int, p []float32){scatterAVX2, scatterAddFirstAVX2, scatterAddLastAVX2},
+	store:   [3]func(dst, src, res, p []float32){storeAVX2, storeAddFirstAVX2, storeAddLastAVX2},
 }
 
 var avx512 = functions{
@@ -71,4 +72,5 @@ var avx512 = functions{
 	},
 	prefetch: prefetchAVX512, addTwice: addTwiceAVX512, gather: gatherAVX512,
 	scatter: [3]func(dst, src, res []float32, stride, n int, p []float32){scatterAVX512, scatterAddFirstAVX512, scatterAddLastAVX512},
+	store:   [3]func(dst, src, res, p []float32){storeAVX512, storeAddFirstAVX512, storeAddLastAVX512},
 }

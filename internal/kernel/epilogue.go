@@ -24,6 +24,9 @@ type Stage struct {
 	Residual     int       // Add: index into the residuals passed to Run
 }
 
+// perChannel reports whether what the stage does depends on the channel.
+func (s Stage) perChannel() bool { return max(len(s.Scale), len(s.Shift), len(s.Slope)) > 1 }
+
 // Epilogue is applied to each output element, stage by stage, while it is in cache. A bias is an Affine with Shift.
 type Epilogue []Stage
 

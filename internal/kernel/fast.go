@@ -1,5 +1,7 @@
 package kernel
 
+import "slices"
+
 // fast computes a convolution of stride 1 by a transform of overlapping tiles, at a fraction of the multiplications of
 // its definition.
 //
@@ -20,12 +22,10 @@ type fast struct {
 	ci, co         int // blocks
 	values         []value
 	w              []float32
-	wStride        int   // from one plane of weights to the next
-	chain          int   // source channels to be summed up before their sum is added to others
-	whole          store // for where the epilogue can be applied while outputs are stored
-	complete       bool  // whether it can be at all
-	part           store // for where it cannot
-	rest           Epilogue
+	wStride        int // from one plane of weights to the next
+	chain          int // source channels to be summed up before their sum is added to others
+	blocked        Layout
+	whole, part    store // with and without residuals
 }
 
 // newFast plans a convolution; prepare makes it ready to run.
@@ -49,14 +49,15 @@ func newFast(tr *transform, s ConvShape) *fast {
 	return f
 }
 
-// store is the beginning of an epilogue, as genericScatter applies it.
+// store is an epilogue: its beginning as genericFinish applies it, and the rest.
 type store struct {
 	params        []float32 // [block][bias, slope, scale, shift][L]
 	add, residual int
+	rest          Epilogue
 }
 
-// store takes as much as it can of an epilogue, and returns what is left.
-func (f *fast) store(bias []float32, ep Epilogue, residual bool) (store, Epilogue) {
+// store takes as much as it can of an epilogue.
+func (f *fast) store(bias []float32, ep Epilogue, residual bool) store {
 	lanes := f.cpu.lanes
 	s := store{params: make([]float32, f.co*4*lanes)}
 	take := func(kind StageKind) (stage Stage, ok bool) {
@@ -85,14 +86,19 @@ func (f *fast) store(bias []float32, ep Epilogue, residual bool) (store, Epilogu
 	set(2, func(oc int) float32 { return channelValue(affine.Scale, oc, 1) })
 	set(3, func(oc int) float32 { return channelValue(affine.Shift, oc, 0) })
 	add(addLast)
-	return s, ep
+	s.rest = ep
+	return s
 }
+
+// Blocks reports that both images can be blocked, the result if what is left of the epilogue does not tell channels apart.
+func (f *fast) Blocks() Layout {
+	return Layout{Src: true, Dst: !slices.ContainsFunc(f.whole.rest, Stage.perChannel)}
+}
+
+func (f *fast) SetBlocked(l Layout) { f.blocked = l }
 
 // prepare takes the weights, and the bias that is added before the epilogue.
 func (f *fast) prepare(weight, bias []float32, ep Epilogue) {
-	var rest Epilogue
-	f.whole, rest = f.store(bias, ep, true)
-	f.complete = len(rest) == 0
-	f.part, f.rest = f.store(bias, ep, false)
+	f.whole, f.part = f.store(bias, ep, true), f.store(bias, ep, false)
 	f.transformWeights(weight)
 }

@@ -1,15 +1,15 @@
 package kernel
 
 // productFunc multiplies the tiles of a plane by a panel of weights; see genericProduct.
-type productFunc = func(x, w, y []float32, xStride, yStride, chain, ahead, aheadStep int)
+type productFunc = func(x, w, y []float32, xStride, yStride, chain, ahead, aheadStep, groups int)
 
 var genericProducts = makeGenericProducts()
 
 func makeGenericProducts() (products [2][]productFunc) {
 	for width := range products {
 		for tiles := range genericRows {
-			products[width] = append(products[width], func(x, w, y []float32, xStride, yStride, chain, _, _ int) {
-				genericProduct(tiles+1, width+1, x, w, y, xStride, yStride, chain)
+			products[width] = append(products[width], func(x, w, y []float32, xStride, yStride, chain, _, _, groups int) {
+				genericProduct(groups*(tiles+1), width+1, x, w, y, xStride, yStride, chain)
 			})
 		}
 	}
@@ -19,8 +19,8 @@ func makeGenericProducts() (products [2][]productFunc) {
 // genericProduct sets the width blocks of output channels of each tile, y[block*yStride+tile*L+...], to the product of its
 // source channels, x[k/L*xStride+tile*L+k%L], and the panel w, [k][output channel]. L is the path's lanes, which divides
 // the number of source channels, len(w)/(width*L), and chain: sums of so many products are summed up, to round less.
-// Assembly also prefetches, for each source channel, the cache line ahead elements after the beginning of w, and adds
-// aheadStep to ahead.
+// A productFunc does so for groups of as many tiles as it is made for. Assembly also prefetches, for each source channel of a
+// group, the cache line ahead elements after the beginning of w, and adds aheadStep to ahead.
 func genericProduct(tiles, width int, x, w, y []float32, xStride, yStride, chain int) {
 	const L = genericLanes
 	for t := range tiles {
@@ -89,26 +89,44 @@ const (
 	addLast
 )
 
-// genericScatter is the way back, through the beginning of an epilogue: a bias, a slope for what is negative, a scale and a
-// shift, p[0:L], p[L:2L], ... Res, which is laid out as dst is, is added after the bias or at last. Assembly computes some
-// elements twice where n is no multiple of L, so that res may not be dst then.
+// genericScatter is the way back, through the beginning of an epilogue; see genericFinish. Res, which is laid out as dst is, may
+// not be dst: assembly computes some elements twice where n is no multiple of L.
 func genericScatter(add int, dst, src, res []float32, stride, n int, p []float32) {
-	const L = genericLanes
-	for c := range L {
-		row := dst[c*stride:][:n]
-		for i := range row {
-			v := src[i*L+c] + p[c]
-			if add == addFirst {
-				v += res[c*stride+i]
-			}
-			if v < 0 {
-				v *= p[L+c]
-			}
-			v = v*p[2*L+c] + p[3*L+c]
-			if add == addLast {
-				v += res[c*stride+i]
-			}
-			row[i] = v
+	for c := range genericLanes {
+		for i := range n {
+			at := c*stride + i
+			dst[at] = genericFinish(add, src[i*genericLanes+c], res[min(at, len(res)):], p[c:])
 		}
 	}
+}
+
+var genericStores = makeGenericStores()
+
+func makeGenericStores() (stores [3]func(dst, src, res, p []float32)) {
+	for add := range stores {
+		stores[add] = func(dst, src, res, p []float32) {
+			for i := range dst {
+				dst[i] = genericFinish(add, src[i], res[min(i, len(res)):], p[i%genericLanes:])
+			}
+		}
+	}
+	return stores
+}
+
+// genericFinish is the beginning of an epilogue for v: a bias, a slope for what is negative, a scale and a shift, p[0], p[L],
+// p[2*L] and p[3*L]. Res[0] is added after the bias or at last.
+func genericFinish(add int, v float32, res, p []float32) float32 {
+	const L = genericLanes
+	v += p[0]
+	if add == addFirst {
+		v += res[0]
+	}
+	if v < 0 {
+		v *= p[L]
+	}
+	v = v*p[2*L] + p[3*L]
+	if add == addLast {
+		v += res[0]
+	}
+	return v
 }

@@ -27,6 +27,7 @@ const (
 	stripSize    = 16 << 10  // elements of a strip, at most: well within a second-level cache
 
 	valuesTogether = 8 // values that a thread multiplies one after the other
+
 )
 
 // chunks may depend on the number of threads, as results do not depend on it.
@@ -80,16 +81,19 @@ type chunk struct {
 	dst, src  []float32
 	residuals [][]float32
 	first, n  int
-	runs      []run
-	groups    [2][]group // for panels of one and of two blocks
+	in, out   []run
+	groups    [2][]groups // for panels of one and of two blocks
 	x, y      []float32
 }
 
-// group is n tiles that are multiplied by a panel at once, those whose elements begin at at.
-type group struct{ at, n, prefetch int }
+// groups are count times n tiles that are multiplied by a panel at once, those whose elements begin at at.
+type groups struct{ at, n, count, prefetch int }
 
-// run is n tiles side by side, the chunk's tiles from at on.
-type run struct{ image, y, x, at, n int }
+// run is n tiles side by side, the chunk's tiles from at on, whose outputs begin at y, x.
+type run struct {
+	image, y, x, at, n int
+	within             bool // the source, which is blocked
+}
 
 // worker is the memory of a thread.
 type worker struct{ strip, rows, panel, scratch []float32 }
@@ -102,13 +106,13 @@ func (f *fast) Run(p *Pool, dst, src []float32, residuals [][]float32, ws []floa
 		k.n = min(c.size, c.tiles-k.first)
 		k.x, k.y = planes[:f.ci*c.block], planes[f.ci*c.block:c.planes]
 		k.split()
-		n := len(k.runs)
-		p.Run(n*f.ci, func(worker, i int) { k.forward(c.worker(private, worker), k.runs[i%n], i/n) })
+		in, out := len(k.in), len(k.out)
+		p.Run(in*f.ci, func(worker, i int) { k.forward(c.worker(private, worker), k.in[i%in], i/in) })
 		p.Run(ceilDiv(len(f.values), valuesTogether), func(worker, i int) {
 			from := i * valuesTogether
 			k.multiply(c.worker(private, worker), f.values[from:min(from+valuesTogether, len(f.values))])
 		})
-		p.Run(n*f.co, func(worker, i int) { k.inverse(c.worker(private, worker), k.runs[i%n], i/n) })
+		p.Run(out*f.co, func(worker, i int) { k.inverse(c.worker(private, worker), k.out[i%out], i/out) })
 	}
 	if c.shared {
 		for i := range c.count {
@@ -132,55 +136,111 @@ func (c *chunks) worker(private []float32, i int) worker {
 	return worker{take(c.tr.t * c.pitch), take(c.cpu.lanes * c.rowStride), take(c.panel()), take(c.tr.scratch)}
 }
 
-// split finds the chunk's runs and groups.
+// split finds the chunk's runs and groups. On the way in, a run lies within a blocked source or outside.
 func (k *chunk) split() {
+	s, t := &k.s, k.tr.t
+	// The first and the end of the columns of tiles that lie within the source.
+	lo := ceilDiv(s.PadLeft, k.tileW)
+	hi := lo
+	if last := s.W - t + s.PadLeft; last >= 0 {
+		hi = max(lo, last/k.tileW+1)
+	}
 	for at := 0; at < k.n; {
 		i := k.first + at
 		x, y := i%k.tilesX, i/k.tilesX
 		n := min(k.run, k.n-at, k.tilesX-x)
-		k.runs = append(k.runs, run{y / k.tilesY, y % k.tilesY * k.tileH, x * k.tileW, at, n})
+		r := run{image: y / k.tilesY, y: y % k.tilesY * k.tileH, x: x * k.tileW, at: at, n: n}
+		k.out = append(k.out, r)
 		at += n
+		if top := r.y - s.PadTop; !k.blocked.Src || top < 0 || top+t > s.H {
+			k.in = append(k.in, r)
+			continue
+		}
+		for _, end := range []int{min(max(lo, x), x+n), min(max(hi, x), x+n), x + n} {
+			if r.n = end - r.x/k.tileW; r.n > 0 {
+				r.within = r.x >= lo*k.tileW && end <= hi
+				k.in = append(k.in, r)
+				r.x += r.n * k.tileW
+				r.at += r.n
+			}
+		}
 	}
 	for i, kernels := range k.cpu.products {
 		count := ceilDiv(k.n, len(kernels))
-		for g := range count {
-			from, to := g*k.n/count, (g+1)*k.n/count
-			k.groups[i] = append(k.groups[i], group{from * k.cpu.lanes, to - from, (i + 1) * k.cpu.lanes / count})
+		n, more := k.n/count, k.n%count // groups of n tiles, and of one more
+		g := groups{n: n + 1, count: more, prefetch: (i + 1) * k.cpu.lanes / count}
+		if more > 0 {
+			k.groups[i] = append(k.groups[i], g)
 		}
+		g.at, g.n, g.count = more*(n+1)*k.cpu.lanes, n, count-more
+		k.groups[i] = append(k.groups[i], g)
 	}
 }
 
 // forward takes a run of a block of channels from the source to planes.
 func (k *chunk) forward(w worker, r run, block int) {
-	lanes, s := k.cpu.lanes, &k.s
+	x, pitch := w.strip, k.pitch
+	switch {
+	case r.within:
+		s := &k.s
+		pitch = s.W * k.cpu.lanes
+		x = k.src[((r.image*k.ci+block)*s.H+r.y-s.PadTop)*pitch+(r.x-s.PadLeft)*k.cpu.lanes:]
+	case k.blocked.Src:
+		k.fillBlocked(w, r, block)
+	default:
+		k.fill(w, r, block)
+	}
+	k.tr.forward(x, pitch, k.tileW*k.cpu.lanes, k.x[block*k.block+r.at*k.cpu.lanes:], k.plane, r.n, w.scratch)
+}
+
+// rows calls f for each row of a run's strip, with the source's row and first column and with the columns of the strip that
+// lie within the source, from lo to hi; none do in rows outside.
+func (k *chunk) rows(w worker, r run, f func(row []float32, y, x, lo, hi int)) {
+	s := &k.s
 	width := (r.n-1)*k.tileW + k.tr.t
 	y, x := r.y-s.PadTop, r.x-s.PadLeft
-	// Columns that lie within the source.
 	lo := min(max(0, -x), width)
 	hi := max(lo, min(width, s.W-x))
-	channels := min(lanes, s.C-block*lanes)
-	area := s.H * s.W
-	src := k.src[(r.image*s.C+block*lanes)*area:]
 	for i := range k.tr.t {
-		row := w.strip[i*k.pitch:][:k.pitch]
+		row := w.strip[i*k.pitch:][:width*k.cpu.lanes]
 		if y+i < 0 || y+i >= s.H || lo == hi {
-			clear(row[:width*lanes])
+			clear(row)
 			continue
 		}
-		from := src[(y+i)*s.W+x+lo:]
+		f(row, y+i, x+lo, lo, hi)
+	}
+}
+
+// fillBlocked takes a run of a block of channels from a blocked source to the strip.
+func (k *chunk) fillBlocked(w worker, r run, block int) {
+	s, lanes := &k.s, k.cpu.lanes
+	src := k.src[(r.image*k.ci+block)*s.H*s.W*lanes:]
+	k.rows(w, r, func(row []float32, y, x, lo, hi int) {
+		clear(row[:lo*lanes])
+		clear(row[hi*lanes:])
+		copy(row[lo*lanes:hi*lanes], src[(y*s.W+x)*lanes:])
+	})
+}
+
+// fill takes a run of a block of channels from the source to the strip.
+func (k *chunk) fill(w worker, r run, block int) {
+	s, lanes := &k.s, k.cpu.lanes
+	channels, area := min(lanes, s.C-block*lanes), s.H*s.W
+	src := k.src[(r.image*s.C+block*lanes)*area:]
+	k.rows(w, r, func(row []float32, y, x, lo, hi int) {
+		from := src[y*s.W+x:]
 		if channels == lanes && hi-lo >= lanes {
 			clear(row[:lo*lanes])
-			clear(row[hi*lanes : width*lanes])
+			clear(row[hi*lanes:])
 			k.cpu.gather(row[lo*lanes:], from, area, hi-lo)
-			continue
+			return
 		}
 		clear(w.rows)
 		for c := range channels {
 			copy(w.rows[c*k.rowStride+lo:][:hi-lo], from[c*area:])
 		}
-		k.cpu.gather(row, w.rows, k.rowStride, max(width, lanes))
-	}
-	k.tr.forward(w.strip, k.pitch, k.tileW*lanes, k.x[block*k.block+r.at*lanes:], k.plane, r.n, w.scratch)
+		k.cpu.gather(row[:cap(row)], w.rows, k.rowStride, max(len(row)/lanes, lanes))
+	})
 }
 
 // multiply multiplies values by their weights.
@@ -214,8 +274,8 @@ func (k *chunk) product(plane, block, width int, panel []float32) {
 	x, y := k.x[plane*k.plane:], k.y[plane*k.plane+block*k.block:]
 	kernels, ahead := k.cpu.products[width-1], len(panel)
 	for _, g := range k.groups[width-1] {
-		kernels[g.n-1](x[g.at:], panel, y[g.at:], k.block, k.block, k.chain, ahead, g.prefetch)
-		ahead += g.prefetch * k.ci * k.cpu.lanes
+		kernels[g.n-1](x[g.at:], panel, y[g.at:], k.block, k.block, k.chain, ahead, g.prefetch, g.count)
+		ahead += g.count * g.prefetch * k.ci * k.cpu.lanes
 	}
 }
 
@@ -224,10 +284,14 @@ func (k *chunk) inverse(w worker, r run, block int) {
 	lanes := k.cpu.lanes
 	height, width := min(k.tileH, k.outH-r.y), min(r.n*k.tileW, k.outW-r.x)
 	k.tr.inverse(w.strip, k.pitch, k.tileW*lanes, k.y[block*k.block+r.at*lanes:], k.plane, r.n, height, w.scratch)
+	if k.blocked.Dst {
+		k.storeBlocked(w, r, block, height, width)
+		return
+	}
 	first := block * lanes
 	channels, area := min(lanes, k.s.OC-first), k.outH*k.outW
 	var residual []float32
-	whole := k.complete && channels == lanes && width >= lanes
+	whole := len(k.whole.rest) == 0 && channels == lanes && width >= lanes
 	if whole && k.whole.add != addNever {
 		residual = k.residuals[k.whole.residual]
 		whole = width%lanes == 0 || &residual[0] != &k.dst[0]
@@ -241,8 +305,27 @@ func (k *chunk) inverse(w worker, r run, block int) {
 		k.cpu.scatter[addNever](w.rows, row, nil, k.rowStride, max(width, lanes), k.part.params[4*first:])
 		for c := range channels {
 			at := at + c*area
-			k.rest.apply(k.dst[at:at+width], w.rows[c*k.rowStride:][:width], first+c, at, k.residuals)
+			k.part.rest.apply(k.dst[at:at+width], w.rows[c*k.rowStride:][:width], first+c, at, k.residuals)
 		}
+	}
+}
+
+// storeBlocked takes outputs of a block of channels from the strip to a blocked destination.
+func (k *chunk) storeBlocked(w worker, r run, block, height, width int) {
+	lanes := k.cpu.lanes
+	var residual []float32
+	if k.whole.add != addNever {
+		residual = k.residuals[k.whole.residual]
+	}
+	for i := range height {
+		at := (((r.image*k.co+block)*k.outH+r.y+i)*k.outW + r.x) * lanes
+		dst, src := k.dst[at:][:width*lanes], w.strip[i*k.pitch:][:width*lanes]
+		if len(k.whole.rest) == 0 {
+			k.cpu.store[k.whole.add](dst, src, residual[min(at, len(residual)):], k.whole.params[4*block*lanes:])
+			continue
+		}
+		k.cpu.store[k.whole.add](src, src, residual[min(at, len(residual)):], k.whole.params[4*block*lanes:])
+		k.whole.rest.apply(dst, src, 0, at, k.residuals)
 	}
 }
 

@@ -141,16 +141,18 @@ func TestProducts(t *testing.T) {
 			for tiles := 1; tiles <= len(cpu.products[width-1]); tiles++ {
 				for _, blocks := range []int{1, 2, 5} {
 					const gap = 3
+					groups := 1 + blocks%3
+					n := groups * tiles
 					channels, outs := blocks*lanes, width*lanes
-					xStride, yStride := tiles*lanes+gap, tiles*lanes+2*gap
+					xStride, yStride := n*lanes+gap, n*lanes+2*gap
 					x, w := random(r, blocks*xStride), random(r, channels*outs)
 					for chain := lanes; chain <= 4*lanes; chain *= 2 {
-						y, check := guarded(t, (width-1)*yStride+tiles*lanes)
-						cpu.products[width-1][tiles-1](x, w, y, xStride, yStride, chain, len(w), outs)
+						y, check := guarded(t, (width-1)*yStride+n*lanes)
+						cpu.products[width-1][tiles-1](x, w, y, xStride, yStride, chain, len(w), outs, groups)
 						check()
 						for i, v := range y {
 							block, tile, lane := i/yStride, i%yStride/lanes, i%yStride%lanes
-							if tile >= tiles {
+							if tile >= n {
 								if v == v {
 									t.Fatalf("wrote %v between blocks", v)
 								}
@@ -172,13 +174,13 @@ func TestProducts(t *testing.T) {
 	})
 }
 
-// TestGatherScatter takes rows of pixels of all lengths to blocks of channels and back.
+// TestGatherScatter takes rows of pixels of all lengths to blocks of channels and back, or through an epilogue within blocks.
 func TestGatherScatter(t *testing.T) {
 	eachPath(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(11, 12))
 		lanes := cpu.lanes
 		params := random(r, 4*lanes)
-		for n := lanes; n <= 5*lanes; n++ {
+		for n := lanes; n <= 5*lanes; n++ { // a store takes fewer too, as TestFastBlocked has it
 			stride := n + 3
 			src := random(r, lanes*stride)
 			blocks, check := guarded(t, n*lanes)
@@ -195,6 +197,20 @@ func TestGatherScatter(t *testing.T) {
 				res := random(r, len(rows))
 				scatter(rows, blocks, res, stride, n, params)
 				check()
+				want := func(add int, at, channel int, res float32) float64 {
+					v := float64(blocks[at]) + float64(params[channel])
+					if add == addFirst {
+						v += float64(res)
+					}
+					if v < 0 {
+						v *= float64(params[lanes+channel])
+					}
+					v = v*float64(params[2*lanes+channel]) + float64(params[3*lanes+channel])
+					if add == addLast {
+						v += float64(res)
+					}
+					return v
+				}
 				for i, v := range rows {
 					channel, pixel := i/stride, i%stride
 					if pixel >= n || channel == 0 && pixel == 1 {
@@ -203,19 +219,23 @@ func TestGatherScatter(t *testing.T) {
 						}
 						continue
 					}
-					want := float64(blocks[pixel*lanes+channel]) + float64(params[channel])
-					if add == addFirst {
-						want += float64(res[i])
+					if w := want(add, pixel*lanes+channel, channel, res[i]); !(math.Abs(float64(v)-w) <= 1e-5) {
+						t.Fatalf("%d pixels: channel %d, pixel %d is %v, want %v", n, channel, pixel, v, w)
 					}
-					if want < 0 {
-						want *= float64(params[lanes+channel])
+				}
+				stored, check := guarded(t, len(blocks))
+				res = random(r, len(blocks))
+				cpu.store[add](stored, blocks, res, params)
+				check()
+				for i, v := range stored {
+					if i == lanes {
+						if v == v {
+							t.Fatalf("%d pixels: wrote %v instead of NaN", n, v)
+						}
+						continue
 					}
-					want = want*float64(params[2*lanes+channel]) + float64(params[3*lanes+channel])
-					if add == addLast {
-						want += float64(res[i])
-					}
-					if d := math.Abs(float64(v) - want); !(d <= 1e-5) {
-						t.Fatalf("%d pixels: channel %d, pixel %d is %v, want %v", n, channel, pixel, v, want)
+					if w := want(add, i, i%lanes, res[i]); !(math.Abs(float64(v)-w) <= 1e-5) {
+						t.Fatalf("%d pixels: element %d is %v, want %v", n, i, v, w)
 					}
 				}
 			}

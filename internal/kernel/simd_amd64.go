@@ -224,185 +224,185 @@ func reduceMaxAVX2(a []float32) float32
 //go:noescape
 func reduceMinAVX2(a []float32) float32
 
-// product1x2AVX2 multiplies 1 tiles by a panel of weights. With L = 8:
+// product1x2AVX2 multiplies groups of 1 tiles by a panel of weights. With L = 8:
 //
-//	for t := range 1 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
-//
-// over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
-//
-//go:noescape
-func product1x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
-
-// product2x2AVX2 multiplies 2 tiles by a panel of weights. With L = 8:
-//
-//	for t := range 2 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
+//	for t := range groups*1 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product2x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product1x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
-// product3x2AVX2 multiplies 3 tiles by a panel of weights. With L = 8:
+// product2x2AVX2 multiplies groups of 2 tiles by a panel of weights. With L = 8:
 //
-//	for t := range 3 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
+//	for t := range groups*2 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product3x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product2x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
-// product4x2AVX2 multiplies 4 tiles by a panel of weights. With L = 8:
+// product3x2AVX2 multiplies groups of 3 tiles by a panel of weights. With L = 8:
 //
-//	for t := range 4 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
+//	for t := range groups*3 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product4x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product3x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
-// product5x2AVX2 multiplies 5 tiles by a panel of weights. With L = 8:
+// product4x2AVX2 multiplies groups of 4 tiles by a panel of weights. With L = 8:
 //
-//	for t := range 5 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
+//	for t := range groups*4 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product5x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product4x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
-// product6x2AVX2 multiplies 6 tiles by a panel of weights. With L = 8:
+// product5x2AVX2 multiplies groups of 5 tiles by a panel of weights. With L = 8:
 //
-//	for t := range 6 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
+//	for t := range groups*5 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product6x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product5x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
-// product1x1AVX2 multiplies 1 tiles by a panel of weights. With L = 8:
+// product6x2AVX2 multiplies groups of 6 tiles by a panel of weights. With L = 8:
 //
-//	for t := range 1 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
+//	for t := range groups*6 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
+//
+// over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+//
+//go:noescape
+func product6x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
+
+// product1x1AVX2 multiplies groups of 1 tiles by a panel of weights. With L = 8:
+//
+//	for t := range groups*1 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product1x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product1x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
-// product2x1AVX2 multiplies 2 tiles by a panel of weights. With L = 8:
+// product2x1AVX2 multiplies groups of 2 tiles by a panel of weights. With L = 8:
 //
-//	for t := range 2 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
+//	for t := range groups*2 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product2x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product2x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
-// product3x1AVX2 multiplies 3 tiles by a panel of weights. With L = 8:
+// product3x1AVX2 multiplies groups of 3 tiles by a panel of weights. With L = 8:
 //
-//	for t := range 3 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
+//	for t := range groups*3 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product3x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product3x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
-// product4x1AVX2 multiplies 4 tiles by a panel of weights. With L = 8:
+// product4x1AVX2 multiplies groups of 4 tiles by a panel of weights. With L = 8:
 //
-//	for t := range 4 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
+//	for t := range groups*4 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product4x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product4x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
-// product5x1AVX2 multiplies 5 tiles by a panel of weights. With L = 8:
+// product5x1AVX2 multiplies groups of 5 tiles by a panel of weights. With L = 8:
 //
-//	for t := range 5 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
+//	for t := range groups*5 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product5x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product5x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
-// product6x1AVX2 multiplies 6 tiles by a panel of weights. With L = 8:
+// product6x1AVX2 multiplies groups of 6 tiles by a panel of weights. With L = 8:
 //
-//	for t := range 6 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
+//	for t := range groups*6 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product6x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product6x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
-// product7x1AVX2 multiplies 7 tiles by a panel of weights. With L = 8:
+// product7x1AVX2 multiplies groups of 7 tiles by a panel of weights. With L = 8:
 //
-//	for t := range 7 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
+//	for t := range groups*7 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product7x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product7x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
-// product8x1AVX2 multiplies 8 tiles by a panel of weights. With L = 8:
+// product8x1AVX2 multiplies groups of 8 tiles by a panel of weights. With L = 8:
 //
-//	for t := range 8 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
+//	for t := range groups*8 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product8x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product8x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
-// product9x1AVX2 multiplies 9 tiles by a panel of weights. With L = 8:
+// product9x1AVX2 multiplies groups of 9 tiles by a panel of weights. With L = 8:
 //
-//	for t := range 9 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
+//	for t := range groups*9 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product9x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product9x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
-// product10x1AVX2 multiplies 10 tiles by a panel of weights. With L = 8:
+// product10x1AVX2 multiplies groups of 10 tiles by a panel of weights. With L = 8:
 //
-//	for t := range 10 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
+//	for t := range groups*10 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product10x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product10x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
-// product11x1AVX2 multiplies 11 tiles by a panel of weights. With L = 8:
+// product11x1AVX2 multiplies groups of 11 tiles by a panel of weights. With L = 8:
 //
-//	for t := range 11 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
+//	for t := range groups*11 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product11x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product11x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
-// product12x1AVX2 multiplies 12 tiles by a panel of weights. With L = 8:
+// product12x1AVX2 multiplies groups of 12 tiles by a panel of weights. With L = 8:
 //
-//	for t := range 12 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
+//	for t := range groups*12 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product12x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product12x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
 // addTwiceAVX2 works on len(dst) elements, a multiple of 32:
 //
@@ -452,6 +452,27 @@ func scatterAddFirstAVX2(dst []float32, src []float32, res []float32, stride int
 //
 //go:noescape
 func scatterAddLastAVX2(dst []float32, src []float32, res []float32, stride int, n int, p []float32)
+
+// storeAVX2 applies the beginning of an epilogue to a block of channels. With L = 8, of which len(dst) is a multiple and not 0:
+//
+//	for i := range dst { dst[i] = prelu(src[i] + p[i%!L(MISSING)], p[L+i%!L(MISSING)])*p[2*L+i%!L(MISSING)] + p[3*L+i%!L(MISSING)] }
+//
+//go:noescape
+func storeAVX2(dst []float32, src []float32, res []float32, p []float32)
+
+// storeAddFirstAVX2 applies the beginning of an epilogue to a block of channels. With L = 8, of which len(dst) is a multiple and not 0:
+//
+//	for i := range dst { dst[i] = prelu(src[i] + p[i%!L(MISSING)] + res[i], p[L+i%!L(MISSING)])*p[2*L+i%!L(MISSING)] + p[3*L+i%!L(MISSING)] }
+//
+//go:noescape
+func storeAddFirstAVX2(dst []float32, src []float32, res []float32, p []float32)
+
+// storeAddLastAVX2 applies the beginning of an epilogue to a block of channels. With L = 8, of which len(dst) is a multiple and not 0:
+//
+//	for i := range dst { dst[i] = prelu(src[i] + p[i%!L(MISSING)], p[L+i%!L(MISSING)])*p[2*L+i%!L(MISSING)] + p[3*L+i%!L(MISSING)] + res[i] }
+//
+//go:noescape
+func storeAddLastAVX2(dst []float32, src []float32, res []float32, p []float32)
 
 // gemm1AVX512 multiplies a panel 1 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
@@ -753,285 +774,285 @@ func reduceMaxAVX512(a []float32) float32
 //go:noescape
 func reduceMinAVX512(a []float32) float32
 
-// product1x2AVX512 multiplies 1 tiles by a panel of weights. With L = 16:
+// product1x2AVX512 multiplies groups of 1 tiles by a panel of weights. With L = 16:
 //
-//	for t := range 1 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
-//
-// over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
-//
-//go:noescape
-func product1x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
-
-// product2x2AVX512 multiplies 2 tiles by a panel of weights. With L = 16:
-//
-//	for t := range 2 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
+//	for t := range groups*1 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product2x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product1x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
-// product3x2AVX512 multiplies 3 tiles by a panel of weights. With L = 16:
+// product2x2AVX512 multiplies groups of 2 tiles by a panel of weights. With L = 16:
 //
-//	for t := range 3 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
+//	for t := range groups*2 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product3x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product2x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
-// product4x2AVX512 multiplies 4 tiles by a panel of weights. With L = 16:
+// product3x2AVX512 multiplies groups of 3 tiles by a panel of weights. With L = 16:
 //
-//	for t := range 4 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
+//	for t := range groups*3 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product4x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product3x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
-// product5x2AVX512 multiplies 5 tiles by a panel of weights. With L = 16:
+// product4x2AVX512 multiplies groups of 4 tiles by a panel of weights. With L = 16:
 //
-//	for t := range 5 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
+//	for t := range groups*4 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product5x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product4x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
-// product6x2AVX512 multiplies 6 tiles by a panel of weights. With L = 16:
+// product5x2AVX512 multiplies groups of 5 tiles by a panel of weights. With L = 16:
 //
-//	for t := range 6 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
+//	for t := range groups*5 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product6x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product5x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
-// product7x2AVX512 multiplies 7 tiles by a panel of weights. With L = 16:
+// product6x2AVX512 multiplies groups of 6 tiles by a panel of weights. With L = 16:
 //
-//	for t := range 7 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
+//	for t := range groups*6 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product7x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product6x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
-// product8x2AVX512 multiplies 8 tiles by a panel of weights. With L = 16:
+// product7x2AVX512 multiplies groups of 7 tiles by a panel of weights. With L = 16:
 //
-//	for t := range 8 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
+//	for t := range groups*7 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product8x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product7x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
-// product9x2AVX512 multiplies 9 tiles by a panel of weights. With L = 16:
+// product8x2AVX512 multiplies groups of 8 tiles by a panel of weights. With L = 16:
 //
-//	for t := range 9 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
+//	for t := range groups*8 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product9x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product8x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
-// product10x2AVX512 multiplies 10 tiles by a panel of weights. With L = 16:
+// product9x2AVX512 multiplies groups of 9 tiles by a panel of weights. With L = 16:
 //
-//	for t := range 10 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
+//	for t := range groups*9 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product10x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product9x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
-// product11x2AVX512 multiplies 11 tiles by a panel of weights. With L = 16:
+// product10x2AVX512 multiplies groups of 10 tiles by a panel of weights. With L = 16:
 //
-//	for t := range 11 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
+//	for t := range groups*10 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product11x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product10x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
-// product12x2AVX512 multiplies 12 tiles by a panel of weights. With L = 16:
+// product11x2AVX512 multiplies groups of 11 tiles by a panel of weights. With L = 16:
 //
-//	for t := range 12 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
+//	for t := range groups*11 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product12x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product11x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
-// product13x2AVX512 multiplies 13 tiles by a panel of weights. With L = 16:
+// product12x2AVX512 multiplies groups of 12 tiles by a panel of weights. With L = 16:
 //
-//	for t := range 13 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
+//	for t := range groups*12 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product13x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product12x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
-// product14x2AVX512 multiplies 14 tiles by a panel of weights. With L = 16:
+// product13x2AVX512 multiplies groups of 13 tiles by a panel of weights. With L = 16:
 //
-//	for t := range 14 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
+//	for t := range groups*13 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product14x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product13x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
-// product1x1AVX512 multiplies 1 tiles by a panel of weights. With L = 16:
+// product14x2AVX512 multiplies groups of 14 tiles by a panel of weights. With L = 16:
 //
-//	for t := range 1 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
+//	for t := range groups*14 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
+//
+// over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+//
+//go:noescape
+func product14x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
+
+// product1x1AVX512 multiplies groups of 1 tiles by a panel of weights. With L = 16:
+//
+//	for t := range groups*1 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product1x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product1x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
-// product2x1AVX512 multiplies 2 tiles by a panel of weights. With L = 16:
+// product2x1AVX512 multiplies groups of 2 tiles by a panel of weights. With L = 16:
 //
-//	for t := range 2 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
+//	for t := range groups*2 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product2x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product2x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
-// product3x1AVX512 multiplies 3 tiles by a panel of weights. With L = 16:
+// product3x1AVX512 multiplies groups of 3 tiles by a panel of weights. With L = 16:
 //
-//	for t := range 3 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
+//	for t := range groups*3 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product3x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product3x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
-// product4x1AVX512 multiplies 4 tiles by a panel of weights. With L = 16:
+// product4x1AVX512 multiplies groups of 4 tiles by a panel of weights. With L = 16:
 //
-//	for t := range 4 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
+//	for t := range groups*4 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product4x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product4x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
-// product5x1AVX512 multiplies 5 tiles by a panel of weights. With L = 16:
+// product5x1AVX512 multiplies groups of 5 tiles by a panel of weights. With L = 16:
 //
-//	for t := range 5 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
+//	for t := range groups*5 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product5x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product5x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
-// product6x1AVX512 multiplies 6 tiles by a panel of weights. With L = 16:
+// product6x1AVX512 multiplies groups of 6 tiles by a panel of weights. With L = 16:
 //
-//	for t := range 6 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
+//	for t := range groups*6 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product6x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product6x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
-// product7x1AVX512 multiplies 7 tiles by a panel of weights. With L = 16:
+// product7x1AVX512 multiplies groups of 7 tiles by a panel of weights. With L = 16:
 //
-//	for t := range 7 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
+//	for t := range groups*7 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product7x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product7x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
-// product8x1AVX512 multiplies 8 tiles by a panel of weights. With L = 16:
+// product8x1AVX512 multiplies groups of 8 tiles by a panel of weights. With L = 16:
 //
-//	for t := range 8 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
+//	for t := range groups*8 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product8x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product8x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
-// product9x1AVX512 multiplies 9 tiles by a panel of weights. With L = 16:
+// product9x1AVX512 multiplies groups of 9 tiles by a panel of weights. With L = 16:
 //
-//	for t := range 9 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
+//	for t := range groups*9 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product9x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product9x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
-// product10x1AVX512 multiplies 10 tiles by a panel of weights. With L = 16:
+// product10x1AVX512 multiplies groups of 10 tiles by a panel of weights. With L = 16:
 //
-//	for t := range 10 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
+//	for t := range groups*10 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product10x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product10x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
-// product11x1AVX512 multiplies 11 tiles by a panel of weights. With L = 16:
+// product11x1AVX512 multiplies groups of 11 tiles by a panel of weights. With L = 16:
 //
-//	for t := range 11 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
+//	for t := range groups*11 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product11x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product11x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
-// product12x1AVX512 multiplies 12 tiles by a panel of weights. With L = 16:
+// product12x1AVX512 multiplies groups of 12 tiles by a panel of weights. With L = 16:
 //
-//	for t := range 12 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
+//	for t := range groups*12 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product12x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product12x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
-// product13x1AVX512 multiplies 13 tiles by a panel of weights. With L = 16:
+// product13x1AVX512 multiplies groups of 13 tiles by a panel of weights. With L = 16:
 //
-//	for t := range 13 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
+//	for t := range groups*13 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product13x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product13x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
-// product14x1AVX512 multiplies 14 tiles by a panel of weights. With L = 16:
+// product14x1AVX512 multiplies groups of 14 tiles by a panel of weights. With L = 16:
 //
-//	for t := range 14 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
+//	for t := range groups*14 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
-func product14x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
+func product14x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 
 // addTwiceAVX512 works on len(dst) elements, a multiple of 64:
 //
@@ -1081,3 +1102,24 @@ func scatterAddFirstAVX512(dst []float32, src []float32, res []float32, stride i
 //
 //go:noescape
 func scatterAddLastAVX512(dst []float32, src []float32, res []float32, stride int, n int, p []float32)
+
+// storeAVX512 applies the beginning of an epilogue to a block of channels. With L = 16, of which len(dst) is a multiple and not 0:
+//
+//	for i := range dst { dst[i] = prelu(src[i] + p[i%!L(MISSING)], p[L+i%!L(MISSING)])*p[2*L+i%!L(MISSING)] + p[3*L+i%!L(MISSING)] }
+//
+//go:noescape
+func storeAVX512(dst []float32, src []float32, res []float32, p []float32)
+
+// storeAddFirstAVX512 applies the beginning of an epilogue to a block of channels. With L = 16, of which len(dst) is a multiple and not 0:
+//
+//	for i := range dst { dst[i] = prelu(src[i] + p[i%!L(MISSING)] + res[i], p[L+i%!L(MISSING)])*p[2*L+i%!L(MISSING)] + p[3*L+i%!L(MISSING)] }
+//
+//go:noescape
+func storeAddFirstAVX512(dst []float32, src []float32, res []float32, p []float32)
+
+// storeAddLastAVX512 applies the beginning of an epilogue to a block of channels. With L = 16, of which len(dst) is a multiple and not 0:
+//
+//	for i := range dst { dst[i] = prelu(src[i] + p[i%!L(MISSING)], p[L+i%!L(MISSING)])*p[2*L+i%!L(MISSING)] + p[3*L+i%!L(MISSING)] + res[i] }
+//
+//go:noescape
+func storeAddLastAVX512(dst []float32, src []float32, res []float32, p []float32)

@@ -23,6 +23,9 @@ func (s isa) products() {
 	s.scatter("scatter", "prelu(src[i*L+c] + p[c], p[L+c])*p[2*L+c] + p[3*L+c]", false, false)
 	s.scatter("scatterAddFirst", "prelu(src[i*L+c] + p[c] + res[c*stride+i], p[L+c])*p[2*L+c] + p[3*L+c]", true, false)
 	s.scatter("scatterAddLast", "prelu(src[i*L+c] + p[c], p[L+c])*p[2*L+c] + p[3*L+c] + res[c*stride+i]", false, true)
+	s.store("store", "prelu(src[i] + p[i%L], p[L+i%L])*p[2*L+i%L] + p[3*L+i%L]", false, false)
+	s.store("storeAddFirst", "prelu(src[i] + p[i%L] + res[i], p[L+i%L])*p[2*L+i%L] + p[3*L+i%L]", true, false)
+	s.store("storeAddLast", "prelu(src[i] + p[i%L], p[L+i%L])*p[2*L+i%L] + p[3*L+i%L] + res[i]", false, true)
 }
 
 // maxNarrow is how many tiles a product with one register of output channels takes: enough to hide the latency of the
@@ -34,28 +37,33 @@ func (s isa) maxNarrow() int {
 	return 12
 }
 
-// product emits the product of tiles by a panel of weights, width registers of output channels wide.
+// product emits the product of groups of tiles by a panel of weights, width registers of output channels wide.
 func (s isa) product(tiles, width int) {
-	s.text(fmt.Sprintf("product%dx%d", tiles, width), "func(x, w, y []float32, xStride, yStride, chain, ahead, aheadStep int)", fmt.Sprintf(
-		`%%s multiplies %[1]d tiles by a panel of weights. With L = %[2]d:
+	s.text(fmt.Sprintf("product%dx%d", tiles, width), "func(x, w, y []float32, xStride, yStride, chain, ahead, aheadStep, groups int)", fmt.Sprintf(
+		`%%s multiplies groups of %[1]d tiles by a panel of weights. With L = %[2]d:
 
-	for t := range %[1]d { for o := range %[3]d*L { y[o/L*yStride+t*L+o%%%%L] = sum over k of x[k/L*xStride+t*L+k%%%%L] * w[k*%[3]d*L+o] } }
+	for t := range groups*%[1]d { for o := range %[3]d*L { y[o/L*yStride+t*L+o%%%%L] = sum over k of x[k/L*xStride+t*L+k%%%%L] * w[k*%[3]d*L+o] } }
 
 over len(w)/(%[3]d*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.`,
+channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.`,
 		tiles, s.lanes, width))
-	x, w := Load(Param("x").Base(), GP64()), Load(Param("w").Base(), GP64())
-	end := Load(Param("w").Len(), GP64())
-	LEAQ(Mem{Base: w, Index: end, Scale: 4}, end)
-	next, step := Load(Param("ahead"), GP64()), Load(Param("aheadStep"), GP64())
-	LEAQ(Mem{Base: w, Index: next, Scale: 4}, next)
+	end, next, step := Load(Param("w").Base(), GP64()), GP64(), Load(Param("aheadStep"), GP64())
+	Load(Param("ahead"), next)
+	LEAQ(Mem{Base: end, Index: next, Scale: 4}, next)
 	SHLQ(U8(2), step)
+	size := Load(Param("w").Len(), GP64())
+	LEAQ(Mem{Base: end, Index: size, Scale: 4}, end)
 	stride := Load(Param("xStride"), GP64()) // from the end of a block to the next
 	SUBQ(U32(uint32(s.lanes)), stride)
 	SHLQ(U8(2), stride)
+	at, groups := GP64(), Load(Param("groups"), GP64()) // of the group's tiles, in bytes
+	XORQ(at, at)
+
+	Label("group")
+	x, w := Load(Param("x").Base(), GP64()), Load(Param("w").Base(), GP64())
+	ADDQ(at, x)
 	first := GP64()
 	XORQ(first, first)
-
 	Label("sum")
 	acc := make([][]vec, tiles)
 	for t := range acc {
@@ -90,6 +98,7 @@ channel it prefetches a cache line, the one ahead elements after the beginning o
 	ys := Load(Param("yStride"), GP64())
 	each := func(f func(acc vec, y Mem)) {
 		y := Load(Param("y").Base(), GP64())
+		ADDQ(at, y)
 		for v := range width {
 			for t := range acc {
 				f(acc[t][v], Mem{Base: y, Disp: t * s.bytes()})
@@ -107,6 +116,9 @@ channel it prefetches a cache line, the one ahead elements after the beginning o
 	INCQ(first)
 	CMPQ(w, end)
 	JB(LabelRef("sum"))
+	ADDQ(U32(uint32(tiles*s.bytes())), at)
+	DECQ(groups)
+	JNZ(LabelRef("group"))
 	VZEROUPPER()
 	RET()
 }
@@ -281,14 +293,7 @@ Where n is no multiple of L, some elements are computed twice.`, s.lanes, expr))
 			if first {
 				VADDPS(residual(), v, v)
 			}
-			slope := param(1)
-			if s.wide() {
-				k := K()
-				VCMPPS(U8(lessThan), float(0), v, k)
-				VMULPS(slope, v, k, v)
-			} else {
-				v = s.choose(lessThan, v, float(0), s.op2(VMULPS, v, slope), v)
-			}
+			v = s.prelu(v, param(1))
 			scale := param(2)
 			VFMADD213PS(param(3), scale, v)
 			if last {
@@ -297,4 +302,66 @@ Where n is no multiple of L, some elements are computed twice.`, s.lanes, expr))
 			VMOVUPS(v, channel(i))
 		}
 	})
+}
+
+// prelu multiplies what is negative by a slope. The result may be v itself.
+func (s isa) prelu(v, slope vec) vec {
+	if s.wide() {
+		k := K()
+		VCMPPS(U8(lessThan), float(0), v, k)
+		VMULPS(slope, v, k, v)
+		return v
+	}
+	return s.choose(lessThan, v, float(0), s.op2(VMULPS, v, slope), v)
+}
+
+// store emits the beginning of an epilogue for pixels of a block of channels. A residual may be added first or last.
+func (s isa) store(name, expr string, first, last bool) {
+	s.text(name, "func(dst, src, res, p []float32)", fmt.Sprintf(
+		`%%s applies the beginning of an epilogue to a block of channels. With L = %d, of which len(dst) is a multiple and not 0:
+
+	for i := range dst { dst[i] = %s }`, s.lanes, expr))
+	dst, src, n := Load(Param("dst").Base(), GP64()), Load(Param("src").Base(), GP64()), Load(Param("dst").Len(), GP64())
+	p, res, i := Load(Param("p").Base(), GP64()), GP64(), GP64()
+	if first || last {
+		Load(Param("res").Base(), res)
+	}
+	var params [4]vec
+	for j := range params {
+		params[j] = s.load(Mem{Base: p, Disp: j * s.bytes()})
+	}
+	XORQ(i, i)
+	at := func(base reg.Register, u int) Mem { return Mem{Base: base, Index: i, Scale: 4, Disp: u * s.bytes()} }
+	pixels := func(n int) {
+		for u := range n {
+			v := s.op2(VADDPS, params[0], s.load(at(src, u)))
+			if first {
+				VADDPS(at(res, u), v, v)
+			}
+			v = s.prelu(v, params[1])
+			VFMADD213PS(params[3], params[2], v)
+			if last {
+				VADDPS(at(res, u), v, v)
+			}
+			VMOVUPS(v, at(dst, u))
+		}
+		ADDQ(U32(uint32(n*s.lanes)), i)
+	}
+	const unroll = 4
+	SUBQ(U32(uint32((unroll-1)*s.lanes)), n)
+	JLE(LabelRef("single"))
+	Label("loop")
+	pixels(unroll)
+	CMPQ(i, n)
+	JLT(LabelRef("loop"))
+	Label("single")
+	ADDQ(U32(uint32((unroll-1)*s.lanes)), n)
+	JMP(LabelRef("check"))
+	Label("pixel")
+	pixels(1)
+	Label("check")
+	CMPQ(i, n)
+	JLT(LabelRef("pixel"))
+	VZEROUPPER()
+	RET()
 }

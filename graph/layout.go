@@ -1,0 +1,218 @@
+package graph
+
+import (
+	"slices"
+
+	"github.com/gansr/gansr/internal/kernel"
+)
+
+// blocker is implemented by prepared convolutions, whose images may be blocked; see kernel.Layout.
+type blocker interface {
+	blocks() kernel.Layout
+	setBlocked(kernel.Layout)
+}
+
+// layouts is the choice of the values that are kept as blocks of channels from one convolution to the next. Those that an
+// operator needs in the same form are in the same set. A set is blocked if that saves convolutions more than it costs to
+// change from one form to the other where other operators want it.
+type layouts struct {
+	s       *Session
+	roles   []role // of steps
+	set     []int  // by slot, another of its set, or itself
+	savings []int  // by a set's first slot, in elements
+	written []bool // by slot, by a step that can write it in blocks
+	twins   map[int]int
+	steps   []step
+}
+
+// role is what a step can do with blocked images.
+type role struct {
+	conv blocker
+	op   Operator // for blocks, if it is no convolution
+	read []int    // a convolution's source if it may be of either form
+	same []int    // the result and operands, all of the same form
+}
+
+// block chooses the layout of all values and adds steps that change it where needed.
+func (c *compiler) block() {
+	s := c.s
+	n := len(s.slots)
+	l := &layouts{s: s, set: make([]int, n), savings: make([]int, n), written: make([]bool, n), twins: map[int]int{}}
+	for v := range l.set {
+		l.set[v] = v
+	}
+	plain := make([]bool, n) // read by a step that can only read it so
+	for _, st := range s.steps {
+		r := l.role(st)
+		l.roles = append(l.roles, r)
+		for _, v := range r.same {
+			l.join(v, r.same[0])
+		}
+		for _, v := range st.out {
+			l.written[v] = slices.Contains(r.same, v)
+		}
+		for _, v := range slices.Concat(st.in, st.res) {
+			if !slices.Contains(r.same, v) && !slices.Contains(r.read, v) {
+				plain[v] = true
+			}
+		}
+	}
+	for _, v := range s.outputs {
+		plain[v] = true
+	}
+	save := func(v, sign int) { l.savings[l.first(v)] += sign * s.slots[v].typ.Len() }
+	for i, r := range l.roles {
+		for _, v := range r.read {
+			save(v, 1)
+		}
+		if v := s.steps[i].out[0]; r.conv != nil && l.written[v] {
+			save(v, 1)
+		}
+	}
+	for v := range n {
+		if plain[v] || !l.written[v] {
+			save(v, -1)
+		}
+	}
+	for i, st := range s.steps {
+		r := l.roles[i]
+		blocked := len(r.same) > 0 && l.blocked(st.out[0])
+		switch {
+		case r.conv != nil:
+			r.conv.setBlocked(kernel.Layout{Src: len(r.read) > 0 && l.blocked(st.in[0]), Dst: blocked})
+		case blocked:
+			st.op = r.op
+		}
+		st.in = l.forms(st.in, append(r.read, r.same...))
+		st.res = l.forms(st.res, r.same)
+		l.steps = append(l.steps, st)
+	}
+	s.outputs = l.forms(s.outputs, nil)
+	for v := range n {
+		if l.blocked(v) && l.written[v] {
+			s.slots[v].typ = blockedType(s.slots[v].typ)
+		}
+	}
+	s.steps = l.steps
+}
+
+// forms returns the slots that have values vs, those among blocks in blocks if they should be.
+func (l *layouts) forms(vs, blocks []int) []int {
+	forms := slices.Clone(vs)
+	for i, v := range vs {
+		want := slices.Contains(blocks, v)
+		if !l.blocked(v) || want == l.written[v] {
+			continue
+		}
+		if t, ok := l.twins[v]; ok {
+			forms[i] = t
+			continue
+		}
+		t := l.s.slots[v].typ
+		if want {
+			t = blockedType(t)
+		}
+		forms[i] = len(l.s.slots)
+		l.twins[v] = forms[i]
+		l.s.slots = append(l.s.slots, slot{typ: t, kind: arenaSlot, root: forms[i]})
+		op := relayout{t.Shape}
+		l.steps = append(l.steps, step{op: op, in: []int{v}, out: []int{forms[i]}, label: op.Name()})
+	}
+	return forms
+}
+
+func (l *layouts) blocked(v int) bool { return l.savings[l.first(v)] > 0 }
+
+func (l *layouts) first(v int) int {
+	for l.set[v] != v {
+		l.set[v] = l.set[l.set[v]]
+		v = l.set[v]
+	}
+	return v
+}
+
+func (l *layouts) join(v, w int) { l.set[l.first(v)] = l.first(w) }
+
+// role tells which images of a step may be blocked.
+func (l *layouts) role(st step) role {
+	out := l.s.slots[st.out[0]].typ
+	if len(st.out) != 1 || out.DType != Float32 || out.Rank() != 4 {
+		return role{}
+	}
+	if p, ok := st.prep.(blocker); ok {
+		r, can := role{conv: p}, p.blocks()
+		if can.Src {
+			r.read = st.in[:1:1]
+		}
+		if can.Dst {
+			r.same = slices.Concat(st.out, st.res)
+		}
+		return r
+	}
+	if op, images := l.onBlocks(st, out); op != nil {
+		return role{op: op, same: slices.Concat(st.out, images)}
+	}
+	return role{}
+}
+
+// onBlocks returns an operator that computes the step's result in blocks from operands in blocks, images, and from others
+// as they are, or nil if there is none. It keeps finite what is finite, as there may be anything in channels that fill
+// blocks.
+func (l *layouts) onBlocks(st step, out Type) (op Operator, images []int) {
+	switch op := st.op.(type) {
+	case Add, Sub, Mul, Max, Min, Abs, Neg, Relu, Sigmoid, Tanh, Clip, Gelu, Softplus, Erf:
+		for _, v := range st.in {
+			switch sl := l.s.slots[v]; {
+			case sl.fixed == nil && sl.typ.Equal(out):
+				images = append(images, v)
+			case sl.typ.Len() != 1:
+				return nil, nil
+			}
+		}
+		return op, images
+	case Concat:
+		for _, v := range st.in {
+			if sl := l.s.slots[v]; sl.fixed != nil || op.Axis != 1 || sl.typ.Shape[1]%kernel.Lanes() != 0 {
+				return nil, nil
+			}
+		}
+		return op, st.in
+	case Slice:
+		in, lanes := l.s.slots[st.in[0]], kernel.Lanes()
+		first, n := op.Starts[1], op.Sizes[1]
+		if in.fixed != nil || n == 0 || first%lanes != 0 || n%lanes != 0 && first+n != in.typ.Shape[1] || op.Steps[1] != 1 && n > 1 {
+			return nil, nil
+		}
+		for k, d := range in.typ.Shape {
+			if k != 1 && op.Sizes[k] != d || op.Steps[k] < 0 && d > 1 {
+				return nil, nil
+			}
+		}
+		shape := blockedType(out).Shape
+		b := Slice{Starts: []int{0, first / lanes, 0, 0, 0}, Sizes: shape, Steps: []int{1, 1, 1, 1, 1}}
+		return b, st.in
+	}
+	return nil, nil
+}
+
+// blockedType is the type of a blocked image: [N, C/L, H, W, L], rounded up.
+func blockedType(t Type) Type {
+	lanes := kernel.Lanes()
+	return Type{t.DType, []int{t.Shape[0], (t.Shape[1] + lanes - 1) / lanes, t.Shape[2], t.Shape[3], lanes}}
+}
+
+// relayout takes an image to or from its blocked form.
+type relayout struct{ Shape []int }
+
+func (relayout) Name() string { return "Relayout" }
+
+func (r relayout) Infer(in []Type) ([]Type, error) { return []Type{{in[0].DType, r.Shape}}, nil }
+
+func (r relayout) Eval(x *Exec, out, in []*Tensor) error {
+	change, s := kernel.Block, in[0].shape
+	if len(r.Shape) == 4 {
+		change, s = kernel.Unblock, r.Shape
+	}
+	change(x.Pool, Data[float32](out[0]), Data[float32](in[0]), s[0], s[1], s[2]*s[3])
+	return nil
+}
