@@ -186,11 +186,11 @@ func prepareConv(k convKernel, in, out Type, ep kernel.Epilogue) preparedConv {
 	return p
 }
 
-func (p preparedConv) blocks() kernel.Layout {
+func (p preparedConv) blocks() kernel.Blocking {
 	if k, ok := p.k.(*kernel.Conv); ok && p.in == 0 {
 		return k.Blocks()
 	}
-	return kernel.Layout{}
+	return kernel.NotBlocked
 }
 
 func (p preparedConv) setBlocked(l kernel.Layout) {

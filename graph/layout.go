@@ -8,7 +8,7 @@ import (
 
 // blocker is implemented by prepared convolutions, whose images may be blocked; see kernel.Layout.
 type blocker interface {
-	blocks() kernel.Layout
+	blocks() kernel.Blocking
 	setBlocked(kernel.Layout)
 }
 
@@ -140,12 +140,15 @@ func (l *layouts) role(st step) role {
 		return role{}
 	}
 	if p, ok := st.prep.(blocker); ok {
-		r, can := role{conv: p}, p.blocks()
-		if can.Src {
+		r := role{conv: p}
+		switch p.blocks() {
+		case kernel.SourceBlocked:
 			r.read = st.in[:1:1]
-		}
-		if can.Dst {
-			r.same = slices.Concat(st.out, st.res)
+		case kernel.EitherBlocked:
+			r.read, r.same = st.in[:1:1], slices.Concat(st.out, st.res)
+		case kernel.BothBlocked:
+			r.same = slices.Concat(st.out, st.res, st.in[:1])
+			r.read = st.in[:1:1]
 		}
 		return r
 	}

@@ -6,6 +6,17 @@ package kernel
 // values, and convolutions write zeros there.
 type Layout struct{ Src, Dst bool }
 
+// Blocking says which layouts a convolution can work with.
+type Blocking int
+
+// The kinds of Blocking.
+const (
+	NotBlocked    Blocking = iota // plain images only
+	SourceBlocked                 // the source may be blocked
+	EitherBlocked                 // the source, the destination, or both
+	BothBlocked                   // both or none
+)
+
 // Lanes is how many channels a block has.
 func Lanes() int { return cpu.lanes }
 

@@ -47,13 +47,11 @@ type blockedConv struct {
 	*Conv
 	t      *testing.T
 	s      ConvShape
-	layout Layout
+	layout Layout // that was set
 }
 
 func (b *blockedConv) Run(p *Pool, dst, src []float32, residuals [][]float32, ws []float32) {
 	s := b.s
-	b.SetBlocked(b.layout)
-	defer b.SetBlocked(Layout{})
 	block := func(src []float32, c, area int) ([]float32, func()) {
 		blocked, check := guarded(b.t, s.N*ceilDiv(c, Lanes())*Lanes()*area)
 		Block(p, blocked, src, s.N, c, area)
@@ -102,16 +100,48 @@ func TestFastBlocked(t *testing.T) {
 		for i, e := range []Epilogue{nil, all[6], all[7], all[13], all[14]} {
 			t.Run(fmt.Sprintf("%d/%d", s.W, i), func(t *testing.T) {
 				transformsFor(t, s.KH, s.KW, func(t *testing.T, tr *transform) {
+					for _, l := range []Layout{{true, false}, {false, true}, {true, true}} {
+						c, err := PrepareConv(s, weight, e)
+						if err != nil {
+							t.Fatal(err)
+						}
+						if l.Dst && c.Blocks() == SourceBlocked {
+							continue
+						}
+						c.SetBlocked(l)
+						testEpilogue(t, r, &blockedConv{c, t, s, l}, e, src, slices.Clone(conv), s.OC)
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestPointwiseBlocked does so for 1 x 1.
+func TestPointwiseBlocked(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	for _, s := range []ConvShape{
+		{2, 20, 33, 61, 19, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1}, // blocks that are not full
+		{2, 8, 1, 3, 40, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1},    // few pixels, an odd number of blocks
+		{2, 150, 40, 41, 16, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1},
+	} {
+		src, weight := random(r, s.N*s.C*s.H*s.W), random(r, s.OC*s.C)
+		MulScalar(weight, weight, 0.1)
+		conv := make([]float64, s.N*s.OC*s.OutH()*s.OutW())
+		RefConv(s.nd(), conv, widen(src), widen(weight), nil)
+		for i, e := range append(epilogues(r, s.OC), nil) {
+			t.Run(fmt.Sprintf("%d/%d", s.W, i), func(t *testing.T) {
+				eachPath(t, func(t *testing.T) {
 					c, err := PrepareConv(s, weight, e)
 					if err != nil {
 						t.Fatal(err)
 					}
-					for _, l := range []Layout{{true, false}, {false, true}, {true, true}} {
-						if blocks := c.Blocks(); l.Dst && !blocks.Dst {
-							continue
-						}
-						testEpilogue(t, r, &blockedConv{c, t, s, l}, e, src, slices.Clone(conv), s.OC)
+					l := Layout{true, true}
+					if c.Blocks() != BothBlocked {
+						l = Layout{}
 					}
+					c.SetBlocked(l)
+					testEpilogue(t, r, &blockedConv{c, t, s, l}, e, src, slices.Clone(conv), s.OC)
 				})
 			})
 		}

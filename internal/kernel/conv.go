@@ -16,14 +16,14 @@ type algorithm interface {
 	// Run convolves src [N, C, H, W] into dst [N, OC, OutH, OutW]. Each residual is of dst's shape and may be dst itself;
 	// src may not overlap dst. ws has at least Workspace(p.Threads()) elements, of any content.
 	Run(p *Pool, dst, src []float32, residuals [][]float32, ws []float32)
-	// Blocks says which images may be blocked. SetBlocked says which are.
-	Blocks() Layout
+	// Blocks says which images may be blocked. SetBlocked says which are: none until it is called, once, before Run.
+	Blocks() Blocking
 	SetBlocked(Layout)
 }
 
 // PrepareConv packs the weights [OC, C/Groups, KH, KW] of a convolution whose outputs go through the epilogue, for the
-// algorithm that is the fastest for the shape (see chooseFast). It keeps
-// the epilogue, whose slices must not change any more, but not weight.
+// algorithm that is the fastest for the shape (see chooseFast). The epilogue's
+// slices must not change any more, the weights not until SetBlocked.
 func PrepareConv(s ConvShape, weight []float32, ep Epilogue) (*Conv, error) {
 	return prepareConv(s, weight, ep, chooseFast)
 }
@@ -65,13 +65,17 @@ func prepareConv(s ConvShape, weight []float32, ep Epilogue, choose func(ConvSha
 		return &Conv{f}, nil
 	}
 	outH, outW := s.OutH(), s.OutW()
-	if area == 1 && s.StrideH == 1 && s.StrideW == 1 && s.PadTop|s.PadLeft|s.PadBottom|s.PadRight == 0 {
+	joined := area == 1 && s.StrideH == 1 && s.StrideW == 1 && s.PadTop|s.PadLeft|s.PadBottom|s.PadRight == 0
+	if joined {
 		s.H, s.W = 1, s.H*s.W // rows mean nothing: one long row
 		outH, outW = 1, outH*outW
 	}
 	c := newDirect(s, outH, outW, ep)
 	c.bias = bias
 	c.pack(nil, make([]float32, len(weight)), weight, ci*area, area, s.KW)
+	if joined && s.Groups == 1 && s.N > 0 {
+		return &Conv{newPointwise(c, weight)}, nil
+	}
 	return &Conv{c}, nil
 }
 
@@ -177,8 +181,7 @@ func (c *direct) pack(p *Pool, buffer, w []float32, dOut, dIn, dRow int) {
 	})
 }
 
-// Blocks reports that no image can be.
-func (c *direct) Blocks() Layout    { return Layout{} }
+func (c *direct) Blocks() Blocking  { return NotBlocked }
 func (c *direct) SetBlocked(Layout) {}
 
 func (c *direct) Workspace(threads int) int { return c.tiling(threads).workspace * threads }

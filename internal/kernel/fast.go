@@ -1,7 +1,5 @@
 package kernel
 
-import "slices"
-
 // fast computes a convolution of stride 1 by a transform of overlapping tiles, at a fraction of the multiplications of
 // its definition.
 //
@@ -49,56 +47,18 @@ func newFast(tr *transform, s ConvShape) *fast {
 	return f
 }
 
-// store is an epilogue: its beginning as genericFinish applies it, and the rest.
-type store struct {
-	params        []float32 // [block][bias, slope, scale, shift][L]
-	add, residual int
-	rest          Epilogue
-}
-
-// store takes as much as it can of an epilogue.
-func (f *fast) store(bias []float32, ep Epilogue, residual bool) store {
-	lanes := f.cpu.lanes
-	s := store{params: make([]float32, f.co*4*lanes)}
-	take := func(kind StageKind) (stage Stage, ok bool) {
-		if len(ep) > 0 && ep[0].Kind == kind {
-			stage, ep, ok = ep[0], ep[1:], true
-		}
-		return stage, ok
+// Blocks depends on whether what is left of the epilogue tells channels apart.
+func (f *fast) Blocks() Blocking {
+	if f.whole.blocks() {
+		return EitherBlocked
 	}
-	add := func(when int) {
-		if residual && s.add == addNever {
-			if stage, ok := take(StageAdd); ok {
-				s.add, s.residual = when, stage.Residual
-			}
-		}
-	}
-	set := func(param int, value func(oc int) float32) {
-		for oc := range f.s.OC {
-			s.params[(oc/lanes*4+param)*lanes+oc%lanes] = value(oc)
-		}
-	}
-	set(0, func(oc int) float32 { return bias[oc] })
-	add(addFirst)
-	slope, _ := take(StagePRelu)
-	set(1, func(oc int) float32 { return channelValue(slope.Slope, oc, 1) })
-	affine, _ := take(StageAffine)
-	set(2, func(oc int) float32 { return channelValue(affine.Scale, oc, 1) })
-	set(3, func(oc int) float32 { return channelValue(affine.Shift, oc, 0) })
-	add(addLast)
-	s.rest = ep
-	return s
-}
-
-// Blocks reports that both images can be blocked, the result if what is left of the epilogue does not tell channels apart.
-func (f *fast) Blocks() Layout {
-	return Layout{Src: true, Dst: !slices.ContainsFunc(f.whole.rest, Stage.perChannel)}
+	return SourceBlocked
 }
 
 func (f *fast) SetBlocked(l Layout) { f.blocked = l }
 
 // prepare takes the weights, and the bias that is added before the epilogue.
 func (f *fast) prepare(weight, bias []float32, ep Epilogue) {
-	f.whole, f.part = f.store(bias, ep, true), f.store(bias, ep, false)
+	f.whole, f.part = f.cpu.newStore(bias, ep, true), f.cpu.newStore(bias, ep, false)
 	f.transformWeights(weight)
 }

@@ -86,9 +86,6 @@ type chunk struct {
 	x, y      []float32
 }
 
-// groups are count times n tiles that are multiplied by a panel at once, those whose elements begin at at.
-type groups struct{ at, n, count, prefetch int }
-
 // run is n tiles side by side, the chunk's tiles from at on, whose outputs begin at y, x.
 type run struct {
 	image, y, x, at, n int
@@ -165,15 +162,8 @@ func (k *chunk) split() {
 			}
 		}
 	}
-	for i, kernels := range k.cpu.products {
-		count := ceilDiv(k.n, len(kernels))
-		n, more := k.n/count, k.n%count // groups of n tiles, and of one more
-		g := groups{n: n + 1, count: more, prefetch: (i + 1) * k.cpu.lanes / count}
-		if more > 0 {
-			k.groups[i] = append(k.groups[i], g)
-		}
-		g.at, g.n, g.count = more*(n+1)*k.cpu.lanes, n, count-more
-		k.groups[i] = append(k.groups[i], g)
+	for width := range k.groups {
+		k.groups[width] = k.cpu.group(k.n, width+1)
 	}
 }
 
@@ -268,15 +258,9 @@ func (k *chunk) multiply(w worker, values []value) {
 	}
 }
 
-// product multiplies a plane by a panel, into width blocks. The groups share the prefetching of the panel that lies after
-// this one.
+// product multiplies a plane by a panel, into width blocks.
 func (k *chunk) product(plane, block, width int, panel []float32) {
-	x, y := k.x[plane*k.plane:], k.y[plane*k.plane+block*k.block:]
-	kernels, ahead := k.cpu.products[width-1], len(panel)
-	for _, g := range k.groups[width-1] {
-		kernels[g.n-1](x[g.at:], panel, y[g.at:], k.block, k.block, k.chain, ahead, g.prefetch, g.count)
-		ahead += g.count * g.prefetch * k.ci * k.cpu.lanes
-	}
+	k.cpu.product(k.groups[width-1], width, k.x[plane*k.plane:], panel, k.y[plane*k.plane+block*k.block:], k.block, k.block, k.chain)
 }
 
 // inverse takes a run of a block of channels from planes to the output.
@@ -285,7 +269,10 @@ func (k *chunk) inverse(w worker, r run, block int) {
 	height, width := min(k.tileH, k.outH-r.y), min(r.n*k.tileW, k.outW-r.x)
 	k.tr.inverse(w.strip, k.pitch, k.tileW*lanes, k.y[block*k.block+r.at*lanes:], k.plane, r.n, height, w.scratch)
 	if k.blocked.Dst {
-		k.storeBlocked(w, r, block, height, width)
+		for i := range height {
+			at := (((r.image*k.co+block)*k.outH+r.y+i)*k.outW + r.x) * lanes
+			k.whole.row(k.cpu, k.dst[at:][:width*lanes], w.strip[i*k.pitch:], block, at, k.residuals)
+		}
 		return
 	}
 	first := block * lanes
@@ -307,25 +294,6 @@ func (k *chunk) inverse(w worker, r run, block int) {
 			at := at + c*area
 			k.part.rest.apply(k.dst[at:at+width], w.rows[c*k.rowStride:][:width], first+c, at, k.residuals)
 		}
-	}
-}
-
-// storeBlocked takes outputs of a block of channels from the strip to a blocked destination.
-func (k *chunk) storeBlocked(w worker, r run, block, height, width int) {
-	lanes := k.cpu.lanes
-	var residual []float32
-	if k.whole.add != addNever {
-		residual = k.residuals[k.whole.residual]
-	}
-	for i := range height {
-		at := (((r.image*k.co+block)*k.outH+r.y+i)*k.outW + r.x) * lanes
-		dst, src := k.dst[at:][:width*lanes], w.strip[i*k.pitch:][:width*lanes]
-		if len(k.whole.rest) == 0 {
-			k.cpu.store[k.whole.add](dst, src, residual[min(at, len(residual)):], k.whole.params[4*block*lanes:])
-			continue
-		}
-		k.cpu.store[k.whole.add](src, src, residual[min(at, len(residual)):], k.whole.params[4*block*lanes:])
-		k.whole.rest.apply(dst, src, 0, at, k.residuals)
 	}
 }
 

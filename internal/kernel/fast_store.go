@@ -1,0 +1,64 @@
+package kernel
+
+import "slices"
+
+// store is an epilogue: its beginning as genericFinish applies it, and the rest.
+type store struct {
+	params        []float32 // [block][bias, slope, scale, shift][L]
+	add, residual int
+	rest          Epilogue
+}
+
+// newStore takes as much as it can of an epilogue, of len(bias) channels.
+func (f *functions) newStore(bias []float32, ep Epilogue, residual bool) store {
+	lanes := f.lanes
+	s := store{params: make([]float32, roundUp(len(bias), lanes)*4)}
+	take := func(kind StageKind) (stage Stage, ok bool) {
+		if len(ep) > 0 && ep[0].Kind == kind {
+			stage, ep, ok = ep[0], ep[1:], true
+		}
+		return stage, ok
+	}
+	add := func(when int) {
+		if residual && s.add == addNever {
+			if stage, ok := take(StageAdd); ok {
+				s.add, s.residual = when, stage.Residual
+			}
+		}
+	}
+	set := func(param int, value func(oc int) float32) {
+		for oc := range bias {
+			s.params[(oc/lanes*4+param)*lanes+oc%lanes] = value(oc)
+		}
+	}
+	set(0, func(oc int) float32 { return bias[oc] })
+	add(addFirst)
+	slope, _ := take(StagePRelu)
+	set(1, func(oc int) float32 { return channelValue(slope.Slope, oc, 1) })
+	affine, _ := take(StageAffine)
+	set(2, func(oc int) float32 { return channelValue(affine.Scale, oc, 1) })
+	set(3, func(oc int) float32 { return channelValue(affine.Shift, oc, 0) })
+	add(addLast)
+	s.rest = ep
+	return s
+}
+
+// blocks reports whether the epilogue can be applied to blocked images: what is left of it does not tell channels apart.
+func (s *store) blocks() bool { return !slices.ContainsFunc(s.rest, Stage.perChannel) }
+
+// row applies the epilogue to pixels of a block, whose first element is element at of the destination and of residuals. It
+// uses src as scratch; dst may be a part of a residual.
+func (s *store) row(f *functions, dst, src []float32, block, at int, residuals [][]float32) {
+	var residual []float32
+	if s.add != addNever {
+		residual = residuals[s.residual][at:]
+	}
+	params := s.params[4*block*f.lanes:]
+	if len(s.rest) == 0 {
+		f.store[s.add](dst, src, residual, params)
+		return
+	}
+	src = src[:len(dst)]
+	f.store[s.add](src, src, residual, params)
+	s.rest.apply(dst, src, 0, at, residuals)
+}
