@@ -45,6 +45,11 @@ func (c *compiler) compile(inputs, outputs []*Value) error {
 		c.s.outputs = append(c.s.outputs, c.slot(v, kind))
 	}
 	c.block()
+	for _, st := range c.s.steps {
+		if st.prep != nil {
+			c.s.scratch = max(c.s.scratch, st.prep.workspace(c.s.workers.Threads()))
+		}
+	}
 	c.plan()
 	need, limit := c.s.ArenaBytes(), memoryLimit()
 	for _, v := range c.s.outputs {
@@ -174,11 +179,6 @@ func (c *compiler) emit(g *group) error {
 		if st.prep, err = p.prepare(g.first.in, typesOf(g.first.outs), g.epilogue); err != nil {
 			return fmt.Errorf("%s: %w", g.first.op.Name(), err)
 		}
-		threads := 1
-		if c.s.workers != nil {
-			threads = c.s.workers.Threads()
-		}
-		c.s.scratch = max(c.s.scratch, st.prep.workspace(threads))
 	}
 	_, st.view = g.first.op.(Viewer)
 	for _, v := range g.first.in {
