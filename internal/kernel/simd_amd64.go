@@ -229,7 +229,7 @@ func reduceMinAVX2(a []float32) float32
 //	for t := range 1 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product1x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -239,7 +239,7 @@ func product1x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride 
 //	for t := range 2 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product2x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -249,7 +249,7 @@ func product2x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride 
 //	for t := range 3 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product3x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -259,7 +259,7 @@ func product3x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride 
 //	for t := range 4 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product4x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -269,7 +269,7 @@ func product4x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride 
 //	for t := range 5 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product5x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -279,7 +279,7 @@ func product5x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride 
 //	for t := range 6 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product6x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -289,7 +289,7 @@ func product6x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride 
 //	for t := range 1 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product1x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -299,7 +299,7 @@ func product1x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride 
 //	for t := range 2 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product2x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -309,7 +309,7 @@ func product2x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride 
 //	for t := range 3 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product3x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -319,7 +319,7 @@ func product3x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride 
 //	for t := range 4 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product4x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -329,7 +329,7 @@ func product4x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride 
 //	for t := range 5 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product5x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -339,7 +339,7 @@ func product5x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride 
 //	for t := range 6 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product6x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -349,7 +349,7 @@ func product6x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride 
 //	for t := range 7 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product7x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -359,7 +359,7 @@ func product7x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride 
 //	for t := range 8 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product8x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -369,7 +369,7 @@ func product8x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride 
 //	for t := range 9 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product9x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -379,7 +379,7 @@ func product9x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride 
 //	for t := range 10 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product10x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -389,7 +389,7 @@ func product10x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride
 //	for t := range 11 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product11x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -399,7 +399,7 @@ func product11x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride
 //	for t := range 12 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product12x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -758,7 +758,7 @@ func reduceMinAVX512(a []float32) float32
 //	for t := range 1 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 128 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product1x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -768,7 +768,7 @@ func product1x2AVX512(x []float32, w []float32, y []float32, xStride int, yStrid
 //	for t := range 2 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 128 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product2x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -778,7 +778,7 @@ func product2x2AVX512(x []float32, w []float32, y []float32, xStride int, yStrid
 //	for t := range 3 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 128 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product3x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -788,7 +788,7 @@ func product3x2AVX512(x []float32, w []float32, y []float32, xStride int, yStrid
 //	for t := range 4 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 128 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product4x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -798,7 +798,7 @@ func product4x2AVX512(x []float32, w []float32, y []float32, xStride int, yStrid
 //	for t := range 5 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 128 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product5x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -808,7 +808,7 @@ func product5x2AVX512(x []float32, w []float32, y []float32, xStride int, yStrid
 //	for t := range 6 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 128 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product6x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -818,7 +818,7 @@ func product6x2AVX512(x []float32, w []float32, y []float32, xStride int, yStrid
 //	for t := range 7 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 128 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product7x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -828,7 +828,7 @@ func product7x2AVX512(x []float32, w []float32, y []float32, xStride int, yStrid
 //	for t := range 8 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 128 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product8x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -838,7 +838,7 @@ func product8x2AVX512(x []float32, w []float32, y []float32, xStride int, yStrid
 //	for t := range 9 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 128 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product9x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -848,7 +848,7 @@ func product9x2AVX512(x []float32, w []float32, y []float32, xStride int, yStrid
 //	for t := range 10 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 128 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product10x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -858,7 +858,7 @@ func product10x2AVX512(x []float32, w []float32, y []float32, xStride int, yStri
 //	for t := range 11 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 128 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product11x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -868,7 +868,7 @@ func product11x2AVX512(x []float32, w []float32, y []float32, xStride int, yStri
 //	for t := range 12 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 128 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product12x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -878,7 +878,7 @@ func product12x2AVX512(x []float32, w []float32, y []float32, xStride int, yStri
 //	for t := range 13 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 128 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product13x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -888,7 +888,7 @@ func product13x2AVX512(x []float32, w []float32, y []float32, xStride int, yStri
 //	for t := range 14 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 128 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product14x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -898,7 +898,7 @@ func product14x2AVX512(x []float32, w []float32, y []float32, xStride int, yStri
 //	for t := range 1 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product1x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -908,7 +908,7 @@ func product1x1AVX512(x []float32, w []float32, y []float32, xStride int, yStrid
 //	for t := range 2 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product2x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -918,7 +918,7 @@ func product2x1AVX512(x []float32, w []float32, y []float32, xStride int, yStrid
 //	for t := range 3 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product3x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -928,7 +928,7 @@ func product3x1AVX512(x []float32, w []float32, y []float32, xStride int, yStrid
 //	for t := range 4 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product4x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -938,7 +938,7 @@ func product4x1AVX512(x []float32, w []float32, y []float32, xStride int, yStrid
 //	for t := range 5 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product5x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -948,7 +948,7 @@ func product5x1AVX512(x []float32, w []float32, y []float32, xStride int, yStrid
 //	for t := range 6 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product6x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -958,7 +958,7 @@ func product6x1AVX512(x []float32, w []float32, y []float32, xStride int, yStrid
 //	for t := range 7 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product7x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -968,7 +968,7 @@ func product7x1AVX512(x []float32, w []float32, y []float32, xStride int, yStrid
 //	for t := range 8 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product8x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -978,7 +978,7 @@ func product8x1AVX512(x []float32, w []float32, y []float32, xStride int, yStrid
 //	for t := range 9 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product9x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -988,7 +988,7 @@ func product9x1AVX512(x []float32, w []float32, y []float32, xStride int, yStrid
 //	for t := range 10 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product10x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -998,7 +998,7 @@ func product10x1AVX512(x []float32, w []float32, y []float32, xStride int, yStri
 //	for t := range 11 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product11x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -1008,7 +1008,7 @@ func product11x1AVX512(x []float32, w []float32, y []float32, xStride int, yStri
 //	for t := range 12 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product12x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -1018,7 +1018,7 @@ func product12x1AVX512(x []float32, w []float32, y []float32, xStride int, yStri
 //	for t := range 13 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product13x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
@@ -1028,7 +1028,7 @@ func product13x1AVX512(x []float32, w []float32, y []float32, xStride int, yStri
 //	for t := range 14 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product14x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int)
