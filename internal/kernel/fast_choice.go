@@ -45,7 +45,7 @@ const (
 	maxWeights   = 12
 )
 
-// costs are times in ns of one thread, measured with layers of 8 to 256 channels.
+// costs are times in ns of one thread, measured with layers of 8 to 256 channels where nothing else is said.
 type costs struct {
 	direct     float64               // a multiply-add of vectors in a direct convolution
 	product    float64               // and in a product of planes
@@ -58,9 +58,9 @@ var costsOf = map[string]costs{
 		"winograd2": {35, 28}, "winograd4": {105, 80}, "winograd6": {240, 190}, "fft16": {1350, 1300}, "fft20": {2300, 2200},
 		"fft24": {3300, 3100}, "fft28": {4900, 4800}, "fft32": {6800, 6400},
 	}},
-	// Derived, as Zen 4 runs AVX-512, from counts of instructions and from times of a prototype's transforms and layers, not
-	// measured on this code. A register holds twice as much: a multiply-add, limited by the pipes, takes twice as long, and
-	// a tile of a block half again as long as with AVX2, as little but loads, stores and arithmetic is left with 32 registers.
+	// Derived from counts of instructions on Zen 4 and from a prototype's times there, not measured on this code. With twice
+	// the elements in a register, a multiply-add takes twice as long, as the pipes are half as wide, and a tile of a block 1.5
+	// times as long as with AVX2: 32 registers save spills, and the latency of memory is paid once for more elements.
 	"avx512": {0.30, 0.30, 1.2, map[string][2]float64{
 		"winograd2": {55, 42}, "winograd4": {160, 120}, "winograd6": {360, 290}, "fft16": {2100, 1950}, "fft20": {3500, 3300},
 		"fft24": {4900, 4500}, "fft28": {7400, 6900}, "fft32": {10000, 9400},
