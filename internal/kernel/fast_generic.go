@@ -20,7 +20,8 @@ func makeGenericProducts() (products [2][]productFunc) {
 // source channels, x[k/L*xStride+tile*L+k%L], and the panel w, [k][output channel]. L is the path's lanes, which divides
 // the number of source channels, len(w)/(width*L), and chain: sums of so many products are summed up, to round less.
 // A productFunc does so for groups of as many tiles as it is made for. Assembly also prefetches, for each source channel of a
-// group, the cache line ahead elements after the beginning of w, and adds aheadStep to ahead.
+// group, as much as the panel has for it, at least a cache line, ahead elements after the beginning of w, and adds aheadStep to
+// ahead.
 func genericProduct(tiles, width int, x, w, y []float32, xStride, yStride, chain int) {
 	const L = genericLanes
 	for t := range tiles {

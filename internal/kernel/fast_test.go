@@ -243,20 +243,30 @@ func TestGatherScatter(t *testing.T) {
 	})
 }
 
-// TestChoice holds the choice for layers where there is no doubt.
+// TestChoice holds the choice for layers where there is no doubt, also on paths that this CPU lacks: planning runs none of
+// their code.
 func TestChoice(t *testing.T) {
 	layer := func(c, oc, k, size int) ConvShape {
 		return ConvShape{1, c, size, size, oc, k, k, 1, 1, 1, 1, k / 2, k / 2, k / 2, k / 2, 1}
 	}
 	strided, dilated, grouped, empty := layer(64, 64, 3, 64), layer(64, 64, 3, 64), layer(64, 64, 3, 64), layer(64, 64, 3, 64)
 	strided.StrideW, dilated.DilationH, grouped.Groups, empty.N = 2, 2, 2, 0
-	eachPath(t, func(t *testing.T) {
+	old := cpu
+	defer func() { cpu = old }()
+	test := func(t *testing.T) {
+		for _, tr := range cpu.transforms {
+			if c := costsOf[cpu.path].transforms[tr.name]; min(c[0], c[1]) <= 0 {
+				t.Errorf("%s costs %v", tr.name, c)
+			}
+		}
 		for _, c := range []struct {
 			s    ConvShape
 			want string // of names that begin so
 		}{
-			{layer(64, 64, 3, 128), "winograd"}, {layer(256, 256, 7, 64), "fft"}, {layer(16, 16, 9, 128), "fft"}, {layer(64, 64, 1, 64), ""},
-			{layer(3, 4, 3, 128), ""}, {layer(64, 64, 3, 1), ""}, {strided, ""}, {dilated, ""}, {grouped, ""}, {empty, ""},
+			{layer(64, 64, 3, 128), "winograd"}, {layer(64, 64, 3, 64), "winograd"}, {layer(64, 64, 7, 128), "fft"},
+			{layer(256, 256, 7, 32), "fft"}, {layer(256, 256, 7, 64), "fft"}, {layer(16, 16, 9, 128), "fft"},
+			{layer(64, 64, 1, 128), ""}, {layer(256, 256, 1, 64), ""}, {layer(3, 4, 3, 128), ""}, {layer(64, 64, 3, 1), ""},
+			{strided, ""}, {dilated, ""}, {grouped, ""}, {empty, ""},
 		} {
 			got := ""
 			if f := chooseFast(c.s); f != nil {
@@ -271,5 +281,9 @@ func TestChoice(t *testing.T) {
 				t.Errorf("%+v: a workspace of %d elements", s, f.Workspace(2))
 			}
 		}
-	})
+	}
+	for _, f := range append(simdPaths, paths[len(paths)-1]) {
+		cpu = &f
+		t.Run(cpu.path, test)
+	}
 }

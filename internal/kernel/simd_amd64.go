@@ -229,7 +229,7 @@ func reduceMinAVX2(a []float32) float32
 //	for t := range groups*1 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product1x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -239,7 +239,7 @@ func product1x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride 
 //	for t := range groups*2 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product2x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -249,7 +249,7 @@ func product2x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride 
 //	for t := range groups*3 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product3x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -259,7 +259,7 @@ func product3x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride 
 //	for t := range groups*4 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product4x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -269,7 +269,7 @@ func product4x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride 
 //	for t := range groups*5 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product5x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -279,7 +279,7 @@ func product5x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride 
 //	for t := range groups*6 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product6x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -289,7 +289,7 @@ func product6x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride 
 //	for t := range groups*1 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product1x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -299,7 +299,7 @@ func product1x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride 
 //	for t := range groups*2 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product2x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -309,7 +309,7 @@ func product2x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride 
 //	for t := range groups*3 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product3x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -319,7 +319,7 @@ func product3x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride 
 //	for t := range groups*4 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product4x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -329,7 +329,7 @@ func product4x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride 
 //	for t := range groups*5 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product5x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -339,7 +339,7 @@ func product5x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride 
 //	for t := range groups*6 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product6x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -349,7 +349,7 @@ func product6x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride 
 //	for t := range groups*7 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product7x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -359,7 +359,7 @@ func product7x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride 
 //	for t := range groups*8 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product8x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -369,7 +369,7 @@ func product8x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride 
 //	for t := range groups*9 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product9x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -379,7 +379,7 @@ func product9x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride 
 //	for t := range groups*10 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product10x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -389,7 +389,7 @@ func product10x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride
 //	for t := range groups*11 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product11x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -399,7 +399,7 @@ func product11x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride
 //	for t := range groups*12 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product12x1AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -779,7 +779,7 @@ func reduceMinAVX512(a []float32) float32
 //	for t := range groups*1 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 128 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product1x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -789,7 +789,7 @@ func product1x2AVX512(x []float32, w []float32, y []float32, xStride int, yStrid
 //	for t := range groups*2 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 128 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product2x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -799,7 +799,7 @@ func product2x2AVX512(x []float32, w []float32, y []float32, xStride int, yStrid
 //	for t := range groups*3 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 128 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product3x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -809,7 +809,7 @@ func product3x2AVX512(x []float32, w []float32, y []float32, xStride int, yStrid
 //	for t := range groups*4 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 128 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product4x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -819,7 +819,7 @@ func product4x2AVX512(x []float32, w []float32, y []float32, xStride int, yStrid
 //	for t := range groups*5 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 128 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product5x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -829,7 +829,7 @@ func product5x2AVX512(x []float32, w []float32, y []float32, xStride int, yStrid
 //	for t := range groups*6 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 128 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product6x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -839,7 +839,7 @@ func product6x2AVX512(x []float32, w []float32, y []float32, xStride int, yStrid
 //	for t := range groups*7 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 128 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product7x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -849,7 +849,7 @@ func product7x2AVX512(x []float32, w []float32, y []float32, xStride int, yStrid
 //	for t := range groups*8 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 128 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product8x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -859,7 +859,7 @@ func product8x2AVX512(x []float32, w []float32, y []float32, xStride int, yStrid
 //	for t := range groups*9 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 128 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product9x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -869,7 +869,7 @@ func product9x2AVX512(x []float32, w []float32, y []float32, xStride int, yStrid
 //	for t := range groups*10 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 128 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product10x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -879,7 +879,7 @@ func product10x2AVX512(x []float32, w []float32, y []float32, xStride int, yStri
 //	for t := range groups*11 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 128 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product11x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -889,7 +889,7 @@ func product11x2AVX512(x []float32, w []float32, y []float32, xStride int, yStri
 //	for t := range groups*12 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 128 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product12x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -899,7 +899,7 @@ func product12x2AVX512(x []float32, w []float32, y []float32, xStride int, yStri
 //	for t := range groups*13 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 128 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product13x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -909,7 +909,7 @@ func product13x2AVX512(x []float32, w []float32, y []float32, xStride int, yStri
 //	for t := range groups*14 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
 //
 // over len(w)/(2*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 128 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product14x2AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -919,7 +919,7 @@ func product14x2AVX512(x []float32, w []float32, y []float32, xStride int, yStri
 //	for t := range groups*1 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product1x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -929,7 +929,7 @@ func product1x1AVX512(x []float32, w []float32, y []float32, xStride int, yStrid
 //	for t := range groups*2 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product2x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -939,7 +939,7 @@ func product2x1AVX512(x []float32, w []float32, y []float32, xStride int, yStrid
 //	for t := range groups*3 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product3x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -949,7 +949,7 @@ func product3x1AVX512(x []float32, w []float32, y []float32, xStride int, yStrid
 //	for t := range groups*4 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product4x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -959,7 +959,7 @@ func product4x1AVX512(x []float32, w []float32, y []float32, xStride int, yStrid
 //	for t := range groups*5 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product5x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -969,7 +969,7 @@ func product5x1AVX512(x []float32, w []float32, y []float32, xStride int, yStrid
 //	for t := range groups*6 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product6x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -979,7 +979,7 @@ func product6x1AVX512(x []float32, w []float32, y []float32, xStride int, yStrid
 //	for t := range groups*7 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product7x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -989,7 +989,7 @@ func product7x1AVX512(x []float32, w []float32, y []float32, xStride int, yStrid
 //	for t := range groups*8 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product8x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -999,7 +999,7 @@ func product8x1AVX512(x []float32, w []float32, y []float32, xStride int, yStrid
 //	for t := range groups*9 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product9x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -1009,7 +1009,7 @@ func product9x1AVX512(x []float32, w []float32, y []float32, xStride int, yStrid
 //	for t := range groups*10 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product10x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -1019,7 +1019,7 @@ func product10x1AVX512(x []float32, w []float32, y []float32, xStride int, yStri
 //	for t := range groups*11 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product11x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -1029,7 +1029,7 @@ func product11x1AVX512(x []float32, w []float32, y []float32, xStride int, yStri
 //	for t := range groups*12 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product12x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -1039,7 +1039,7 @@ func product12x1AVX512(x []float32, w []float32, y []float32, xStride int, yStri
 //	for t := range groups*13 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product13x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
@@ -1049,7 +1049,7 @@ func product13x1AVX512(x []float32, w []float32, y []float32, xStride int, yStri
 //	for t := range groups*14 { for o := range 1*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*1*L+o] } }
 //
 // over len(w)/(1*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-// channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.
+// channel of a group it prefetches 64 bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.
 //
 //go:noescape
 func product14x1AVX512(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)

@@ -37,6 +37,9 @@ func (s isa) maxNarrow() int {
 	return 12
 }
 
+// ahead is how many bytes a product prefetches for each channel: a channel of the panel, in whole cache lines.
+func (s isa) ahead(width int) int { return max(64, width*s.bytes()) }
+
 // product emits the product of groups of tiles by a panel of weights, width registers of output channels wide.
 func (s isa) product(tiles, width int) {
 	s.text(fmt.Sprintf("product%dx%d", tiles, width), "func(x, w, y []float32, xStride, yStride, chain, ahead, aheadStep, groups int)", fmt.Sprintf(
@@ -45,8 +48,8 @@ func (s isa) product(tiles, width int) {
 	for t := range groups*%[1]d { for o := range %[3]d*L { y[o/L*yStride+t*L+o%%%%L] = sum over k of x[k/L*xStride+t*L+k%%%%L] * w[k*%[3]d*L+o] } }
 
 over len(w)/(%[3]d*L) channels k, a multiple of L. It sums up the sums of chain channels each, also a multiple of L. For each
-channel of a group it prefetches a cache line, the one ahead elements after the beginning of w, and adds aheadStep to ahead.`,
-		tiles, s.lanes, width))
+channel of a group it prefetches %[4]d bytes, those ahead elements after the beginning of w, and adds aheadStep to ahead.`,
+		tiles, s.lanes, width, s.ahead(width)))
 	end, next, step := Load(Param("w").Base(), GP64()), GP64(), Load(Param("aheadStep"), GP64())
 	Load(Param("ahead"), next)
 	LEAQ(Mem{Base: end, Index: next, Scale: 4}, next)
@@ -79,7 +82,9 @@ channel of a group it prefetches a cache line, the one ahead elements after the 
 	MOVQ(U32(uint32(s.lanes)), left)
 	Label("channels")
 	for c := range unroll {
-		PREFETCHT1(Mem{Base: next}) // into the second level: x and this panel fill the first
+		for line := 0; line < s.ahead(width); line += 64 {
+			PREFETCHT1(Mem{Base: next, Disp: line}) // into the second level: x and this panel fill the first
+		}
 		ADDQ(step, next)
 		s.outer(acc, func(t int) Mem { return Mem{Base: x, Disp: t*s.bytes() + 4*c} },
 			func(v int) Mem { return Mem{Base: w, Disp: (c*width + v) * s.bytes()} })
