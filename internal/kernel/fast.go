@@ -19,12 +19,12 @@ type fast struct {
 	tilesY, tilesX int // of an image
 	ci, co         int // blocks
 	values         []value
-	w              []float32
-	wStride        int   // from one plane of weights to the next
-	chain          int   // source channels to be summed up before their sum is added to others
-	whole          store // for where the epilogue can be applied while outputs are stored
-	complete       bool  // whether it can be at all
-	part           store // for where it cannot
+	w              []float32 // while it runs
+	wStride        int       // from one plane of weights to the next
+	chain          int       // source channels to be summed up before their sum is added to others
+	whole          store     // for where the epilogue can be applied while outputs are stored
+	complete       bool      // whether it can be at all
+	part           store     // for where it cannot
 	rest           Epilogue
 }
 
@@ -88,11 +88,10 @@ func (f *fast) store(bias []float32, ep Epilogue, residual bool) (store, Epilogu
 	return s, ep
 }
 
-// prepare takes the weights, and the bias that is added before the epilogue.
-func (f *fast) prepare(weight, bias []float32, ep Epilogue) {
+// prepare takes the epilogue, and the bias that is added before it.
+func (f *fast) prepare(bias []float32, ep Epilogue) {
 	var rest Epilogue
 	f.whole, rest = f.store(bias, ep, true)
 	f.complete = len(rest) == 0
 	f.part, f.rest = f.store(bias, ep, false)
-	f.transformWeights(weight)
 }
