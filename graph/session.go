@@ -95,6 +95,9 @@ func ShareWeights(w *Weights) SessionOption { return func(s *Session) { s.shared
 // NewSession compiles what is needed to compute outputs from inputs. A nil workers means the calling goroutine alone.
 // The weights of convolutions are packed when the first run comes to them.
 func NewSession(inputs, outputs []*Value, workers *Workers, options ...SessionOption) (*Session, error) {
+	if err := CheckEnvironment(); err != nil {
+		return nil, fmt.Errorf("graph: %w", err)
+	}
 	left := int64(0) // for weights and workspaces
 	for {
 		s := &Session{workers: workers, image: -1}

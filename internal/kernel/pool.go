@@ -43,7 +43,7 @@ type job struct {
 
 // spinTime is how long a worker waits actively: longer than what most networks do between two jobs, and short beside the
 // switches of threads that it saves. The work of another process on the same CPU is held up by no more.
-const spinTime = 30 * time.Microsecond
+const spinTime = 20 * time.Microsecond
 
 // DefaultThreads is the number of threads that the process may use at once: GOMAXPROCS, which the Go runtime limits by
 // the CPU affinity and the cgroup.
