@@ -15,6 +15,8 @@ type compiler struct {
 	calls  []*call          // in an order in which they can run
 	uses   map[*Value]int   // operand positions and outputs that name the value
 	user   map[*Value]*call // a call that uses the value
+	left   int64            // bytes for weights and workspaces; 0: no bound
+	tight  bool             // it is too little even for the smallest
 }
 
 func (c *compiler) compile(inputs, outputs []*Value) error {
@@ -37,6 +39,7 @@ func (c *compiler) compile(inputs, outputs []*Value) error {
 			return err
 		}
 	}
+	c.fit()
 	for _, v := range outputs {
 		kind := arenaSlot
 		if v.known != nil {
@@ -51,7 +54,7 @@ func (c *compiler) compile(inputs, outputs []*Value) error {
 		}
 	}
 	c.plan()
-	need, limit := c.s.ArenaBytes(), memoryLimit()
+	need, limit := c.s.WeightBytes()+c.s.ArenaBytes()+c.s.WorkspaceBytes(), memoryLimit()
 	for _, v := range c.s.outputs {
 		need += int64(c.s.slots[v].typ.Len() * c.s.slots[v].typ.DType.Size())
 	}
@@ -176,9 +179,10 @@ func (c *compiler) emit(g *group) error {
 	st := step{op: g.first.op, label: strings.Join(g.names, "+")}
 	if p, ok := g.first.op.(preparer); ok && p.prepares(g.first.in) {
 		var err error
-		if st.prep, err = p.prepare(g.first.in, typesOf(g.first.outs), g.epilogue); err != nil {
+		if st.prep, err = p.prepare(c.s.shared, g.first.in, typesOf(g.first.outs), g.epilogue); err != nil {
 			return fmt.Errorf("%s: %w", g.first.op.Name(), err)
 		}
+		st.name = g.first.in[1].name
 	}
 	_, st.view = g.first.op.(Viewer)
 	for _, v := range g.first.in {
@@ -192,4 +196,24 @@ func (c *compiler) emit(g *group) error {
 	}
 	c.s.steps = append(c.s.steps, st)
 	return nil
+}
+
+// fit chooses the algorithms of convolutions, and finds what their weights need.
+func (c *compiler) fit() {
+	s, threads := c.s, c.s.workers.Threads()
+	var convs []*kernel.Conv
+	for _, st := range s.steps {
+		if k := st.conv(); k != nil {
+			convs = append(convs, k)
+		} else if st.prep != nil {
+			s.weights += 4 * int64(s.slots[st.in[1]].typ.Len())
+		}
+	}
+	left := c.left
+	if left > 0 {
+		left = max(1, left-s.weights)
+	}
+	weights, _, fits := kernel.Fit(convs, threads, left)
+	c.tight = !fits
+	s.weights += weights
 }

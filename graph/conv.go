@@ -128,9 +128,9 @@ func (c Conv) prepares(in []*Value) bool {
 	return ok && knownWeights(in[1:])
 }
 
-func (c Conv) prepare(in []*Value, out []Type, ep kernel.Epilogue) (prepared, error) {
+func (c Conv) prepare(w *Weights, in []*Value, out []Type, ep kernel.Epilogue) (prepared, error) {
 	s, _ := c.shape2D(in[0].typ, in[1].typ)
-	k, err := kernel.PrepareConv(s, Data[float32](widen(in[1].known)), biasEpilogue(knownTensors(in[2:]), ep))
+	k, err := w.PrepareConv(s, Data[float32](widen(in[1].known)), biasEpilogue(knownTensors(in[2:]), ep))
 	return prepareConv(k, in[0].typ, out[0], ep), err
 }
 

@@ -64,7 +64,7 @@ func TestConvErrors(t *testing.T) {
 
 // runChain runs a chain of operators, whose operands but the first are constants, and returns the result and the
 // session's steps.
-func runChain(t *testing.T, x *Tensor, ops []Operator, constants ...[]*Tensor) (*Tensor, []string) {
+func runChain(t *testing.T, x *Tensor, ops []Operator, constants ...[]*Tensor) (*Tensor, []Step) {
 	t.Helper()
 	b := NewBuilder("test")
 	in, err := b.Input("x", x.Type())
@@ -120,7 +120,7 @@ func TestConvPreparedAndFused(t *testing.T) {
 		{ConvTranspose{[]int{2, 3}, []int{1, 1}, []int{1, 0, -1, 2}, []int{0, 1}, 2}, up, 1},
 		{ConvTranspose{[]int{2, 2}, []int{2, 1}, []int{-1, 0, 0, 0}, []int{0, 0}, 2}, up, 3},
 	} {
-		run := func(dt DType) (*Tensor, []string) {
+		run := func(dt DType) (*Tensor, []Step) {
 			var norm []*Tensor
 			for _, s := range stats {
 				norm = append(norm, as(s, dt))
@@ -132,7 +132,7 @@ func TestConvPreparedAndFused(t *testing.T) {
 		for dt, tolerance := range map[DType]float64{Float32: 1e-5, Float16: 1e-2, BFloat16: 1e-1} {
 			got, steps := run(dt)
 			if len(steps) != c.steps {
-				t.Errorf("%#v in %v: steps %q", c.op, dt, steps)
+				t.Errorf("%#v in %v: steps %v", c.op, dt, steps)
 			}
 			for i, v := range Data[float64](want) {
 				if d := math.Abs(Data[float64](got)[i] - v); !(d <= tolerance*(1+math.Abs(v))) {

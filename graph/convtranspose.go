@@ -105,7 +105,7 @@ func (c ConvTranspose) prepares(in []*Value) bool {
 	return ok && knownWeights(in[1:])
 }
 
-func (c ConvTranspose) prepare(in []*Value, out []Type, ep kernel.Epilogue) (prepared, error) {
+func (c ConvTranspose) prepare(_ *Weights, in []*Value, out []Type, ep kernel.Epilogue) (prepared, error) {
 	s, _ := c.shape2D(in[0].typ, in[1].typ)
 	k, err := kernel.PrepareConvTranspose(s, Data[float32](widen(in[1].known)), biasEpilogue(knownTensors(in[2:]), ep))
 	return prepareConv(k, in[0].typ, out[0], ep), err

@@ -202,7 +202,7 @@ func TestEpilogues(t *testing.T) {
 		for i := range image {
 			image[i] = float32(i%11)/8 - 0.5
 		}
-		run := func(outs ...*Value) ([]*Tensor, []string) {
+		run := func(outs ...*Value) ([]*Tensor, []Step) {
 			s, err := NewSession([]*Value{x}, outs, nil)
 			if err != nil {
 				t.Fatal(err)

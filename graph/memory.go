@@ -1,6 +1,7 @@
 package graph
 
 import (
+	order "encoding/binary"
 	"slices"
 	"unsafe"
 )
@@ -195,6 +196,18 @@ func alignedBytes(n int) []byte {
 	b := make([]byte, n+alignment)
 	skip := int(-uintptr(unsafe.Pointer(unsafe.SliceData(b))) % alignment)
 	return b[skip : skip+n : skip+n]
+}
+
+// Over returns a tensor whose memory is raw, little-endian elements of its type, and nil if it cannot be: if raw does not
+// have the type's size or is not aligned as the CPU wants it, for booleans, which not all bytes are, and on a big-endian CPU.
+func Over(t Type, raw []byte) *Tensor {
+	n, ok := Numel(t.Shape)
+	size := t.DType.Size()
+	if !ok || n == 0 || t.DType == Bool || n > len(raw)/size || n*size != len(raw) ||
+		uintptr(unsafe.Pointer(unsafe.SliceData(raw)))%uintptr(size) != 0 || order.NativeEndian.Uint16([]byte{1, 0}) != 1 {
+		return nil
+	}
+	return overlay(Type{t.DType, slices.Clone(t.Shape)}, raw)
 }
 
 // overlay returns a tensor over the beginning of b, which is aligned.

@@ -49,7 +49,7 @@ type fusible interface {
 type preparer interface {
 	// prepares reports whether prepare can handle these operands.
 	prepares(in []*Value) bool
-	prepare(in []*Value, out []Type, ep kernel.Epilogue) (prepared, error)
+	prepare(w *Weights, in []*Value, out []Type, ep kernel.Epilogue) (prepared, error)
 }
 
 // prepared is an operator made ready for given operands.

@@ -182,7 +182,7 @@ func TestRandomGraphs(t *testing.T) {
 			done := map[*Value]*Tensor{input: x}
 			for i, o := range outputs {
 				if want := n.eval(o, done); !Equal(got[i], want) {
-					t.Fatalf("seed %d: output %d is %v, operator by operator %v\n%q", seed, i, got[i].Data(), want.Data(), s.Steps())
+					t.Fatalf("seed %d: output %d is %v, operator by operator %v\n%v", seed, i, got[i].Data(), want.Data(), s.Steps())
 				}
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/gansr/gansr/internal/kernel"
 )
@@ -29,7 +30,10 @@ type Session struct {
 	arena           int // bytes
 	scratch         int // float32 elements
 	workers         *Workers
-	image           int // the input that a Window is about, or -1
+	shared          *Weights
+	limit           int64 // bytes; 0: none
+	weights         int64 // bytes of packed weights
+	image           int   // the input that a Window is about, or -1
 
 	mu   sync.Mutex
 	idle []*state
@@ -61,7 +65,7 @@ type step struct {
 	prep         prepared
 	in, res, out []int
 	view         bool
-	label        string
+	name, label  string
 }
 
 // state is the memory of one run.
@@ -71,36 +75,78 @@ type state struct {
 	tensors []*Tensor // by slot
 }
 
+// Weights are the packed weights of a model, which its sessions may share: each form of a convolution's weights exists once,
+// as long as a session uses it.
+type Weights = kernel.Weights
+
+// NewWeights returns weights for the sessions of a model.
+func NewWeights() *Weights { return kernel.NewWeights() }
+
+// SessionOption changes how a session is compiled.
+type SessionOption func(*Session)
+
+// MaxMemory bounds the bytes of a session's packed weights and of one run, less inputs and outputs; 0 means no bound. If
+// the fastest algorithms take more, convolutions get those with smaller weights where that costs the least time: the choice
+// depends on the graph, the CPU path, the number of workers and the bound alone. It is an error if none is small enough.
+func MaxMemory(bytes int64) SessionOption { return func(s *Session) { s.limit = bytes } }
+
+// ShareWeights shares packed weights with other sessions.
+func ShareWeights(w *Weights) SessionOption { return func(s *Session) { s.shared = w } }
+
 // NewSession compiles what is needed to compute outputs from inputs. A nil workers means the calling goroutine alone.
-func NewSession(inputs, outputs []*Value, workers *Workers) (*Session, error) {
-	s := &Session{workers: workers, image: -1}
-	c := compiler{s: s, slotOf: map[*Value]int{}}
-	if err := c.compile(inputs, outputs); err != nil {
+// The weights of convolutions are packed when the first run comes to them.
+func NewSession(inputs, outputs []*Value, workers *Workers, options ...SessionOption) (*Session, error) {
+	if err := CheckEnvironment(); err != nil {
 		return nil, fmt.Errorf("graph: %w", err)
 	}
-	for _, v := range s.inputs {
-		if len(s.slots[v].typ.Shape) == 4 {
-			s.image = v
-			break
+	left := int64(0) // for weights and workspaces
+	for {
+		s := &Session{workers: workers, image: -1}
+		for _, o := range options {
+			o(s)
 		}
+		if left == 0 {
+			left = s.limit
+		}
+		c := compiler{s: s, slotOf: map[*Value]int{}, left: left}
+		if err := c.compile(inputs, outputs); err != nil {
+			return nil, fmt.Errorf("graph: %w", err)
+		}
+		for _, v := range s.inputs {
+			if len(s.slots[v].typ.Shape) == 4 {
+				s.image = v
+				break
+			}
+		}
+		need := s.WeightBytes() + s.ArenaBytes() + s.WorkspaceBytes()
+		if s.limit == 0 || need <= s.limit {
+			return s, nil
+		}
+		if c.tight {
+			return nil, &MemoryError{need, s.limit}
+		}
+		left = max(1, left-(need-s.limit))
 	}
-	return s, nil
 }
 
-// ArenaBytes returns the memory that one run needs beside inputs, outputs and weights.
-func (s *Session) ArenaBytes() int64 { return int64(s.arena) + 4*int64(s.scratch) }
+// MemoryError says that a session cannot keep to its bound: even the algorithms with the smallest weights need more.
+type MemoryError struct{ Need, Limit int64 } // bytes
 
-// Steps describes what a run does, in order: a line such as "Conv+PRelu float32[1 64 64 64]" for each step.
-func (s *Session) Steps() []string {
-	lines := make([]string, 0, len(s.steps))
-	for _, st := range s.steps {
-		lines = append(lines, fmt.Sprintf("%s %v", st.label, s.slots[st.out[0]].typ))
-	}
-	return lines
+func (e *MemoryError) Error() string {
+	return fmt.Sprintf("graph: weights and a run need %.1f MiB of memory, more than the limit of %.1f MiB", float64(e.Need)/(1<<20), float64(e.Limit)/(1<<20))
 }
+
+// WeightBytes returns the memory of packed weights, once the session has run. What it shares with others counts too.
+func (s *Session) WeightBytes() int64 { return s.weights }
+
+// ArenaBytes returns the memory of one run's values that are neither inputs, outputs nor constants.
+func (s *Session) ArenaBytes() int64 { return int64(s.arena) }
+
+// WorkspaceBytes returns the memory that operators of one run need beside their operands and results.
+func (s *Session) WorkspaceBytes() int64 { return 4 * int64(s.scratch) }
 
 // Run computes the outputs. Each element of into that is not nil receives an output; the others are allocated. It returns
-// ctx's error if it is cancelled.
+// ctx's error if it is cancelled, which ends a run within a few milliseconds' work of each worker.
 func (s *Session) Run(ctx context.Context, inputs []*Tensor, into ...*Tensor) ([]*Tensor, error) {
 	return s.run(ctx, nil, inputs, into)
 }
@@ -140,17 +186,22 @@ func (s *Session) run(ctx context.Context, w *Window, inputs, into []*Tensor) ([
 			st.tensors[v] = outputs[i]
 		}
 	}
-	x := &Exec{Context: ctx, Pool: s.workers, Scratch: st.scratch, window: w}
+	x := &Exec{Context: ctx, Pool: s.workers.Until(ctx), Scratch: st.scratch, window: w}
 	if w != nil && s.image >= 0 {
 		shape := s.slots[s.image].typ.Shape
 		x.tile = [2]int{shape[2], shape[3]}
 	}
+	trace, _ := ctx.Value(traceKey{}).(func(int, time.Duration))
 	for i := range s.steps {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
+		began := time.Now()
 		if err := s.steps[i].run(x, s, st); err != nil {
 			return nil, fmt.Errorf("graph: %s: %w", s.steps[i].op.Name(), err)
+		}
+		if trace != nil {
+			trace(i, time.Since(began))
 		}
 	}
 	if err := ctx.Err(); err != nil {

@@ -67,8 +67,8 @@ func TestFusedEqualsUnfused(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if fused := slices.ContainsFunc(s.Steps(), func(l string) bool { return l == "Conv+Mul+Add float32[1 4 6 5]" }); fused != fusible {
-			t.Errorf("fusible %v: steps %q", fusible, s.Steps())
+		if fused := slices.ContainsFunc(s.Steps(), func(st Step) bool { return st.Fused == "Conv+Mul+Add" }); fused != fusible {
+			t.Errorf("fusible %v: steps %v", fusible, s.Steps())
 		}
 	}
 	for i, got := range results[0] {

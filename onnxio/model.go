@@ -95,14 +95,32 @@ func (g *Graph) Initializers() []string {
 	return names
 }
 
+// TensorBytes returns the memory of the main graph's constants.
+func (m *Model) TensorBytes() int64 {
+	sum := int64(0)
+	for _, name := range m.graph.Initializers() {
+		info, _ := m.graph.InitializerInfo(name)
+		n := int64(info.DType.Size())
+		for _, d := range info.Dims {
+			n *= int64(d.Value)
+		}
+		sum += n
+	}
+	return sum
+}
+
 // Initializer returns a new tensor with the value of a constant of the graph, and false if there is none of that
 // name. A sparse one is made dense.
 func (g *Graph) Initializer(name string) (*graph.Tensor, bool, error) {
+	return g.initializer(name, false)
+}
+
+func (g *Graph) initializer(name string, shared bool) (*graph.Tensor, bool, error) {
 	lazy := LazyTensor{model: g.model, dense: g.dense[name], sparse: g.sparse[name]}
 	if lazy.dense == nil && lazy.sparse == nil {
 		return nil, false, nil
 	}
-	t, err := lazy.Load()
+	t, err := lazy.load(shared)
 	if err != nil {
 		return nil, true, g.model.src.wrap(fmt.Errorf("initialiser %q: %w", name, err))
 	}

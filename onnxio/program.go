@@ -49,6 +49,8 @@ type Program struct {
 	model    *Model
 	workers  *graph.Workers
 	weights  *weights
+	packed   *graph.Weights // for all sessions
+	limit    int64
 	rounding bool
 
 	mu    sync.Mutex
@@ -74,13 +76,16 @@ type Option func(*Program)
 // Runtime does on a CPU, faster, and closer to the network as it was trained.
 func Rounding() Option { return func(p *Program) { p.rounding = true } }
 
+// MaxMemory bounds what a run takes beside the model, its inputs and its outputs: see [graph.MaxMemory].
+func MaxMemory(bytes int64) Option { return func(p *Program) { p.limit = bytes } }
+
 // NewProgram checks that all operators of the model are known and returns a Program that runs on the given
 // workers; nil means the calling goroutine alone. The error is an *UnsupportedError if some are not.
 func NewProgram(m *Model, workers *graph.Workers, options ...Option) (*Program, error) {
 	if bad := m.Unsupported(); len(bad) > 0 {
 		return nil, &UnsupportedError{m.src.file, bad}
 	}
-	p := &Program{model: m, workers: workers, weights: &weights{m: map[weightKey]*graph.Tensor{}}}
+	p := &Program{model: m, workers: workers, weights: &weights{m: map[weightKey]*graph.Tensor{}}, packed: graph.NewWeights()}
 	for _, o := range options {
 		o(p)
 	}
@@ -252,7 +257,7 @@ func (p *Program) plan(ctx context.Context, feed []*graph.Tensor, types []graph.
 			return nil, err
 		}
 		found = &plan{types: types, pins: tr.pins}
-		if found.session, err = graph.NewSession(tr.inputs, outs, p.workers); err != nil {
+		if found.session, err = p.session(tr.inputs, outs); err != nil {
 			return nil, err
 		}
 		if len(tr.pins) > 0 {
@@ -260,7 +265,7 @@ func (p *Program) plan(ctx context.Context, feed []*graph.Tensor, types []graph.
 			for i, pin := range tr.pins {
 				vs[i] = pin.value
 			}
-			if found.check, err = graph.NewSession(tr.inputs, vs, p.workers); err != nil {
+			if found.check, err = p.session(tr.inputs, vs); err != nil {
 				return nil, err
 			}
 		}
@@ -318,6 +323,20 @@ func (p *Program) Translate(ctx context.Context, inputs map[string]graph.Type) (
 	return &Translation{tr.b, tr.inputs, outs}, nil
 }
 
+// Session compiles some or all of a translation's outputs. Sessions of a program share their packed weights, and
+// have its bound on memory unless an option says otherwise.
+func (p *Program) Session(t *Translation, outputs []*graph.Value, options ...graph.SessionOption) (*graph.Session, error) {
+	s, err := p.session(t.Inputs, outputs, options...)
+	if err != nil {
+		return nil, p.model.src.wrap(err)
+	}
+	return s, nil
+}
+
+func (p *Program) session(inputs, outputs []*graph.Value, options ...graph.SessionOption) (*graph.Session, error) {
+	return graph.NewSession(inputs, outputs, p.workers, append([]graph.SessionOption{graph.MaxMemory(p.limit), graph.ShareWeights(p.packed)}, options...)...)
+}
+
 func (p *Program) translate(ctx context.Context, types []graph.Type, feed []*graph.Tensor) (*translator, []*graph.Value, error) {
 	g := p.model.graph
 	t := &translator{model: p.model, weights: p.weights, b: graph.NewBuilder(g.Name), ctx: ctx, workers: p.workers, feed: feed, pinned: map[*graph.Value]*graph.Value{}, operators: operators, rounding: p.rounding}
@@ -368,7 +387,7 @@ func (w *weights) load(g *Graph, name string) (*graph.Tensor, error) {
 	if t := w.m[k]; t != nil {
 		return t, nil
 	}
-	t, ok, err := g.Initializer(name)
+	t, ok, err := g.initializer(name, true)
 	if err != nil || !ok {
 		return nil, err
 	}

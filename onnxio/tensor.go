@@ -66,11 +66,14 @@ type LazyTensor struct {
 
 // Load returns a new tensor. A sparse one becomes dense. It is an error if its element type is not one of package
 // graph's.
-func (l *LazyTensor) Load() (*graph.Tensor, error) {
+func (l *LazyTensor) Load() (*graph.Tensor, error) { return l.load(false) }
+
+// load is Load for a tensor that may share its memory with the model, and then must not change.
+func (l *LazyTensor) load(shared bool) (*graph.Tensor, error) {
 	if l.sparse != nil {
 		return densify(l.sparse, l.model.src)
 	}
-	return toTensor(l.dense, l.model.src)
+	return toTensor(l.dense, l.model.src, shared)
 }
 
 // DecodeTensor reads a file that holds one tensor, as the ONNX operator tests have them.
@@ -79,7 +82,7 @@ func DecodeTensor(data []byte) (name string, t *graph.Tensor, err error) {
 	if err := proto.Unmarshal(data, pb); err != nil {
 		return "", nil, fmt.Errorf("onnx: not a tensor, or a damaged one: %w", err)
 	}
-	if t, err = toTensor(pb, source{}); err != nil {
+	if t, err = toTensor(pb, source{}, true); err != nil {
 		return pb.GetName(), nil, fmt.Errorf("onnx: tensor %q: %w", pb.GetName(), err)
 	}
 	return pb.GetName(), t, nil
@@ -162,7 +165,8 @@ func typedLen(pb *onnxpb.TensorProto, dt graph.DType) (field string, n int) {
 	return field, n
 }
 
-func toTensor(pb *onnxpb.TensorProto, src source) (*graph.Tensor, error) {
+// toTensor returns pb's value, which may share its memory if so wanted.
+func toTensor(pb *onnxpb.TensorProto, src source, shared bool) (*graph.Tensor, error) {
 	e := elemType(pb.GetDataType())
 	if e.dtype == graph.Invalid {
 		return nil, fmt.Errorf("elements of %s %w", e.name, ErrElementType)
@@ -182,9 +186,15 @@ func toTensor(pb *onnxpb.TensorProto, src source) (*graph.Tensor, error) {
 		if raw, err = readExternal(pb, src); err != nil {
 			return nil, err
 		}
+		shared = true // with nothing else
 	} else if field, _ := typedLen(pb, e.dtype); field != "" {
 		t := graph.NewTensor(e.dtype, shape...)
 		return t, fromTyped(t, pb)
+	}
+	if shared {
+		if t := graph.Over(graph.Type{DType: e.dtype, Shape: shape}, raw); t != nil {
+			return t, nil
+		}
 	}
 	t := graph.NewTensor(e.dtype, shape...)
 	fromRaw(t, raw)
@@ -314,11 +324,11 @@ func setTensor(pb *onnxpb.TensorProto, t *graph.Tensor) error {
 // densify makes a dense tensor of a sparse one: indices are positions in the flattened array or one row of
 // coordinates for each value.
 func densify(pb *onnxpb.SparseTensorProto, src source) (*graph.Tensor, error) {
-	values, err := toTensor(orEmpty(pb.Values), src)
+	values, err := toTensor(orEmpty(pb.Values), src, true)
 	if err != nil {
 		return nil, fmt.Errorf("values: %w", err)
 	}
-	indices, err := toTensor(orEmpty(pb.Indices), src)
+	indices, err := toTensor(orEmpty(pb.Indices), src, true)
 	if err != nil {
 		return nil, fmt.Errorf("indices: %w", err)
 	}

@@ -211,7 +211,7 @@ func TestTensorErrors(t *testing.T) {
 		var err error
 		switch pb := c.pb.(type) {
 		case *onnxpb.TensorProto:
-			_, err = toTensor(pb, source{})
+			_, err = toTensor(pb, source{}, false)
 		case *onnxpb.SparseTensorProto:
 			_, err = densify(pb, source{})
 		}

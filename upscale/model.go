@@ -15,7 +15,6 @@ import (
 // and its metadata.
 type Model struct {
 	program *onnxio.Program
-	workers *graph.Workers
 	input   onnxio.ValueInfo
 	output  int
 	nhwc    bool
@@ -41,12 +40,14 @@ const maxSessions = 3
 
 // NewModel finds out how m enlarges images. The keys of docs/model-metadata.md in overrides come before those in the file. It is
 // an error if m is not a network from one image of 1 or 3 channels to one such image, or uses unsupported operators.
-func NewModel(ctx context.Context, m *onnxio.Model, workers *graph.Workers, overrides map[string]string) (*Model, error) {
-	p, err := onnxio.NewProgram(m, workers)
+//
+// With onnxio.MaxMemory the network has tiles and algorithms that together keep to it.
+func NewModel(ctx context.Context, m *onnxio.Model, workers *graph.Workers, overrides map[string]string, options ...onnxio.Option) (*Model, error) {
+	p, err := onnxio.NewProgram(m, workers, options...)
 	if err != nil {
 		return nil, err
 	}
-	g := &Model{program: p, workers: workers}
+	g := &Model{program: p}
 	if err := g.probe(ctx); err != nil {
 		return nil, fmt.Errorf("upscale: %w", err)
 	}
@@ -292,7 +293,7 @@ func (g *Model) session(ctx context.Context, h, w int) (*graph.Session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("upscale: %w", err)
 	}
-	s, err := graph.NewSession(t.Inputs, t.Outputs[g.output:g.output+1], g.workers)
+	s, err := g.program.Session(t, t.Outputs[g.output:g.output+1])
 	if err != nil {
 		return nil, fmt.Errorf("upscale: %w", err)
 	}
@@ -380,18 +381,16 @@ func toPlanes(dst, pixels []float32, c int) {
 	}
 }
 
-// Memory implements MemoryEstimator: the executor's memory grows with the tile's area.
+// Memory implements MemoryEstimator: what the network takes for a tile, its packed weights included.
 func (g *Model) Memory(h, w int) int64 {
-	side := roundUp(64, g.facts.Multiple)
-	sh, sw := side, side
-	if g.facts.FixedH > 0 {
-		sh, sw = g.facts.FixedH, g.facts.FixedW
+	s, err := g.session(context.Background(), h, w)
+	if tooMuch := (*graph.MemoryError)(nil); errors.As(err, &tooMuch) {
+		return tooMuch.Need
 	}
-	s, err := g.session(context.Background(), sh, sw)
 	if err != nil {
 		return 0 // Run will say so
 	}
-	return s.ArenaBytes() * int64(h) * int64(w) / int64(sh*sw)
+	return s.WeightBytes() + s.ArenaBytes() + s.WorkspaceBytes()
 }
 
 // haloStep is half an 8-bit step in pixel units of 0 to 1.

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"runtime"
 
 	"github.com/spf13/cobra"
@@ -20,14 +19,20 @@ func (a *app) bench() *cobra.Command {
 		runs    int
 		asJSON  bool
 		verbose bool
+		memory  bytesFlag
 	)
 	cmd := &cobra.Command{
-		Use:                   "bench MODEL [--size WxH,...] [--threads N,...] [--runs N] [--json] [-v]",
+		Use:                   "bench MODEL [--size WxH,...] [--threads N,...] [--runs N] [--memory SIZE] [--json] [-v]",
 		DisableFlagsInUseLine: true,
 		Short:                 "Measure how long a model takes, and how much memory",
 		Long: `bench runs a model on random images, once to warm up and then --runs times, for every
 size and number of threads. peak_bytes is the largest memory of the whole process meanwhile.
---json prints one object a line: model, size, threads, runs, min_ms, median_ms, peak_bytes.`,
+--json prints one object a line: model, size, threads, runs, min_ms, median_ms, peak_bytes.
+
+-v adds what limits the speed and a line for each step of a run: the algorithm, the median of its
+times, and its speed in GF/s, billions of floating-point operations a second. "direct" counts the
+operations that the operator's definition needs, "real" those that the algorithm does in products
+of matrices, its transforms left out. The peak is what products of matrices reach within caches.`,
 		Example:           "  gansr bench model.onnx --size 128x128,256x256 --threads 1,2\n  gansr bench model.onnx --json",
 		Args:              args(1, 1, "MODEL"),
 		ValidArgsFunction: completeModel,
@@ -42,16 +47,12 @@ size and number of threads. peak_bytes is the largest memory of the whole proces
 			if err != nil {
 				return err
 			}
-			var steps func([]string)
-			if verbose {
-				slog.Info("kernels", "path", graph.CPUPath())
-				steps = func(lines []string) {
-					for i, s := range lines {
-						slog.Info(fmt.Sprintf("step %d: %s", i+1, s))
-					}
-				}
+			program, err := a.bound(m, memory)
+			if err != nil {
+				return err
 			}
-			header := fmt.Sprintf("%-12s%8s%6s%12s%12s%12s\n", "size", "threads", "runs", "min ms", "median ms", "peak MiB")
+			titles := fmt.Sprintf("%-12s%8s%6s%12s%12s%12s\n", "size", "threads", "runs", "min ms", "median ms", "peak MiB")
+			header := titles
 			if len(sizes) == 0 {
 				sizes = sizesFlag{{}}
 			}
@@ -60,7 +61,7 @@ size and number of threads. peak_bytes is the largest memory of the whole proces
 					if err := checkThreads(n); err != nil {
 						return err
 					}
-					b, err := onnxrun.Bench(cmd.Context(), m, size, n, runs, steps)
+					b, err := onnxrun.Bench(cmd.Context(), m, onnxrun.BenchOptions{Size: size, Threads: n, Runs: runs, Details: verbose, Program: program})
 					if err != nil {
 						return err
 					}
@@ -69,11 +70,15 @@ size and number of threads. peak_bytes is the largest memory of the whole proces
 						err = json.NewEncoder(a.stdout).Encode(b)
 					} else {
 						_, err = fmt.Fprintf(a.stdout, "%s%-12s%8d%6d%12.3f%12.3f%12.1f\n", header, b.Size, b.Threads, b.Runs, b.MinMS, b.MedianMS, float64(b.PeakBytes)/(1<<20))
+						header = ""
+						if err == nil && verbose {
+							err = a.details(b.Details)
+							header = "\n" + titles
+						}
 					}
 					if err != nil {
 						return err
 					}
-					header = ""
 				}
 			}
 			return nil
@@ -84,6 +89,14 @@ size and number of threads. peak_bytes is the largest memory of the whole proces
 	f.IntSliceVar(&threads, "threads", nil, "numbers of threads (default: one for each CPU)")
 	f.IntVar(&runs, "runs", 10, "runs to measure after the warm-up")
 	f.BoolVar(&asJSON, "json", false, "print a JSON object a line")
-	f.BoolVarP(&verbose, "verbose", "v", false, "say which kernels are used, and each step of a run")
+	f.Var(&memory, "memory", memoryUsage)
+	f.BoolVarP(&verbose, "verbose", "v", false, "measure each step of a run too")
 	return cmd
+}
+
+// details writes what -v adds.
+func (a *app) details(d onnxrun.Details) error {
+	const mib = 1 << 20
+	fmt.Fprintf(a.stdout, "kernels %s, peak %.1f GF/s, packed weights %.1f MiB, a run beside them %.1f MiB\n\n", graph.CPUPath(), d.PeakGFLOPS, float64(d.WeightBytes)/mib, float64(d.RunBytes)/mib)
+	return d.WriteLayers(a.stdout)
 }

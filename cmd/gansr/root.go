@@ -83,6 +83,9 @@ func (a *app) prepare() error {
 		return usageError{fmt.Errorf("--log-format %q is not text or json", format)}
 	}
 	a.setLogger()
+	if err := graph.CheckEnvironment(); err != nil {
+		return usageError{err}
+	}
 	return checkThreads(a.threads)
 }
 

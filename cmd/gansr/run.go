@@ -17,9 +17,10 @@ func (a *app) runModel() *cobra.Command {
 		inputs   []string
 		out      string
 		testData string
+		memory   bytesFlag
 	)
 	cmd := &cobra.Command{
-		Use:                   "run MODEL [-i NAME=FILE.npy|.pb]... [-o DIR] | --test-data DIR",
+		Use:                   "run MODEL [-i NAME=FILE.npy|.pb]... [-o DIR] [--memory SIZE] | --test-data DIR",
 		DisableFlagsInUseLine: true,
 		Short:                 "Run any ONNX model on arrays, or ONNX test folders",
 		Long: `run computes a model's outputs. Inputs are NumPy arrays (.npy) or ONNX tensors (.pb).
@@ -47,7 +48,11 @@ largest-error-or-reason" for each, and the totals. The exit code is 1 if one fai
 			}
 			workers := a.workers()
 			defer workers.Close()
-			p, err := onnxio.NewProgram(m, workers)
+			program, err := a.bound(m, memory)
+			if err != nil {
+				return err
+			}
+			p, err := onnxio.NewProgram(m, workers, program...)
 			if err != nil {
 				return err
 			}
@@ -73,6 +78,7 @@ largest-error-or-reason" for each, and the totals. The exit code is 1 if one fai
 	f := cmd.Flags()
 	f.StringArrayVarP(&inputs, "input", "i", nil, "an input, NAME=FILE or, of a model with one input, FILE; once for each input")
 	f.StringVarP(&out, "output", "o", "", "folder to write the outputs to")
+	f.Var(&memory, "memory", memoryUsage)
 	f.StringVar(&testData, "test-data", "", "folder of ONNX tests to run")
 	return cmd
 }

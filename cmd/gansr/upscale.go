@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/gansr/gansr/onnxio"
 	"github.com/gansr/gansr/upscale"
 	"github.com/gansr/gansr/upscale/photo"
 )
@@ -63,7 +65,9 @@ Photos are cut into tiles that overlap by as much as the model sees, so that no 
 			}
 			workers := a.workers()
 			defer workers.Close()
-			g, err := upscale.NewModel(cmd.Context(), file, workers, facts)
+			debug.SetMemoryLimit(int64(memory))
+			// Of what the photo leaves of one half, see upscale.Options, tiles and rows take a part.
+			g, err := upscale.NewModel(cmd.Context(), file, workers, facts, onnxio.MaxMemory(int64(memory)*3/8))
 			if err != nil {
 				return err
 			}

@@ -1,40 +1,55 @@
 package kernel
 
-import (
-	"fmt"
-	"slices"
-)
+import "fmt"
 
 // Conv is a convolution prepared from its weights and shape. It may be run by several goroutines at once, each with a
 // workspace of its own.
-type Conv struct{ algorithm }
+type Conv struct {
+	choice
+	smaller  []choice // what else could be used, which keeps less and less memory
+	onBlocks *choice  // what is used if both images are blocked, unless the choice can do that
+}
 
-// algorithm is a way to compute a convolution.
+// choice is a way to compute a convolution.
+type choice struct {
+	algorithm
+	name    string
+	time    float64 // of a run, in ns of one thread, as estimated
+	weights *packed
+}
+
+// algorithm is a way to compute a convolution, but for its weights.
 type algorithm interface {
 	// Workspace is how many elements of scratch memory Run needs with a pool of the given number of threads.
 	Workspace(threads int) int
-	// Run convolves src [N, C, H, W] into dst [N, OC, OutH, OutW]. Each residual is of dst's shape and may be dst itself;
-	// src may not overlap dst. ws has at least Workspace(p.Threads()) elements, of any content.
-	Run(p *Pool, dst, src []float32, residuals [][]float32, ws []float32)
-	// Blocks says which images may be blocked. SetBlocked says which are: none until it is called, once, before Run.
-	Blocks() Blocking
-	SetBlocked(Layout)
+	// run is Conv.Run with packed weights.
+	run(p *Pool, weights, dst, src []float32, residuals [][]float32, ws []float32)
+	// products is how many multiply-adds of its products a run does.
+	products() int
+	// blocks and setBlocked are those of Conv.
+	blocks() Blocking
+	setBlocked(Layout)
 }
 
-// PrepareConv packs the weights [OC, C/Groups, KH, KW] of a convolution whose outputs go through the epilogue, for the
-// algorithm that is the fastest for the shape (see chooseFast). The epilogue's
-// slices must not change any more, the weights not until SetBlocked.
+// PrepareConv prepares a convolution with weights [OC, C/Groups, KH, KW] whose outputs go through the epilogue, by the
+// algorithm that is the fastest for the shape (see chooseFast). It keeps the epilogue and weight, which must not change any
+// more.
 func PrepareConv(s ConvShape, weight []float32, ep Epilogue) (*Conv, error) {
-	return prepareConv(s, weight, ep, chooseFast)
+	return (*Weights)(nil).PrepareConv(s, weight, ep)
+}
+
+// PrepareConv is the function PrepareConv for a convolution that shares its packed weights with others.
+func (w *Weights) PrepareConv(s ConvShape, weight []float32, ep Epilogue) (*Conv, error) {
+	return w.prepareConv(s, weight, ep, chooseFast)
 }
 
 // PrepareConvOnce is PrepareConv for weights that are used once: it does without the algorithms whose preparation pays
 // off over several runs.
 func PrepareConvOnce(s ConvShape, weight []float32, ep Epilogue) (*Conv, error) {
-	return prepareConv(s, weight, ep, func(ConvShape) *fast { return nil })
+	return (*Weights)(nil).prepareConv(s, weight, ep, func(ConvShape) []*fast { return nil })
 }
 
-func prepareConv(s ConvShape, weight []float32, ep Epilogue, choose func(ConvShape) *fast) (*Conv, error) {
+func (w *Weights) prepareConv(s ConvShape, weight []float32, ep Epilogue, choose func(ConvShape) []*fast) (*Conv, error) {
 	if err := s.Validate(); err != nil {
 		return nil, err
 	}
@@ -47,37 +62,71 @@ func prepareConv(s ConvShape, weight []float32, ep Epilogue, choose func(ConvSha
 	}
 	// A leading Affine becomes part of the weights and the bias.
 	bias := make([]float32, s.OC)
+	var scale []float32
 	if len(ep) > 0 && ep[0].Kind == StageAffine {
 		for oc := range bias {
 			bias[oc] = channelValue(ep[0].Shift, oc, 0)
 		}
-		if scale := ep[0].Scale; scale != nil {
-			weight = slices.Clone(weight)
-			for oc := range s.OC {
-				row := weight[oc*ci*area : (oc+1)*ci*area]
-				MulScalar(row, row, channelValue(scale, oc, 1))
-			}
-		}
+		scale = ep[0].Scale
 		ep = ep[1:]
 	}
-	if f := choose(s); f != nil {
-		f.prepare(weight, bias, ep)
-		return &Conv{f}, nil
+	c := &Conv{}
+	src := w.source(s, weight, scale)
+	for _, f := range choose(s) {
+		f.prepare(bias, ep)
+		c.smaller = append(c.smaller, choice{f, f.tr.name, f.cost(), src.packed(f.tr.name, f.weightSize(), f.transformWeights)})
 	}
-	outH, outW := s.OutH(), s.OutW()
+	outH, outW, time := s.OutH(), s.OutW(), directCost(s)
 	joined := area == 1 && s.StrideH == 1 && s.StrideW == 1 && s.PadTop|s.PadLeft|s.PadBottom|s.PadRight == 0
 	if joined {
 		s.H, s.W = 1, s.H*s.W // rows mean nothing: one long row
 		outH, outW = 1, outH*outW
 	}
-	c := newDirect(s, outH, outW, ep)
-	c.bias = bias
-	c.pack(nil, make([]float32, len(weight)), weight, ci*area, area, s.KW)
+	d := newDirect(s, outH, outW, ep)
+	d.bias = bias
+	form := fmt.Sprintf("direct %d,%d %dx%d", d.skipY, d.skipX, d.s.KH, d.s.KW)
+	c.smaller = append(c.smaller, choice{d, "direct", time, src.packed(form, len(weight), func(p *Pool, to, weight []float32) {
+		d.pack(p, to, weight, ci*area, area, s.KW)
+	})})
 	if joined && s.Groups == 1 && s.N > 0 {
-		return &Conv{newPointwise(c, weight)}, nil
+		if b := newPointwise(s, bias, ep); b.store.blocks() {
+			c.onBlocks = &choice{b, "pointwise", time, src.packed("pointwise", b.weightSize(), b.pack)}
+		}
 	}
-	return &Conv{c}, nil
+	c.choice, c.smaller = c.smaller[0], c.smaller[1:]
+	return c, nil
 }
+
+// Run convolves src [N, C, H, W] into dst [N, OC, OutH, OutW]. Each residual is of dst's shape and may be dst itself;
+// src may not overlap dst. ws has at least Workspace(p.Threads()) elements, of any content. The first run packs the weights.
+func (c *Conv) Run(p *Pool, dst, src []float32, residuals [][]float32, ws []float32) {
+	c.run(p, c.weights.get(p), dst, src, residuals, ws)
+}
+
+// Blocks says which images may be blocked.
+func (c *Conv) Blocks() Blocking {
+	if c.onBlocks != nil {
+		return BothBlocked
+	}
+	return c.blocks()
+}
+
+// SetBlocked says which images are blocked: none until it is called, at most once, before Run.
+func (c *Conv) SetBlocked(l Layout) {
+	if c.onBlocks != nil && l.Src {
+		c.choice = *c.onBlocks
+	}
+	c.onBlocks = nil
+	c.setBlocked(l)
+}
+
+// Algorithm is the name of the algorithm in use: "direct", "pointwise", or that of a transform, such as
+// "winograd4" or "fft24".
+func (c *Conv) Algorithm() string { return c.name }
+
+// Products is how many multiply-adds a run does in products of matrices: what the definition needs if it is computed
+// directly, and else fewer, to which transforms come.
+func (c *Conv) Products() int { return c.products() }
 
 // direct computes a convolution by its definition.
 //
@@ -181,16 +230,22 @@ func (c *direct) pack(p *Pool, buffer, w []float32, dOut, dIn, dRow int) {
 	})
 }
 
-func (c *direct) Blocks() Blocking  { return NotBlocked }
-func (c *direct) SetBlocked(Layout) {}
+func (c *direct) blocks() Blocking  { return NotBlocked }
+func (c *direct) setBlocked(Layout) {}
 
 func (c *direct) Workspace(threads int) int { return c.tiling(threads).workspace * threads }
 
-func (c *direct) Run(p *Pool, dst, src []float32, residuals [][]float32, ws []float32) {
-	c.run(p, c.tiling(p.Threads()), dst, src, residuals, ws)
+func (c *direct) products() int {
+	return c.s.N * c.outH * c.outW * c.s.OC * (c.s.C / c.s.Groups) * len(c.taps)
 }
 
-func (c *direct) run(p *Pool, t *tiling, dst, src []float32, residuals [][]float32, ws []float32) {
+func (c *direct) run(p *Pool, weights, dst, src []float32, residuals [][]float32, ws []float32) {
+	packed := *c
+	packed.packed = weights
+	packed.runTiles(p, packed.tiling(p.Threads()), dst, src, residuals, ws)
+}
+
+func (c *direct) runTiles(p *Pool, t *tiling, dst, src []float32, residuals [][]float32, ws []float32) {
 	p.Run(t.count(c), func(worker, i int) {
 		j := t.job(c, i)
 		j.dst, j.src, j.residuals = dst, src, residuals

@@ -143,7 +143,7 @@ func (c *ConvTranspose) Workspace(threads int) int {
 // Run convolves src [N, C, H, W] into dst [N, OC, OutH, OutW], as Conv.Run does.
 func (c *ConvTranspose) Run(p *Pool, dst, src []float32, residuals [][]float32, ws []float32) {
 	if len(c.convs) == 1 && c.convs[0] != nil {
-		c.convs[0].Run(p, dst, src, residuals, ws)
+		c.convs[0].run(p, c.convs[0].packed, dst, src, residuals, ws)
 		return
 	}
 	size := c.planes * c.outH * c.outW
@@ -155,7 +155,7 @@ func (c *ConvTranspose) Run(p *Pool, dst, src []float32, residuals [][]float32, 
 		starts[i] = at
 		at += c.planes * y.count * x.count
 		if conv != nil {
-			conv.Run(p, parts[starts[i]:at], src, nil, ws)
+			conv.run(p, conv.packed, parts[starts[i]:at], src, nil, ws)
 		} else {
 			clear(parts[starts[i]:at])
 		}

@@ -1,8 +1,11 @@
 package kernel
 
 import (
+	"fmt"
 	"math"
 	"os"
+	"slices"
+	"strings"
 )
 
 // functions is everything that has a form for each CPU path. Slices are as the plain-Go forms need them, and short enough
@@ -67,5 +70,31 @@ func choose(name string) *functions {
 }
 
 // Path is the name of the set of functions in use: "avx512", "avx2" or "generic", the first of them that the CPU has.
-// The environment variable GANSR_CPU names another; a name that the CPU does not have is ignored.
+// The environment variable GANSR_CPU names another; a name that the CPU does not have is ignored, see CheckEnvironment.
 func Path() string { return cpu.path }
+
+// Transforms lists the transforms that convolutions can use, such as "winograd4" or "fft24".
+func Transforms() []string {
+	names := make([]string, len(cpu.transforms))
+	for i, tr := range cpu.transforms {
+		names[i] = tr.name
+	}
+	return names
+}
+
+// CheckEnvironment reports a value of GANSR_CPU or GANSR_CONV that cannot be followed.
+func CheckEnvironment() error {
+	var have []string
+	for _, p := range paths {
+		have = append(have, p.path)
+	}
+	for _, v := range []struct {
+		name   string
+		values []string
+	}{{"GANSR_CPU", have}, {"GANSR_CONV", append(Transforms(), "direct")}} {
+		if value := os.Getenv(v.name); value != "" && !slices.Contains(v.values, value) {
+			return fmt.Errorf("%s is %q; this CPU has %s", v.name, value, strings.Join(v.values, ", "))
+		}
+	}
+	return nil
+}

@@ -15,3 +15,20 @@ func TestChoosePath(t *testing.T) {
 		t.Errorf("the last path is %q", last)
 	}
 }
+
+func TestCheckEnvironment(t *testing.T) {
+	for _, c := range []struct {
+		name, value string
+		ok          bool
+	}{
+		{"GANSR_CPU", "", true}, {"GANSR_CPU", "generic", true}, {"GANSR_CPU", "avx", false}, {"GANSR_CPU", "AVX2", false},
+		{"GANSR_CONV", "direct", true}, {"GANSR_CONV", "fft24", true}, {"GANSR_CONV", "fft25", false},
+	} {
+		t.Run(c.name+"="+c.value, func(t *testing.T) {
+			t.Setenv(c.name, c.value)
+			if err := CheckEnvironment(); (err == nil) != c.ok {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}

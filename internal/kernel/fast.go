@@ -19,9 +19,9 @@ type fast struct {
 	tilesY, tilesX int // of an image
 	ci, co         int // blocks
 	values         []value
-	w              []float32
-	wStride        int // from one plane of weights to the next
-	chain          int // source channels to be summed up before their sum is added to others
+	w              []float32 // while it runs
+	wStride        int       // from one plane of weights to the next
+	chain          int       // source channels to be summed up before their sum is added to others
 	blocked        Layout
 	whole, part    store // with and without residuals
 }
@@ -47,18 +47,17 @@ func newFast(tr *transform, s ConvShape) *fast {
 	return f
 }
 
-// Blocks depends on whether what is left of the epilogue tells channels apart.
-func (f *fast) Blocks() Blocking {
+// blocks depends on whether what is left of the epilogue tells channels apart.
+func (f *fast) blocks() Blocking {
 	if f.whole.blocks() {
 		return EitherBlocked
 	}
 	return SourceBlocked
 }
 
-func (f *fast) SetBlocked(l Layout) { f.blocked = l }
+func (f *fast) setBlocked(l Layout) { f.blocked = l }
 
-// prepare takes the weights, and the bias that is added before the epilogue.
-func (f *fast) prepare(weight, bias []float32, ep Epilogue) {
+// prepare takes the epilogue, and the bias that is added before it.
+func (f *fast) prepare(bias []float32, ep Epilogue) {
 	f.whole, f.part = f.cpu.newStore(bias, ep, true), f.cpu.newStore(bias, ep, false)
-	f.transformWeights(weight)
 }

@@ -1,14 +1,17 @@
 package kernel
 
 import (
+	"cmp"
 	"math"
 	"os"
+	"slices"
 )
 
-// chooseFast plans the fastest way through a transform, or returns nil if the direct algorithm is faster, or the only one.
-// The choice depends on the shape and on the path alone, so that results repeat. The environment variable GANSR_CONV
-// forces an algorithm on every convolution that can use it: "direct", or the name of a transform.
-func chooseFast(s ConvShape) *fast {
+// chooseFast plans the ways through a transform that are faster than the direct algorithm: the best one, then those whose
+// weights take less and less memory, the fastest first. It depends on the shape and on the path alone, so that results
+// repeat. The environment variable GANSR_CONV forces an algorithm on every convolution that can use it: "direct", or the
+// name of a transform.
+func chooseFast(s ConvShape) []*fast {
 	if s.StrideH != 1 || s.StrideW != 1 || s.DilationH != 1 || s.DilationW != 1 || s.Groups != 1 || s.N == 0 {
 		return nil
 	}
@@ -16,7 +19,11 @@ func chooseFast(s ConvShape) *fast {
 	if _, measured := costsOf[cpu.path]; !measured && forced == "" {
 		return nil
 	}
-	var best *fast
+	type way struct {
+		*fast
+		cost float64
+	}
+	var ways []way
 	least := 0.9 * directCost(s) // a gain within the model's error is not worth the memory
 	for i := range cpu.transforms {
 		tr := &cpu.transforms[i]
@@ -24,7 +31,7 @@ func chooseFast(s ConvShape) *fast {
 			continue
 		}
 		f := newFast(tr, s)
-		if forced == "" && f.weightPlanes()*f.wStride > max(largeWeights, maxWeights*s.OC*s.C*s.KH*s.KW) {
+		if forced == "" && f.weightSize() > max(largeWeights, maxWeights*s.OC*s.C*s.KH*s.KW) {
 			continue
 		}
 		c := f.cost()
@@ -32,10 +39,17 @@ func chooseFast(s ConvShape) *fast {
 			c *= 1.15
 		}
 		if c < least || forced != "" {
-			best, least = f, c
+			ways = append(ways, way{f, c})
 		}
 	}
-	return best
+	slices.SortStableFunc(ways, func(a, b way) int { return cmp.Compare(a.cost, b.cost) })
+	var chosen []*fast
+	for _, w := range ways {
+		if n := len(chosen); n == 0 || w.weightSize() < chosen[n-1].weightSize() {
+			chosen = append(chosen, w.fast)
+		}
+	}
+	return chosen
 }
 
 // What the transformed weights of a convolution may take: largeWeights elements (16 MiB), or maxWeights times the memory of
@@ -105,7 +119,7 @@ func (f *fast) cost() float64 {
 		transforms[1] *= costs.far
 		multiplication *= math.Sqrt(costs.far)
 	}
-	weights := float64(f.weightPlanes() * f.wStride)
+	weights := float64(f.weightSize())
 	again := memoryCost
 	if weights < cached {
 		again = cacheCost

@@ -95,8 +95,12 @@ type run struct {
 // worker is the memory of a thread.
 type worker struct{ strip, rows, panel, scratch []float32 }
 
-func (f *fast) Run(p *Pool, dst, src []float32, residuals [][]float32, ws []float32) {
-	c := f.chunks(p.Threads())
+func (f *fast) products() int { return f.s.N * f.tilesY * f.tilesX * f.tr.planes * f.s.C * f.s.OC }
+
+func (f *fast) run(p *Pool, weights, dst, src []float32, residuals [][]float32, ws []float32) {
+	running := *f
+	running.w = weights
+	c := running.chunks(p.Threads())
 	ws = aligned(ws[:c.workspace(p.Threads())])
 	run := func(p *Pool, i int, planes, private []float32) {
 		k := &chunk{chunks: &c, dst: dst, src: src, residuals: residuals, first: i * c.size}

@@ -269,16 +269,22 @@ func TestChoice(t *testing.T) {
 			{strided, ""}, {dilated, ""}, {grouped, ""}, {empty, ""},
 		} {
 			got := ""
-			if f := chooseFast(c.s); f != nil {
-				got = f.tr.name
+			if f := chooseFast(c.s); len(f) > 0 {
+				got = f[0].tr.name
 			}
 			if !strings.HasPrefix(got, c.want) || (got == "") != (c.want == "") {
 				t.Errorf("%+v: chose %q, want %q", c.s, got, c.want)
 			}
 		}
 		for _, s := range []ConvShape{layer(512, 512, 9, 512), layer(64, 64, 3, 4000), layer(2048, 2048, 3, 64)} {
-			if f := chooseFast(s); f == nil || f.Workspace(2) > 9<<20 {
-				t.Errorf("%+v: a workspace of %d elements", s, f.Workspace(2))
+			ways := chooseFast(s)
+			if len(ways) == 0 {
+				t.Errorf("%+v: computed directly", s)
+			}
+			for i, f := range ways {
+				if f.Workspace(2) > 9<<20 || i > 0 && f.weightSize() >= ways[i-1].weightSize() {
+					t.Errorf("%+v: %s has a workspace of %d elements and %d of weights", s, f.tr.name, f.Workspace(2), f.weightSize())
+				}
 			}
 		}
 	}

@@ -48,13 +48,13 @@ func (f *fast) weightPlanes() int {
 	return last.weights + 1
 }
 
-// transformWeights transforms the weights in parallel, as it takes long.
-func (f *fast) transformWeights(weight []float32) {
+// weightSize is how many elements the transformed weights have.
+func (f *fast) weightSize() int { return f.weightPlanes() * f.wStride }
+
+// transformWeights transforms the weights into to.
+func (f *fast) transformWeights(p *Pool, to, weight []float32) {
 	const together = 8 // source channels, for whole cache lines and more to be written at a time
 	lanes, area, in := f.cpu.lanes, f.s.KH*f.s.KW, f.s.C
-	f.w = aligned(make([]float32, f.weightPlanes()*f.wStride+cacheLine))
-	p := NewPool(0)
-	defer p.Close()
 	size := f.tr.planes * together * 2 * lanes
 	memory := make([]float32, p.Threads()*(size+f.tr.kernelScratch(lanes)))
 	groups := ceilDiv(in, together)
@@ -72,7 +72,7 @@ func (f *fast) transformWeights(weight []float32) {
 		}
 		at := (2*panel*f.ci*lanes + from*width) * lanes
 		keep := func(weights, plane int) {
-			copy(f.w[weights*f.wStride+at:], planes[plane*n*width*lanes:][:n*width*lanes])
+			copy(to[weights*f.wStride+at:], planes[plane*n*width*lanes:][:n*width*lanes])
 		}
 		for _, v := range f.values {
 			keep(v.weights, v.plane)

@@ -73,7 +73,7 @@ func (g gemm) run(p *Pool, a, b, c []float32) {
 	}
 	conv := *g.conv
 	conv.pack(p, (*scratch)[g.workspace:], a, g.dOut, g.dIn, 0)
-	conv.run(p, g.tiling, c, b, [][]float32{c}, *scratch)
+	conv.runTiles(p, g.tiling, c, b, [][]float32{c}, *scratch)
 }
 
 // scratches keeps the scratch memory of products between calls.

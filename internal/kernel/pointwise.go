@@ -1,24 +1,19 @@
 package kernel
 
-// pointwise is a convolution of 1 x 1 without strides and pads: a product of pixels by weights, for which blocked images lie
-// ready. On others it is the direct algorithm.
+// pointwise is a convolution of 1 x 1 on blocked images, without strides, pads and groups: a product of pixels by weights.
 type pointwise struct {
-	*direct // nil for blocked images
 	cpu     *functions
-	weight  []float32 // until the layout is known
-	n, area int       // images, pixels
-	c, oc   int       // channels
-	ci, co  int       // blocks
-	panels  []float32 // as those of a plane of tiled convolution
+	n, area int // images, pixels
+	c, oc   int // channels
+	ci, co  int // blocks
 	store   store
 	pixels  int // multiplied together
 }
 
-func newPointwise(d *direct, weight []float32) *pointwise {
-	lanes, s := d.cpu.lanes, d.s
+func newPointwise(s ConvShape, bias []float32, ep Epilogue) *pointwise {
+	lanes := cpu.lanes
 	p := &pointwise{
-		direct: d, cpu: d.cpu, weight: weight, n: s.N, area: s.H * s.W, c: s.C, oc: s.OC, ci: ceilDiv(s.C, lanes), co: ceilDiv(s.OC, lanes),
-		store: d.cpu.newStore(d.bias, d.epilogue, true),
+		cpu: cpu, n: s.N, area: s.H * s.W, c: s.C, oc: s.OC, ci: ceilDiv(s.C, lanes), co: ceilDiv(s.OC, lanes), store: cpu.newStore(bias, ep, true),
 	}
 	rows := len(p.cpu.products[1])
 	const together = 16 << 10 // elements of a source: well within a second-level cache
@@ -26,26 +21,18 @@ func newPointwise(d *direct, weight []float32) *pointwise {
 	return p
 }
 
-func (p *pointwise) Blocks() Blocking {
-	if p.store.blocks() {
-		return BothBlocked
-	}
-	return NotBlocked
-}
+func (p *pointwise) blocks() Blocking  { return BothBlocked }
+func (p *pointwise) setBlocked(Layout) {}
+func (p *pointwise) products() int     { return p.n * p.area * p.c * p.oc }
+func (p *pointwise) weightSize() int   { return p.ci * p.co * p.cpu.lanes * p.cpu.lanes }
 
-func (p *pointwise) SetBlocked(l Layout) {
-	weight := p.weight
-	p.weight = nil
-	if !l.Src {
-		return
-	}
-	p.direct = nil
+// pack makes panels, as those of a plane of tiled convolution. To is zero before.
+func (p *pointwise) pack(_ *Pool, to, weight []float32) {
 	lanes := p.cpu.lanes
-	p.panels = make([]float32, p.ci*p.co*lanes*lanes)
 	for oc := range p.oc {
 		block := oc / lanes
 		width := min(2, p.co-block&^1) * lanes
-		panel := p.panels[block/2*p.ci*2*lanes*lanes:]
+		panel := to[block/2*p.ci*2*lanes*lanes:]
 		for c, w := range weight[oc*p.c:][:p.c] {
 			panel[c*width+oc%(2*lanes)] = w
 		}
@@ -56,17 +43,10 @@ func (p *pointwise) SetBlocked(l Layout) {
 func (p *pointwise) rows() int { return (p.pixels | 1) * p.cpu.lanes }
 
 func (p *pointwise) Workspace(threads int) int {
-	if p.direct != nil {
-		return p.direct.Workspace(threads)
-	}
 	return cacheLine + threads*roundUp((p.ci+2)*p.rows(), cacheLine)
 }
 
-func (p *pointwise) Run(pool *Pool, dst, src []float32, residuals [][]float32, ws []float32) {
-	if p.direct != nil {
-		p.direct.Run(pool, dst, src, residuals, ws)
-		return
-	}
+func (p *pointwise) run(pool *Pool, weights, dst, src []float32, residuals [][]float32, ws []float32) {
 	ws = aligned(ws)
 	lanes, rows := p.cpu.lanes, p.rows()
 	private := roundUp((p.ci+2)*rows, cacheLine)
@@ -80,7 +60,7 @@ func (p *pointwise) Run(pool *Pool, dst, src []float32, residuals [][]float32, w
 		}
 		for block := 0; block < p.co; block += 2 {
 			width := min(2, p.co-block)
-			panel := p.panels[block*p.ci*lanes*lanes:][:p.ci*lanes*width*lanes]
+			panel := weights[block*p.ci*lanes*lanes:][:p.ci*lanes*width*lanes]
 			p.cpu.product(p.cpu.group(n, width), width, x, panel, y, rows, rows, 256)
 			for b := range width {
 				at := ((image*p.co+block+b)*p.area + from) * lanes

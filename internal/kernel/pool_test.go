@@ -1,8 +1,11 @@
 package kernel
 
 import (
+	"context"
+	"runtime"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 func TestPoolRunsEveryIndexOnce(t *testing.T) {
@@ -102,4 +105,60 @@ func TestNilPool(t *testing.T) {
 		t.Errorf("sum %d with %d threads", sum, p.Threads())
 	}
 	p.Close()
+}
+
+// TestPoolUntil checks that after the call that cancels none begins but those that are handed out already.
+func TestPoolUntil(t *testing.T) {
+	for _, threads := range []int{0, 1, 2, 5} {
+		var p *Pool // for 0
+		if threads > 0 {
+			p = NewPool(threads)
+			defer p.Close()
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		u := p.Until(ctx)
+		if u.Threads() != p.Threads() {
+			t.Errorf("%d threads of %d", u.Threads(), p.Threads())
+		}
+		var calls, late atomic.Int64
+		u.Run(1000, func(_, _ int) {
+			if ctx.Err() != nil {
+				late.Add(1)
+			}
+			if calls.Add(1) == 11 {
+				cancel()
+			}
+		})
+		if n := calls.Load(); n < 11 || late.Load() > int64(p.Threads()) {
+			t.Errorf("%d threads: %d calls, %d of them after the end", threads, n, late.Load())
+		}
+		if !u.stopped() || p.stopped() {
+			t.Errorf("%d threads: stopped: %v, the pool itself: %v", threads, u.stopped(), p.stopped())
+		}
+		u.Run(10, func(_, _ int) { t.Errorf("%d threads: called after the end", threads) })
+		calls.Store(0)
+		p.Run(10, func(_, _ int) { calls.Add(1) })
+		if calls.Load() != 10 {
+			t.Errorf("%d threads: the pool itself made %d of 10 calls", threads, calls.Load())
+		}
+	}
+}
+
+// TestPoolEnds checks that Close leaves no goroutine behind, whether workers are parked or wait actively.
+func TestPoolEnds(t *testing.T) {
+	before := runtime.NumGoroutine()
+	for i := range 200 {
+		p := NewPool(4)
+		if p.Run(i%3*5, func(_, _ int) {}); i%2 == 0 {
+			time.Sleep(50 * time.Microsecond)
+		}
+		p.Close()
+	}
+	for range 1000 {
+		if runtime.NumGoroutine() <= before {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Errorf("%d goroutines, before there were %d", runtime.NumGoroutine(), before)
 }

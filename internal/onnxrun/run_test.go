@@ -134,20 +134,23 @@ func TestOutputString(t *testing.T) {
 }
 
 func TestBench(t *testing.T) {
-	var steps []string
-	b, err := Bench(context.Background(), sum(t), Size{W: 20, H: 10}, 1, 3, func(s []string) { steps = s })
+	b, err := Bench(context.Background(), sum(t), BenchOptions{Size: Size{W: 20, H: 10}, Threads: 1, Runs: 3, Details: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if b.Size != "20x10" || b.Threads != 1 || b.Runs != 3 || !(b.MinMS > 0 && b.MinMS <= b.MedianMS) || b.PeakBytes < 1<<20 || b.PeakBytes > 4<<30 {
 		t.Errorf("%+v", b)
 	}
-	if len(steps) != 1 || !strings.Contains(steps[0], "float32[1 3 10 20]") {
-		t.Errorf("steps %q", steps)
+	if len(b.Layers) != 1 || b.Layers[0].Out != "float32[1 3 10 20]" || b.Layers[0].MedianMS > b.MedianMS || b.PeakGFLOPS <= 0 {
+		t.Errorf("details %+v", b.Details)
+	}
+	var text strings.Builder
+	if err := b.WriteLayers(&text); err != nil || !strings.Contains(text.String(), "float32[1 3 10 20]") || !strings.Contains(text.String(), "100.0 %") {
+		t.Errorf("wrote %q, %v", text.String(), err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := Bench(ctx, sum(t), Size{}, 1, 1, nil); err == nil {
+	if _, err := Bench(ctx, sum(t), BenchOptions{Threads: 1, Runs: 1}); err == nil {
 		t.Error("a cancelled context is no error")
 	}
 }

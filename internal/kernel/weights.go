@@ -1,0 +1,118 @@
+package kernel
+
+import (
+	"fmt"
+	"hash/maphash"
+	"maps"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+	"weak"
+)
+
+// Weights lets the convolutions of a model, in sessions for any shapes, share weights that are packed alike. What no
+// convolution uses any more is released. A nil *Weights shares nothing.
+type Weights struct {
+	seeds [2]maphash.Seed
+
+	mu   sync.Mutex
+	kept map[weightKey]weak.Pointer[packed]
+	most int // how many are kept before what was released is looked for
+}
+
+// NewWeights returns weights for a model.
+func NewWeights() *Weights {
+	return &Weights{seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}, kept: map[weightKey]weak.Pointer[packed]{}}
+}
+
+// weightKey is the contents of a convolution's weights, and the form that they are packed in.
+type weightKey struct {
+	sums [4]uint64 // of the weights and of the scale
+	form string
+}
+
+// packed is the weights of a convolution in the form that an algorithm wants, made when they are first needed.
+type packed struct {
+	size int // elements
+	data atomic.Pointer[[]float32]
+
+	mu   sync.Mutex
+	pack func(p *Pool, to []float32) // nil once it is done: it holds what the weights are made of
+}
+
+// get returns the weights, which it packs with the workers of p unless that is done.
+func (k *packed) get(p *Pool) []float32 {
+	if d := k.data.Load(); d != nil {
+		return *d
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if d := k.data.Load(); d != nil {
+		return *d
+	}
+	d := alloc(k.size)
+	k.pack(p, d)
+	if !p.stopped() {
+		k.data.Store(&d)
+		k.pack = nil
+	}
+	return d
+}
+
+// source is the weights of a convolution before they are packed.
+type source struct {
+	*Weights
+	shape         ConvShape
+	weight, scale []float32 // scale is nil, or of one element, or of one for each output channel
+	sums          [4]uint64
+}
+
+func (w *Weights) source(s ConvShape, weight, scale []float32) *source {
+	src := &source{Weights: w, shape: s, weight: weight, scale: scale}
+	if w != nil {
+		for i, seed := range w.seeds {
+			src.sums[i], src.sums[2+i] = maphash.Bytes(seed, bytesOf(weight)), maphash.Bytes(seed, bytesOf(scale))
+		}
+	}
+	return src
+}
+
+// packed returns weights that are packed into size elements by pack, which gets the scaled weights.
+func (s *source) packed(form string, size int, pack func(p *Pool, to, weight []float32)) *packed {
+	k := &packed{size: size, pack: func(p *Pool, to []float32) { pack(p, to, s.scaled()) }}
+	if s.Weights == nil {
+		return k
+	}
+	c := s.shape
+	key := weightKey{s.sums, fmt.Sprintf("%s %s %d %d %dx%d %d", cpu.path, form, c.OC, c.C, c.KH, c.KW, c.Groups)}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if have := s.kept[key].Value(); have != nil {
+		return have
+	}
+	if len(s.kept) >= s.most {
+		maps.DeleteFunc(s.kept, func(_ weightKey, w weak.Pointer[packed]) bool { return w.Value() == nil })
+		s.most = 2*len(s.kept) + 100
+	}
+	s.kept[key] = weak.Make(k)
+	return k
+}
+
+func (s *source) scaled() []float32 {
+	if s.scale == nil {
+		return s.weight
+	}
+	w := make([]float32, len(s.weight))
+	n := len(w) / s.shape.OC
+	for oc := range s.shape.OC {
+		MulScalar(w[oc*n:(oc+1)*n], s.weight[oc*n:(oc+1)*n], channelValue(s.scale, oc, 1))
+	}
+	return w
+}
+
+func bytesOf(a []float32) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(a))), 4*len(a))
+}
+
+// alloc returns zeros that begin at a cache line.
+func alloc(n int) []float32 { return aligned(make([]float32, n+cacheLine-1))[:n:n] }
