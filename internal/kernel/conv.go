@@ -93,6 +93,12 @@ type direct struct {
 	packed []float32 // [group][block of source channels][panel][channel, tap][output channel in the panel]
 	bias   []float32
 	phases []phase // which the taps need
+
+	// How products become outputs without an epilogue of their own: with a residual, or -1, and slopes for what is negative,
+	// if any. Only if simple.
+	simple   bool
+	residual int
+	slope    []float32
 	taps   []tap
 }
 
@@ -119,6 +125,7 @@ func newDirect(s ConvShape, outH, outW int, ep Epilogue) *direct {
 		c.panels = append(c.panels, i*m/panels)
 	}
 	c.bias = make([]float32, s.OC)
+	c.simplify()
 	index := map[phase]int{}
 	for y := range s.KH {
 		for x := range s.KW {
@@ -132,6 +139,23 @@ func newDirect(s ConvShape, outH, outW int, ep Epilogue) *direct {
 		}
 	}
 	return c
+}
+
+// simplify finds out whether the micro-kernel can apply the whole epilogue.
+func (c *direct) simplify() {
+	c.residual = -1
+	ep := c.epilogue
+	if len(ep) > 0 && ep[0].Kind == StageAdd {
+		c.residual, ep = ep[0].Residual, ep[1:]
+	}
+	if len(ep) > 0 && ep[0].Kind == StagePRelu {
+		c.slope = make([]float32, c.s.OC)
+		for oc := range c.slope {
+			c.slope[oc] = channelValue(ep[0].Slope, oc, 0)
+		}
+		ep = ep[1:]
+	}
+	c.simple = len(ep) == 0
 }
 
 // reach is the range of an axis's taps that meet the source for some output; of one tap if there is none.
@@ -181,13 +205,19 @@ func (c *direct) Run(p *Pool, dst, src []float32, residuals [][]float32, ws []fl
 }
 
 func (c *direct) run(p *Pool, t *tiling, dst, src []float32, residuals [][]float32, ws []float32) {
+	straight := t.straight
+	if c.residual >= 0 && c.depth < c.s.C/c.s.Groups && &residuals[c.residual][0] == &dst[0] {
+		straight = false // the first block of source channels would overwrite what is to be added
+	}
 	p.Run(t.count(c), func(worker, i int) {
 		j := t.job(c, i)
-		j.dst, j.src, j.residuals = dst, src, residuals
+		j.dst, j.src, j.residuals, j.straight = dst, src, residuals, straight
 		ws := ws[worker*t.workspace : (worker+1)*t.workspace]
 		j.strip, j.product = ws[:t.strip], ws[t.strip:]
 		j.multiply()
-		j.finish()
+		if !straight {
+			j.finish()
+		}
 	})
 }
 
@@ -198,6 +228,7 @@ type tileJob struct {
 	dst, src       []float32
 	residuals      [][]float32
 	strip, product []float32
+	straight       bool
 
 	n, g      int
 	y, bottom int // output pixels
@@ -205,7 +236,7 @@ type tileJob struct {
 	from, to  int // panels
 }
 
-// multiply fills the tile's product: a row for each output channel of its panels.
+// multiply fills the tile's product, a row for each output channel of its panels, or the tile in dst.
 func (j *tileJob) multiply() {
 	ci, m := j.s.C/j.s.Groups, j.s.OC/j.s.Groups
 	packed := j.packed[j.g*m*ci*len(j.taps):]
@@ -214,17 +245,32 @@ func (j *tileJob) multiply() {
 		runs, length = 1, (runs-1)*j.pitch+length
 	}
 	first, bias := j.panels[j.from], j.bias[j.g*m:]
+	out, ldc, step := j.product, j.ldc, j.step
+	start := (j.n*j.s.OC+j.g*m+first)*j.dstC + j.y*j.outW + j.x
+	if j.straight {
+		out, ldc, step = j.dst[start:], j.dstC, j.outW
+	}
+	var res, slope []float32
 	for c := 0; c < ci; c += j.depth {
 		depth := min(j.depth, ci-c)
 		j.fill(c, depth)
 		off := j.offsets[:depth*len(j.taps)]
+		if j.straight && c+depth == ci { // with the epilogue
+			if j.residual >= 0 {
+				res = j.residuals[j.residual][start:]
+			}
+			if j.slope != nil {
+				slope = j.slope[j.g*m:]
+			}
+		}
 		for r := range runs {
 			for at := 0; at < length; at += j.pass {
 				n := min(j.pass, length-at)
 				for p := j.from; p < j.to; p++ {
 					row, end := j.panels[p], j.panels[p+1]
+					to := (row-first)*ldc + r*step + at
 					j.cpu.gemm[end-row-1](packed[row*len(off):end*len(off)], j.strip[r*j.pitch+at:], off,
-						j.product[(row-first)*j.ldc+r*j.step+at:], n, j.ldc, bias[min(row, len(bias)):])
+						out[to:], n, ldc, bias[min(row, len(bias)):], res[min(to, len(res)):], slope[min(row, len(slope)):])
 				}
 			}
 		}

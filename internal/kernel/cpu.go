@@ -11,7 +11,7 @@ type functions struct {
 	path  string
 	lanes int // float32s in a register: the unit of columns of gemm
 	// gemm[rows-1] multiplies a panel of a by n columns, rounded up to a multiple of lanes; see genericGemm.
-	gemm      []func(a, b []float32, off []int32, c []float32, n, ldc int, bias []float32)
+	gemm      []gemmFunc
 	binary    [numBinary]func(dst, a, b []float32)
 	unary     [numUnary]func(dst, a []float32, p, q float32)
 	sum       func(a []float32) float64    // of a multiple of sumLanes elements

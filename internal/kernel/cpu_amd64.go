@@ -13,8 +13,6 @@ func simd() []functions {
 	return s
 }
 
-type gemmFunc = func(a, b []float32, off []int32, c []float32, n, ldc int, bias []float32)
-
 var avx2 = functions{
 	path:  "avx2",
 	lanes: 8,

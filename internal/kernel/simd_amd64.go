@@ -9,60 +9,66 @@ package kernel
 //
 //	for r := range 1 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*1+r] * b[o+j] } }
 //
-// The sum is complete before it is added.
+// The sum is complete before it is added. If there is res, which is laid out as c is and may be c, it is added too. If there is
+// slope, what is negative then is multiplied by slope[r]; a slope of 0 makes 0 of it.
 //
 //go:noescape
-func gemm1AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
+func gemm1AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm2AVX2 multiplies a panel 2 high by n columns, rounded up to a multiple of 8, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 2 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*2+r] * b[o+j] } }
 //
-// The sum is complete before it is added.
+// The sum is complete before it is added. If there is res, which is laid out as c is and may be c, it is added too. If there is
+// slope, what is negative then is multiplied by slope[r]; a slope of 0 makes 0 of it.
 //
 //go:noescape
-func gemm2AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
+func gemm2AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm3AVX2 multiplies a panel 3 high by n columns, rounded up to a multiple of 8, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 3 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*3+r] * b[o+j] } }
 //
-// The sum is complete before it is added.
+// The sum is complete before it is added. If there is res, which is laid out as c is and may be c, it is added too. If there is
+// slope, what is negative then is multiplied by slope[r]; a slope of 0 makes 0 of it.
 //
 //go:noescape
-func gemm3AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
+func gemm3AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm4AVX2 multiplies a panel 4 high by n columns, rounded up to a multiple of 8, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 4 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*4+r] * b[o+j] } }
 //
-// The sum is complete before it is added.
+// The sum is complete before it is added. If there is res, which is laid out as c is and may be c, it is added too. If there is
+// slope, what is negative then is multiplied by slope[r]; a slope of 0 makes 0 of it.
 //
 //go:noescape
-func gemm4AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
+func gemm4AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm5AVX2 multiplies a panel 5 high by n columns, rounded up to a multiple of 8, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 5 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*5+r] * b[o+j] } }
 //
-// The sum is complete before it is added.
+// The sum is complete before it is added. If there is res, which is laid out as c is and may be c, it is added too. If there is
+// slope, what is negative then is multiplied by slope[r]; a slope of 0 makes 0 of it.
 //
 //go:noescape
-func gemm5AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
+func gemm5AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm6AVX2 multiplies a panel 6 high by n columns, rounded up to a multiple of 8, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 6 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*6+r] * b[o+j] } }
 //
-// The sum is complete before it is added.
+// The sum is complete before it is added. If there is res, which is laid out as c is and may be c, it is added too. If there is
+// slope, what is negative then is multiplied by slope[r]; a slope of 0 makes 0 of it.
 //
 //go:noescape
-func gemm6AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
+func gemm6AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // addAVX2 works on len(dst) elements:
 //
@@ -458,140 +464,154 @@ func scatterAddLastAVX2(dst []float32, src []float32, res []float32, stride int,
 //
 //	for r := range 1 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*1+r] * b[o+j] } }
 //
-// The sum is complete before it is added.
+// The sum is complete before it is added. If there is res, which is laid out as c is and may be c, it is added too. If there is
+// slope, what is negative then is multiplied by slope[r]; a slope of 0 makes 0 of it.
 //
 //go:noescape
-func gemm1AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
+func gemm1AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm2AVX512 multiplies a panel 2 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 2 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*2+r] * b[o+j] } }
 //
-// The sum is complete before it is added.
+// The sum is complete before it is added. If there is res, which is laid out as c is and may be c, it is added too. If there is
+// slope, what is negative then is multiplied by slope[r]; a slope of 0 makes 0 of it.
 //
 //go:noescape
-func gemm2AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
+func gemm2AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm3AVX512 multiplies a panel 3 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 3 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*3+r] * b[o+j] } }
 //
-// The sum is complete before it is added.
+// The sum is complete before it is added. If there is res, which is laid out as c is and may be c, it is added too. If there is
+// slope, what is negative then is multiplied by slope[r]; a slope of 0 makes 0 of it.
 //
 //go:noescape
-func gemm3AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
+func gemm3AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm4AVX512 multiplies a panel 4 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 4 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*4+r] * b[o+j] } }
 //
-// The sum is complete before it is added.
+// The sum is complete before it is added. If there is res, which is laid out as c is and may be c, it is added too. If there is
+// slope, what is negative then is multiplied by slope[r]; a slope of 0 makes 0 of it.
 //
 //go:noescape
-func gemm4AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
+func gemm4AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm5AVX512 multiplies a panel 5 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 5 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*5+r] * b[o+j] } }
 //
-// The sum is complete before it is added.
+// The sum is complete before it is added. If there is res, which is laid out as c is and may be c, it is added too. If there is
+// slope, what is negative then is multiplied by slope[r]; a slope of 0 makes 0 of it.
 //
 //go:noescape
-func gemm5AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
+func gemm5AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm6AVX512 multiplies a panel 6 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 6 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*6+r] * b[o+j] } }
 //
-// The sum is complete before it is added.
+// The sum is complete before it is added. If there is res, which is laid out as c is and may be c, it is added too. If there is
+// slope, what is negative then is multiplied by slope[r]; a slope of 0 makes 0 of it.
 //
 //go:noescape
-func gemm6AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
+func gemm6AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm7AVX512 multiplies a panel 7 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 7 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*7+r] * b[o+j] } }
 //
-// The sum is complete before it is added.
+// The sum is complete before it is added. If there is res, which is laid out as c is and may be c, it is added too. If there is
+// slope, what is negative then is multiplied by slope[r]; a slope of 0 makes 0 of it.
 //
 //go:noescape
-func gemm7AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
+func gemm7AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm8AVX512 multiplies a panel 8 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 8 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*8+r] * b[o+j] } }
 //
-// The sum is complete before it is added.
+// The sum is complete before it is added. If there is res, which is laid out as c is and may be c, it is added too. If there is
+// slope, what is negative then is multiplied by slope[r]; a slope of 0 makes 0 of it.
 //
 //go:noescape
-func gemm8AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
+func gemm8AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm9AVX512 multiplies a panel 9 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 9 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*9+r] * b[o+j] } }
 //
-// The sum is complete before it is added.
+// The sum is complete before it is added. If there is res, which is laid out as c is and may be c, it is added too. If there is
+// slope, what is negative then is multiplied by slope[r]; a slope of 0 makes 0 of it.
 //
 //go:noescape
-func gemm9AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
+func gemm9AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm10AVX512 multiplies a panel 10 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 10 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*10+r] * b[o+j] } }
 //
-// The sum is complete before it is added.
+// The sum is complete before it is added. If there is res, which is laid out as c is and may be c, it is added too. If there is
+// slope, what is negative then is multiplied by slope[r]; a slope of 0 makes 0 of it.
 //
 //go:noescape
-func gemm10AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
+func gemm10AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm11AVX512 multiplies a panel 11 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 11 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*11+r] * b[o+j] } }
 //
-// The sum is complete before it is added.
+// The sum is complete before it is added. If there is res, which is laid out as c is and may be c, it is added too. If there is
+// slope, what is negative then is multiplied by slope[r]; a slope of 0 makes 0 of it.
 //
 //go:noescape
-func gemm11AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
+func gemm11AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm12AVX512 multiplies a panel 12 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 12 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*12+r] * b[o+j] } }
 //
-// The sum is complete before it is added.
+// The sum is complete before it is added. If there is res, which is laid out as c is and may be c, it is added too. If there is
+// slope, what is negative then is multiplied by slope[r]; a slope of 0 makes 0 of it.
 //
 //go:noescape
-func gemm12AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
+func gemm12AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm13AVX512 multiplies a panel 13 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 13 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*13+r] * b[o+j] } }
 //
-// The sum is complete before it is added.
+// The sum is complete before it is added. If there is res, which is laid out as c is and may be c, it is added too. If there is
+// slope, what is negative then is multiplied by slope[r]; a slope of 0 makes 0 of it.
 //
 //go:noescape
-func gemm13AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
+func gemm13AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm14AVX512 multiplies a panel 14 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 14 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*14+r] * b[o+j] } }
 //
-// The sum is complete before it is added.
+// The sum is complete before it is added. If there is res, which is laid out as c is and may be c, it is added too. If there is
+// slope, what is negative then is multiplied by slope[r]; a slope of 0 makes 0 of it.
 //
 //go:noescape
-func gemm14AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
+func gemm14AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // addAVX512 works on len(dst) elements:
 //

@@ -13,6 +13,7 @@ type tiling struct {
 	ldc, step int
 	// joined: the tile's rows are multiplied as one run, with the columns between them computed in vain.
 	joined           bool
+	straight         bool // products go straight to the output
 	pass             int // columns to be multiplied by all panels before the next columns
 	strip, workspace int // elements
 
@@ -57,6 +58,8 @@ func (c *direct) tiling(threads int) *tiling {
 	t.channel = oddLines(len(c.phases) * t.stripHeight * t.pitch)
 	length := (t.height-1)*t.pitch + t.width
 	t.joined = cost(length, lanes) < t.height*cost(t.width, lanes)
+	// The micro-kernel writes whole registers: it may not reach into what others write.
+	t.straight = c.simple && c.outW%lanes == 0 && !t.joined
 	t.step = roundUp(t.width, lanes)
 	if t.joined {
 		t.step = t.pitch

@@ -103,19 +103,39 @@ func (s isa) op2(op func(...operand.Op), a vec, b operand.Op) vec {
 const (
 	lessThan  = 0x11 // false where either is NaN
 	unordered = 0x03
+	notEqual  = 0x04 // true where either is NaN
 )
 
 // choose is yes where a predicate b holds, no elsewhere.
 func (s isa) choose(predicate uint8, a vec, b operand.Op, yes operand.Op, no vec) vec {
 	v := s.vec()
+	s.chooseInto(v, predicate, a, b, yes, no)
+	return v
+}
+
+// chooseInto is choose into v, which may be one of the operands.
+func (s isa) chooseInto(v vec, predicate uint8, a vec, b operand.Op, yes operand.Op, no vec) {
 	if s.wide() {
 		k := K()
 		VCMPPS(operand.U8(predicate), b, a, k)
 		VBLENDMPS(yes, no, k, v)
-		return v
+		return
 	}
-	VCMPPS(operand.U8(predicate), b, a, v)
-	VBLENDVPS(v, yes, no, v)
+	m := s.vec()
+	VCMPPS(operand.U8(predicate), b, a, m)
+	VBLENDVPS(m, yes, no, v)
+}
+
+// nonzero is all ones in the lanes where a is not zero, and zero elsewhere.
+func (s isa) nonzero(a vec) vec {
+	v := s.vec()
+	if s.wide() {
+		k := K()
+		VCMPPS(operand.U8(notEqual), float(0), a, k)
+		VMOVUPS_Z(bits(0xffffffff), k, v)
+	} else {
+		VCMPPS(operand.U8(notEqual), float(0), a, v)
+	}
 	return v
 }
 
