@@ -278,6 +278,9 @@ func (j *tileJob) multiply() {
 	}
 }
 
+// farSource is how many elements of a source probably do not come from a cache.
+const farSource = 1 << 20
+
 // fill copies the part of the source that the tile reads of depth channels from c on.
 func (j *tileJob) fill(c, depth int) {
 	s := &j.s
@@ -305,6 +308,9 @@ func (j *tileJob) fill(c, depth int) {
 				clear(row[hi:])
 				from := y*s.W + left + lo*s.StrideW
 				if s.StrideW == 1 {
+					if ahead := from + 4*j.srcC; s.C*j.srcC >= farSource && ahead+hi-lo <= len(src) {
+						j.cpu.prefetch(src[ahead : ahead+hi-lo])
+					}
 					copy(row[lo:hi], src[from:])
 					continue
 				}

@@ -3282,12 +3282,10 @@ end:
 	RET
 
 // func scaleShiftAVX2(dst []float32, a []float32, p float32, q float32)
-// Requires: AVX, AVX2, FMA3, SSE
+// Requires: AVX, FMA3
 TEXT ·scaleShiftAVX2(SB), NOSPLIT, $0-56
-	MOVSS        p+48(FP), X0
-	VBROADCASTSS X0, Y0
-	MOVSS        q+52(FP), X1
-	VBROADCASTSS X1, Y1
+	VBROADCASTSS p+48(FP), Y0
+	VBROADCASTSS q+52(FP), Y1
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         dst_len+8(FP), CX
 	MOVQ         a_base+24(FP), DX
@@ -3320,10 +3318,9 @@ end:
 	RET
 
 // func divScalarAVX2(dst []float32, a []float32, p float32, q float32)
-// Requires: AVX, AVX2, SSE
+// Requires: AVX
 TEXT ·divScalarAVX2(SB), NOSPLIT, $0-56
-	MOVSS        p+48(FP), X0
-	VBROADCASTSS X0, Y0
+	VBROADCASTSS p+48(FP), Y0
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         dst_len+8(FP), CX
 	MOVQ         a_base+24(FP), DX
@@ -3354,10 +3351,9 @@ end:
 	RET
 
 // func scalarDivAVX2(dst []float32, a []float32, p float32, q float32)
-// Requires: AVX, AVX2, SSE
+// Requires: AVX
 TEXT ·scalarDivAVX2(SB), NOSPLIT, $0-56
-	MOVSS        p+48(FP), X0
-	VBROADCASTSS X0, Y0
+	VBROADCASTSS p+48(FP), Y0
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         dst_len+8(FP), CX
 	MOVQ         a_base+24(FP), DX
@@ -3388,10 +3384,9 @@ end:
 	RET
 
 // func maxScalarAVX2(dst []float32, a []float32, p float32, q float32)
-// Requires: AVX, AVX2, SSE
+// Requires: AVX
 TEXT ·maxScalarAVX2(SB), NOSPLIT, $0-56
-	MOVSS        p+48(FP), X0
-	VBROADCASTSS X0, Y0
+	VBROADCASTSS p+48(FP), Y0
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         dst_len+8(FP), CX
 	MOVQ         a_base+24(FP), DX
@@ -3426,10 +3421,9 @@ end:
 	RET
 
 // func minScalarAVX2(dst []float32, a []float32, p float32, q float32)
-// Requires: AVX, AVX2, SSE
+// Requires: AVX
 TEXT ·minScalarAVX2(SB), NOSPLIT, $0-56
-	MOVSS        p+48(FP), X0
-	VBROADCASTSS X0, Y0
+	VBROADCASTSS p+48(FP), Y0
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         dst_len+8(FP), CX
 	MOVQ         a_base+24(FP), DX
@@ -3464,10 +3458,9 @@ end:
 	RET
 
 // func preluAVX2(dst []float32, a []float32, p float32, q float32)
-// Requires: AVX, AVX2, SSE
+// Requires: AVX
 TEXT ·preluAVX2(SB), NOSPLIT, $0-56
-	MOVSS        p+48(FP), X0
-	VBROADCASTSS X0, Y0
+	VBROADCASTSS p+48(FP), Y0
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         dst_len+8(FP), CX
 	MOVQ         a_base+24(FP), DX
@@ -3502,12 +3495,10 @@ end:
 	RET
 
 // func clipAVX2(dst []float32, a []float32, p float32, q float32)
-// Requires: AVX, AVX2, SSE
+// Requires: AVX
 TEXT ·clipAVX2(SB), NOSPLIT, $0-56
-	MOVSS        p+48(FP), X0
-	VBROADCASTSS X0, Y0
-	MOVSS        q+52(FP), X1
-	VBROADCASTSS X1, Y1
+	VBROADCASTSS p+48(FP), Y0
+	VBROADCASTSS q+52(FP), Y1
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         dst_len+8(FP), CX
 	MOVQ         a_base+24(FP), DX
@@ -16983,12 +16974,10 @@ end:
 	RET
 
 // func scaleShiftAVX512(dst []float32, a []float32, p float32, q float32)
-// Requires: AVX, AVX512F, BMI2, SSE
+// Requires: AVX, AVX512F, BMI2
 TEXT ·scaleShiftAVX512(SB), NOSPLIT, $0-56
-	MOVSS        p+48(FP), X0
-	VBROADCASTSS X0, Z0
-	MOVSS        q+52(FP), X1
-	VBROADCASTSS X1, Z1
+	VBROADCASTSS p+48(FP), Z0
+	VBROADCASTSS q+52(FP), Z1
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         dst_len+8(FP), CX
 	MOVQ         a_base+24(FP), DX
@@ -17020,10 +17009,9 @@ end:
 	RET
 
 // func divScalarAVX512(dst []float32, a []float32, p float32, q float32)
-// Requires: AVX, AVX512F, BMI2, SSE
+// Requires: AVX, AVX512F, BMI2
 TEXT ·divScalarAVX512(SB), NOSPLIT, $0-56
-	MOVSS        p+48(FP), X0
-	VBROADCASTSS X0, Z0
+	VBROADCASTSS p+48(FP), Z0
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         dst_len+8(FP), CX
 	MOVQ         a_base+24(FP), DX
@@ -17053,10 +17041,9 @@ end:
 	RET
 
 // func scalarDivAVX512(dst []float32, a []float32, p float32, q float32)
-// Requires: AVX, AVX512F, BMI2, SSE
+// Requires: AVX, AVX512F, BMI2
 TEXT ·scalarDivAVX512(SB), NOSPLIT, $0-56
-	MOVSS        p+48(FP), X0
-	VBROADCASTSS X0, Z0
+	VBROADCASTSS p+48(FP), Z0
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         dst_len+8(FP), CX
 	MOVQ         a_base+24(FP), DX
@@ -17086,10 +17073,9 @@ end:
 	RET
 
 // func maxScalarAVX512(dst []float32, a []float32, p float32, q float32)
-// Requires: AVX, AVX512F, BMI2, SSE
+// Requires: AVX, AVX512F, BMI2
 TEXT ·maxScalarAVX512(SB), NOSPLIT, $0-56
-	MOVSS        p+48(FP), X0
-	VBROADCASTSS X0, Z0
+	VBROADCASTSS p+48(FP), Z0
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         dst_len+8(FP), CX
 	MOVQ         a_base+24(FP), DX
@@ -17097,12 +17083,12 @@ TEXT ·maxScalarAVX512(SB), NOSPLIT, $0-56
 loop:
 	SUBQ      $0x00000010, CX
 	JLT       tail
-	VMOVUPS   (DX), Z3
+	VMOVUPS   (DX), Z1
 	ADDQ      $0x00000040, DX
-	VMAXPS    Z0, Z3, Z4
-	VCMPPS    $0x03, Z3, Z3, K1
-	VBLENDMPS Z3, Z4, K1, Z1
-	VMOVUPS   Z1, (AX)
+	VMAXPS    Z0, Z1, Z2
+	VCMPPS    $0x03, Z1, Z1, K1
+	VBLENDMPS Z1, Z2, K1, Z3
+	VMOVUPS   Z3, (AX)
 	ADDQ      $0x00000040, AX
 	JMP       loop
 
@@ -17115,18 +17101,17 @@ tail:
 	VMOVUPS.Z (DX), K1, Z1
 	VMAXPS    Z0, Z1, Z0
 	VCMPPS    $0x03, Z1, Z1, K2
-	VBLENDMPS Z1, Z0, K2, Z2
-	VMOVUPS   Z2, K1, (AX)
+	VBLENDMPS Z1, Z0, K2, Z4
+	VMOVUPS   Z4, K1, (AX)
 
 end:
 	VZEROUPPER
 	RET
 
 // func minScalarAVX512(dst []float32, a []float32, p float32, q float32)
-// Requires: AVX, AVX512F, BMI2, SSE
+// Requires: AVX, AVX512F, BMI2
 TEXT ·minScalarAVX512(SB), NOSPLIT, $0-56
-	MOVSS        p+48(FP), X0
-	VBROADCASTSS X0, Z0
+	VBROADCASTSS p+48(FP), Z0
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         dst_len+8(FP), CX
 	MOVQ         a_base+24(FP), DX
@@ -17134,12 +17119,12 @@ TEXT ·minScalarAVX512(SB), NOSPLIT, $0-56
 loop:
 	SUBQ      $0x00000010, CX
 	JLT       tail
-	VMOVUPS   (DX), Z3
+	VMOVUPS   (DX), Z1
 	ADDQ      $0x00000040, DX
-	VMINPS    Z0, Z3, Z4
-	VCMPPS    $0x03, Z3, Z3, K1
-	VBLENDMPS Z3, Z4, K1, Z1
-	VMOVUPS   Z1, (AX)
+	VMINPS    Z0, Z1, Z2
+	VCMPPS    $0x03, Z1, Z1, K1
+	VBLENDMPS Z1, Z2, K1, Z3
+	VMOVUPS   Z3, (AX)
 	ADDQ      $0x00000040, AX
 	JMP       loop
 
@@ -17152,18 +17137,17 @@ tail:
 	VMOVUPS.Z (DX), K1, Z1
 	VMINPS    Z0, Z1, Z0
 	VCMPPS    $0x03, Z1, Z1, K2
-	VBLENDMPS Z1, Z0, K2, Z2
-	VMOVUPS   Z2, K1, (AX)
+	VBLENDMPS Z1, Z0, K2, Z4
+	VMOVUPS   Z4, K1, (AX)
 
 end:
 	VZEROUPPER
 	RET
 
 // func preluAVX512(dst []float32, a []float32, p float32, q float32)
-// Requires: AVX, AVX512F, BMI2, SSE
+// Requires: AVX, AVX512F, BMI2
 TEXT ·preluAVX512(SB), NOSPLIT, $0-56
-	MOVSS        p+48(FP), X0
-	VBROADCASTSS X0, Z0
+	VBROADCASTSS p+48(FP), Z0
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         dst_len+8(FP), CX
 	MOVQ         a_base+24(FP), DX
@@ -17171,12 +17155,12 @@ TEXT ·preluAVX512(SB), NOSPLIT, $0-56
 loop:
 	SUBQ      $0x00000010, CX
 	JLT       tail
-	VMOVUPS   (DX), Z3
+	VMOVUPS   (DX), Z1
 	ADDQ      $0x00000040, DX
-	VMULPS    Z0, Z3, Z4
-	VCMPPS    $0x11, all00000000<>+0(SB), Z3, K1
-	VBLENDMPS Z4, Z3, K1, Z1
-	VMOVUPS   Z1, (AX)
+	VMULPS    Z0, Z1, Z2
+	VCMPPS    $0x11, all00000000<>+0(SB), Z1, K1
+	VBLENDMPS Z2, Z1, K1, Z3
+	VMOVUPS   Z3, (AX)
 	ADDQ      $0x00000040, AX
 	JMP       loop
 
@@ -17189,20 +17173,18 @@ tail:
 	VMOVUPS.Z (DX), K1, Z1
 	VMULPS    Z0, Z1, Z0
 	VCMPPS    $0x11, all00000000<>+0(SB), Z1, K2
-	VBLENDMPS Z0, Z1, K2, Z2
-	VMOVUPS   Z2, K1, (AX)
+	VBLENDMPS Z0, Z1, K2, Z4
+	VMOVUPS   Z4, K1, (AX)
 
 end:
 	VZEROUPPER
 	RET
 
 // func clipAVX512(dst []float32, a []float32, p float32, q float32)
-// Requires: AVX, AVX512F, BMI2, SSE
+// Requires: AVX, AVX512F, BMI2
 TEXT ·clipAVX512(SB), NOSPLIT, $0-56
-	MOVSS        p+48(FP), X0
-	VBROADCASTSS X0, Z0
-	MOVSS        q+52(FP), X5
-	VBROADCASTSS X5, Z5
+	VBROADCASTSS p+48(FP), Z0
+	VBROADCASTSS q+52(FP), Z1
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         dst_len+8(FP), CX
 	MOVQ         a_base+24(FP), DX
@@ -17210,15 +17192,15 @@ TEXT ·clipAVX512(SB), NOSPLIT, $0-56
 loop:
 	SUBQ      $0x00000010, CX
 	JLT       tail
-	VMOVUPS   (DX), Z6
+	VMOVUPS   (DX), Z2
 	ADDQ      $0x00000040, DX
-	VMAXPS    Z0, Z6, Z7
-	VCMPPS    $0x03, Z6, Z6, K1
-	VBLENDMPS Z6, Z7, K1, Z1
-	VMINPS    Z5, Z1, Z6
-	VCMPPS    $0x03, Z1, Z1, K1
-	VBLENDMPS Z1, Z6, K1, Z2
-	VMOVUPS   Z2, (AX)
+	VMAXPS    Z0, Z2, Z3
+	VCMPPS    $0x03, Z2, Z2, K1
+	VBLENDMPS Z2, Z3, K1, Z4
+	VMINPS    Z1, Z4, Z2
+	VCMPPS    $0x03, Z4, Z4, K1
+	VBLENDMPS Z4, Z2, K1, Z5
+	VMOVUPS   Z5, (AX)
 	ADDQ      $0x00000040, AX
 	JMP       loop
 
@@ -17228,14 +17210,14 @@ tail:
 	MOVQ      $-1, BX
 	BZHIQ     CX, BX, BX
 	KMOVW     BX, K1
-	VMOVUPS.Z (DX), K1, Z1
-	VMAXPS    Z0, Z1, Z0
-	VCMPPS    $0x03, Z1, Z1, K2
-	VBLENDMPS Z1, Z0, K2, Z3
-	VMINPS    Z5, Z3, Z0
-	VCMPPS    $0x03, Z3, Z3, K2
-	VBLENDMPS Z3, Z0, K2, Z4
-	VMOVUPS   Z4, K1, (AX)
+	VMOVUPS.Z (DX), K1, Z2
+	VMAXPS    Z0, Z2, Z0
+	VCMPPS    $0x03, Z2, Z2, K2
+	VBLENDMPS Z2, Z0, K2, Z6
+	VMINPS    Z1, Z6, Z0
+	VCMPPS    $0x03, Z6, Z6, K2
+	VBLENDMPS Z6, Z0, K2, Z7
+	VMOVUPS   Z7, K1, (AX)
 
 end:
 	VZEROUPPER

@@ -42,11 +42,15 @@ func (s isa) text(name, signature, doc string) {
 // zero clears v. avo knows that VPSUBD of a register from itself reads nothing, but not so the wide VPXORD.
 func (s isa) zero(v vec) { VPSUBD(v, v, v) }
 
-// param is the float32 parameter in every lane.
+// param is the float32 parameter in every lane. It is read without Load, which would use an instruction older than AVX:
+// those take a hundred times as long after others have written to the upper halves of registers.
 func (s isa) param(name string) vec {
-	x, v := XMM(), s.vec()
-	Load(Param(name), x)
-	VBROADCASTSS(x, v)
+	p, err := Param(name).Resolve()
+	if err != nil {
+		panic(err)
+	}
+	v := s.vec()
+	VBROADCASTSS(p.Addr, v)
 	return v
 }
 
