@@ -93,17 +93,19 @@ type direct struct {
 	packed []float32 // [group][block of source channels][panel][channel, tap][output channel in the panel]
 	bias   []float32
 	phases []phase // which the taps need
+	taps   []tap
+	aheadX int // columns that the taps read beyond a tile's own
 
 	// How products become outputs without an epilogue of their own: with a residual, or -1, and slopes for what is negative,
 	// if any. Only if simple.
 	simple   bool
 	residual int
 	slope    []float32
-	taps   []tap
 }
 
 // phase is a choice of source rows and columns: those at y, x modulo the strides. Within a phase a strided convolution is
-// one of stride 1.
+// one of stride 1. Where outputs are narrow, each column of taps has a phase of its own, which begins x columns ahead: none
+// reads beyond its outputs then, and rows can be multiplied as one run in which nothing is in vain.
 type phase struct{ y, x int }
 
 // tap is a kernel element's place in a strip: its phase, and how many rows and columns it is ahead.
@@ -126,16 +128,25 @@ func newDirect(s ConvShape, outH, outW int, ep Epilogue) *direct {
 	}
 	c.bias = make([]float32, s.OC)
 	c.simplify()
+	aheadX := (s.KW - 1) * s.DilationW / s.StrideW
+	narrow := cost((outH-1)*(outW+aheadX)+outW, c.cpu.lanes) // where all rows are multiplied as one run
+	if flat := cost(outH*outW, c.cpu.lanes); 8*flat <= 7*min(narrow, outH*cost(outW, c.cpu.lanes)) && m >= 16 {
+		aheadX = 0
+	}
 	index := map[phase]int{}
 	for y := range s.KH {
 		for x := range s.KW {
 			dy, dx := y*s.DilationH, x*s.DilationW
-			p := phase{dy % s.StrideH, dx % s.StrideW}
+			p, ahead := phase{dy % s.StrideH, dx}, 0
+			if aheadX > 0 {
+				p.x, ahead = dx%s.StrideW, dx/s.StrideW
+			}
 			if _, ok := index[p]; !ok {
 				index[p] = len(c.phases)
 				c.phases = append(c.phases, p)
 			}
-			c.taps = append(c.taps, tap{index[p], dy / s.StrideH, dx / s.StrideW})
+			c.taps = append(c.taps, tap{index[p], dy / s.StrideH, ahead})
+			c.aheadX = max(c.aheadX, ahead)
 		}
 	}
 	return c

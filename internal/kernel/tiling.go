@@ -6,7 +6,7 @@ type tiling struct {
 	height, width, panelCount int // of a tile; those at the ends may be smaller
 
 	// The strip: for each source channel and phase, stripHeight rows that begin pitch elements apart.
-	aheadY, aheadX int // rows and columns that the tile reads beyond its own
+	aheadY         int // rows that the tile reads beyond its own
 	stripHeight    int
 	pitch, channel int
 	// The product: a row of ldc elements for each output channel, with a row of pixels every step elements.
@@ -14,8 +14,8 @@ type tiling struct {
 	// joined: the tile's rows are multiplied as one run, with the columns between them computed in vain.
 	joined           bool
 	straight         bool // products go straight to the output
-	pass             int // columns to be multiplied by all panels before the next columns
-	strip, workspace int // elements
+	pass             int  // columns to be multiplied by all panels before the next columns
+	strip, workspace int  // elements
 
 	offsets []int32 // of a block's taps in the strip
 }
@@ -29,10 +29,7 @@ const (
 
 func (c *direct) tiling(threads int) *tiling {
 	s, lanes, panels := &c.s, c.cpu.lanes, len(c.panels)-1
-	t := &tiling{
-		aheadY: (s.KH - 1) * s.DilationH / s.StrideH,
-		aheadX: (s.KW - 1) * s.DilationW / s.StrideW,
-	}
+	t := &tiling{aheadY: (s.KH - 1) * s.DilationH / s.StrideH}
 	rows := ceilDiv(s.OC/s.Groups, panels)
 	t.panelCount = even(panels, max(1, tileChannels/rows))
 	pixels := max(4*lanes, min(4096, tileElements/(t.panelCount*rows+c.depth*len(c.phases))))
@@ -54,18 +51,22 @@ func (c *direct) tiling(threads int) *tiling {
 			threads = 1
 		}
 	}
-	t.stripHeight, t.pitch = t.height+t.aheadY, t.width+t.aheadX
+	t.stripHeight, t.pitch = t.height+t.aheadY, t.width+c.aheadX
 	t.channel = oddLines(len(c.phases) * t.stripHeight * t.pitch)
 	length := (t.height-1)*t.pitch + t.width
 	t.joined = cost(length, lanes) < t.height*cost(t.width, lanes)
-	// The micro-kernel writes whole registers: it may not reach into what others write.
-	t.straight = c.simple && c.outW%lanes == 0 && !t.joined
+	// The micro-kernel writes whole registers, and may not reach into what others write.
+	if t.joined {
+		t.straight = c.simple && t.pitch == c.outW && t.height*c.outW%lanes == 0 && c.outH*c.outW%lanes == 0
+	} else {
+		t.straight = c.simple && c.outW%lanes == 0
+	}
 	t.step = roundUp(t.width, lanes)
 	if t.joined {
 		t.step = t.pitch
 	}
 	t.ldc = oddLines((t.height-1)*t.step + roundUp(t.width, lanes))
-	t.pass = max(2*lanes, roundDown(tileColumn/(c.depth*s.KH)-t.aheadX, 2*lanes))
+	t.pass = max(2*lanes, roundDown(tileColumn/(c.depth*s.KH)-c.aheadX, 2*lanes))
 	t.strip = roundUp(c.depth*t.channel+lanes, 16)
 	t.workspace = t.strip + t.panelCount*rows*t.ldc
 	t.offsets = make([]int32, 0, taps)
