@@ -19,19 +19,36 @@ type algorithm interface {
 }
 
 // PrepareConv packs the weights [OC, C/Groups, KH, KW] of a convolution whose outputs go through the epilogue, for the
-// algorithm that is the fastest for the shape (see chooseFast). It keeps
-// the epilogue, whose slices must not change any more, but not weight.
+// algorithm that is the fastest for the shape (see choosePlan). It keeps the epilogue, whose slices must not change any
+// more, but not weight.
 func PrepareConv(s ConvShape, weight []float32, ep Epilogue) (*Conv, error) {
-	return prepareConv(s, weight, ep, chooseFast)
+	return prepareConv(s, weight, ep, choosePlan)
 }
 
 // PrepareConvOnce is PrepareConv for weights that are used once: it does without the algorithms whose preparation pays
 // off over several runs.
 func PrepareConvOnce(s ConvShape, weight []float32, ep Epilogue) (*Conv, error) {
-	return prepareConv(s, weight, ep, func(ConvShape) *fast { return nil })
+	return prepareConv(s, weight, ep, func(ConvShape) plan { return nil })
 }
 
-func prepareConv(s ConvShape, weight []float32, ep Epilogue, choose func(ConvShape) *fast) (*Conv, error) {
+// plan is an algorithm for a shape, whose weights, bias and epilogue are still to come.
+type plan interface {
+	algorithm
+	prepare(weight, bias []float32, ep Epilogue)
+}
+
+// choosePlan returns nil for the direct algorithm.
+func choosePlan(s ConvShape) plan {
+	if f := chooseFast(s); f != nil {
+		return f
+	}
+	if c := chooseStrided(s); c != nil {
+		return c
+	}
+	return nil
+}
+
+func prepareConv(s ConvShape, weight []float32, ep Epilogue, choose func(ConvShape) plan) (*Conv, error) {
 	if err := s.Validate(); err != nil {
 		return nil, err
 	}

@@ -134,12 +134,17 @@ func TestConvTranspose(t *testing.T) {
 		}
 	}
 	add(2, 4, 6, 2, 5, 21, 4, 3, 2, 1, 1, 2, 0, 1, 2, 0, 1, 0)
+	add(2, 4, 6, 2, 5, 21, 4, 5, 2, 3, 1, 1, 0, 1, 2, 0, 1, 2)
+	add(1, 3, 2, 1, 1, 5, 3, 3, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0)     // an output smaller than the stride
+	add(1, 3, 2, 1, 9, 5, 4, 4, 2, 2, 1, 1, 7, 0, 7, 0, 0, 0)     // pads beyond the kernel
+	add(1, 9, 2, 1, 12, 19, 9, 9, 4, 4, 1, 1, 4, 4, 4, 4, 3, 3)   // few output channels
+	add(1, 24, 16, 1, 20, 19, 5, 5, 2, 2, 1, 1, 2, 2, 2, 2, 1, 1) // phases for transforms
 	add(1, 6, 6, 6, 9, 9, 4, 4, 2, 2, 1, 1, 1, 1, 1, 1, 0, 0)
 	add(1, 64, 32, 1, 12, 12, 4, 4, 2, 2, 1, 1, 1, 1, 1, 1, 0, 0)
 	add(1, 2, 2, 1, 1, 1, 2, 2, 1<<30, 1<<30, 1, 1, 0, 0, 0, 0, 0, 0) // stride past the output
 	add(1, 2, 2, 1, 3, 3, 2, 2, 1, 1, 1<<30, 1<<30, 1<<30, 1<<30, 0, 0, 0, 0)
 	add(0, 2, 2, 1, 3, 3, 2, 2, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0)
-	eachPath(t, func(t *testing.T) {
+	test := func(t *testing.T) {
 		r := rand.New(rand.NewPCG(1, 2))
 		for i, s := range shapes {
 			nd := s.nd()
@@ -155,6 +160,11 @@ func TestConvTranspose(t *testing.T) {
 			}
 			compare(t, fmt.Sprintf("%+v", s), runGuarded(t, c, 1+i%3, n, src, nil), want, magnitude)
 		}
+	}
+	t.Run("chosen", func(t *testing.T) { eachPath(t, test) })
+	t.Run("merged", func(t *testing.T) { // all phases at once wherever that can be done
+		t.Setenv("GANSR_CONV", "direct")
+		eachPath(t, test)
 	})
 }
 

@@ -18,6 +18,9 @@ type functions struct {
 	dot       func(a, b []float32) float64 // of a multiple of sumLanes elements
 	reduceMax func(a []float32) float32    // of a multiple of extremeLanes elements, and not 0
 	reduceMin func(a []float32) float32
+	// interleave sets dst[2*i], dst[2*i+1] = a[i], b[i] for len(a) elements, a multiple of shuffleLanes; deinterleave is the
+	// way back.
+	interleave, deinterleave func(x, a, b []float32)
 	// transforms are those of tiled convolution, products[width-1][tiles-1] what multiplies the planes in between, for so
 	// many blocks of output channels; see genericProduct. Gather and scatter change from rows of pixels to blocks of
 	// channels and back; see genericGather and genericScatter.
@@ -44,6 +47,7 @@ var paths = append(simd(), functions{
 	reduceMin: func(a []float32) float32 {
 		return genericReduce(a, float32(math.Inf(1)), func(x, y float32) float32 { return min(x, y) })
 	},
+	interleave: genericInterleave, deinterleave: genericDeinterleave,
 	transforms: transformsGeneric,
 	products:   genericProducts,
 	prefetch:   func([]float32) {},

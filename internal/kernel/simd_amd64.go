@@ -1101,3 +1101,17 @@ func scatterAddFirstAVX512(dst []float32, src []float32, res []float32, stride i
 //
 //go:noescape
 func scatterAddLastAVX512(dst []float32, src []float32, res []float32, stride int, n int, p []float32)
+
+// interleaveAVX2 works on len(a) elements, a multiple of 8:
+//
+//	for i := range a { dst[2*i], dst[2*i+1] = a[i], b[i] }
+//
+//go:noescape
+func interleaveAVX2(dst []float32, a []float32, b []float32)
+
+// deinterleaveAVX2 works on len(a) elements, a multiple of 8:
+//
+//	for i := range a { a[i], b[i] = src[2*i], src[2*i+1] }
+//
+//go:noescape
+func deinterleaveAVX2(src []float32, a []float32, b []float32)

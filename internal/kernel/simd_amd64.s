@@ -22928,3 +22928,61 @@ pixels:
 end:
 	VZEROUPPER
 	RET
+
+// func interleaveAVX2(dst []float32, a []float32, b []float32)
+// Requires: AVX
+TEXT ·interleaveAVX2(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+	MOVQ a_len+32(FP), BX
+
+loop:
+	SUBQ       $0x00000008, BX
+	JLT        end
+	VMOVUPS    (CX), Y0
+	VMOVUPS    (DX), Y1
+	VUNPCKLPS  Y1, Y0, Y2
+	VUNPCKHPS  Y1, Y0, Y0
+	VPERM2F128 $0x20, Y0, Y2, Y1
+	VMOVUPS    Y1, (AX)
+	VPERM2F128 $0x31, Y0, Y2, Y0
+	VMOVUPS    Y0, 32(AX)
+	ADDQ       $0x00000020, CX
+	ADDQ       $0x00000020, DX
+	ADDQ       $0x00000020, AX
+	ADDQ       $0x00000020, AX
+	JMP        loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func deinterleaveAVX2(src []float32, a []float32, b []float32)
+// Requires: AVX
+TEXT ·deinterleaveAVX2(SB), NOSPLIT, $0-72
+	MOVQ a_base+24(FP), AX
+	MOVQ b_base+48(FP), CX
+	MOVQ src_base+0(FP), DX
+	MOVQ a_len+32(FP), BX
+
+loop:
+	SUBQ       $0x00000008, BX
+	JLT        end
+	VMOVUPS    (DX), Y0
+	VMOVUPS    32(DX), Y1
+	VPERM2F128 $0x20, Y1, Y0, Y2
+	VPERM2F128 $0x31, Y1, Y0, Y0
+	VSHUFPS    $0x88, Y0, Y2, Y1
+	VMOVUPS    Y1, (AX)
+	VSHUFPS    $0xdd, Y0, Y2, Y0
+	VMOVUPS    Y0, (CX)
+	ADDQ       $0x00000020, DX
+	ADDQ       $0x00000020, DX
+	ADDQ       $0x00000020, AX
+	ADDQ       $0x00000020, CX
+	JMP        loop
+
+end:
+	VZEROUPPER
+	RET

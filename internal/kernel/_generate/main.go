@@ -19,5 +19,6 @@ func main() {
 		s.reductions()
 		s.products()
 	}
+	shuffles()
 	build.Generate()
 }
