@@ -113,6 +113,8 @@ type direct struct {
 	taps   []tap
 	aheadX int // columns that the taps read beyond a tile's own
 
+	depthwise bool // one channel of a group to one, of a form that has a micro-kernel of its own
+
 	// How products become outputs without an epilogue of their own: with a residual, or -1, and slopes for what is negative,
 	// if any. Only if simple.
 	simple   bool
@@ -145,6 +147,7 @@ func newDirect(s ConvShape, outH, outW int, ep Epilogue) *direct {
 	}
 	c.bias = make([]float32, s.OC)
 	c.simplify()
+	c.depthwise = m == 1 && s.C == s.Groups && s.StrideH*s.StrideW == 1 && s.DilationH*s.DilationW == 1 && s.KH >= depthwiseRows
 	aheadX := (s.KW - 1) * s.DilationW / s.StrideW
 	narrow := cost((outH-1)*(outW+aheadX)+outW, c.cpu.lanes) // where all rows are multiplied as one run
 	if flat := cost(outH*outW, c.cpu.lanes); 8*flat <= 7*min(narrow, outH*cost(outW, c.cpu.lanes)) && m >= 16 {
@@ -291,7 +294,15 @@ func (j *tileJob) multiply() {
 				slope = j.slope[j.g*m:]
 			}
 		}
-		for r := range runs {
+		from := 0 // the first row that is multiplied
+		if j.depthwise {
+			from = roundDown(runs, depthwiseRows)
+			for r := 0; r < from; r += depthwiseRows {
+				to := r * step
+				j.cpu.depthwise(packed[:len(off)], j.strip[r*j.pitch:], j.s.KW, j.pitch, out[to:], length, step, bias, res[min(to, len(res)):], slope)
+			}
+		}
+		for r := from; r < runs; r++ {
 			for at := 0; at < length; at += j.pass {
 				n := min(j.pass, length-at)
 				for p := j.from; p < j.to; p++ {

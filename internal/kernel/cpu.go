@@ -11,7 +11,9 @@ type functions struct {
 	path  string
 	lanes int // float32s in a register: the unit of columns of gemm
 	// gemm[rows-1] multiplies a panel of a by n columns, rounded up to a multiple of lanes; see genericGemm.
-	gemm      []gemmFunc
+	gemm []gemmFunc
+	// depthwise convolves one channel with one kernel, depthwiseRows rows of outputs at a time; see genericDepthwise.
+	depthwise func(w, b []float32, kw, pitch int, c []float32, n, ldc int, bias, res, slope []float32)
 	binary    [numBinary]func(dst, a, b []float32)
 	unary     [numUnary]func(dst, a []float32, p, q float32)
 	sum       func(a []float32) float64    // of a multiple of sumLanes elements
@@ -34,13 +36,14 @@ type functions struct {
 
 // paths are the function sets that this CPU can run, the best first.
 var paths = append(simd(), functions{
-	path:   "generic",
-	lanes:  genericLanes,
-	gemm:   genericGemms,
-	binary: genericBinary,
-	unary:  genericUnary,
-	sum:    genericSum,
-	dot:    genericDot,
+	path:      "generic",
+	lanes:     genericLanes,
+	gemm:      genericGemms,
+	depthwise: genericDepthwise,
+	binary:    genericBinary,
+	unary:     genericUnary,
+	sum:       genericSum,
+	dot:       genericDot,
 	reduceMax: func(a []float32) float32 {
 		return genericReduce(a, float32(math.Inf(-1)), func(x, y float32) float32 { return max(x, y) })
 	},

@@ -14,9 +14,10 @@ func simd() []functions {
 }
 
 var avx2 = functions{
-	path:  "avx2",
-	lanes: 8,
-	gemm:  []gemmFunc{gemm1AVX2, gemm2AVX2, gemm3AVX2, gemm4AVX2, gemm5AVX2, gemm6AVX2},
+	path:      "avx2",
+	lanes:     8,
+	gemm:      []gemmFunc{gemm1AVX2, gemm2AVX2, gemm3AVX2, gemm4AVX2, gemm5AVX2, gemm6AVX2},
+	depthwise: depthwiseAVX2,
 	binary: [numBinary]func(dst, a, b []float32){
 		opAdd: addAVX2, opSub: subAVX2, opMul: mulAVX2, opDiv: divAVX2, opMax: maxAVX2, opMin: minAVX2,
 	},
@@ -46,6 +47,7 @@ var avx512 = functions{
 		gemm1AVX512, gemm2AVX512, gemm3AVX512, gemm4AVX512, gemm5AVX512, gemm6AVX512, gemm7AVX512,
 		gemm8AVX512, gemm9AVX512, gemm10AVX512, gemm11AVX512, gemm12AVX512, gemm13AVX512, gemm14AVX512,
 	},
+	depthwise: depthwiseAVX512,
 	binary: [numBinary]func(dst, a, b []float32){
 		opAdd: addAVX512, opSub: subAVX512, opMul: mulAVX512, opDiv: divAVX512, opMax: maxAVX512, opMin: minAVX512,
 	},

@@ -61,3 +61,18 @@ func genericGemm(rows int, a, b []float32, off []int32, c []float32, n, ldc int,
 		}
 	}
 }
+
+const depthwiseRows = 3
+
+// genericDepthwise convolves rows of b, which begin pitch elements apart, with the kernel w, whose rows have kw elements;
+// there must be depthwiseRows or more of them. It computes n columns, rounded up to a multiple of the path's lanes, of
+// depthwiseRows rows, ldc elements apart in c: sums in the order of genericGemm's, with the same end.
+func genericDepthwise(w, b []float32, kw, pitch int, c []float32, n, ldc int, bias, res, slope []float32) {
+	off := make([]int32, len(w))
+	for i := range off {
+		off[i] = int32(i/kw*pitch + i%kw)
+	}
+	for r := range depthwiseRows {
+		genericGemm(1, w, b[r*pitch:], off, c[r*ldc:], n, ldc, bias, res[min(r*ldc, len(res)):], slope)
+	}
+}

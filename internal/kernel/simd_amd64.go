@@ -70,6 +70,17 @@ func gemm5AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc in
 //go:noescape
 func gemm6AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
+// depthwiseAVX2 convolves rows of b, which begin pitch elements apart, with the kernel w, whose rows have kw elements; there must
+// be 3 or more of them. It computes n columns, rounded up to a multiple of 8, of 3 rows:
+//
+//	for r := range 3 { for j := range n { c[r*ldc+j] = bias[0] + sum over y, x of w[y*kw+x] * b[(r+y)*pitch+x+j] } }
+//
+// The sum is complete before it is added to the bias. If there is res, which is laid out as c is and may be c, it is added too.
+// If there is slope, what is negative then is multiplied by slope[0]; a slope of 0 makes 0 of it.
+//
+//go:noescape
+func depthwiseAVX2(w []float32, b []float32, kw int, pitch int, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
+
 // addAVX2 works on len(dst) elements:
 //
 //	for i := range dst { dst[i] = a[i] + b[i] }
@@ -612,6 +623,17 @@ func gemm13AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc
 //
 //go:noescape
 func gemm14AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
+
+// depthwiseAVX512 convolves rows of b, which begin pitch elements apart, with the kernel w, whose rows have kw elements; there must
+// be 3 or more of them. It computes n columns, rounded up to a multiple of 16, of 3 rows:
+//
+//	for r := range 3 { for j := range n { c[r*ldc+j] = bias[0] + sum over y, x of w[y*kw+x] * b[(r+y)*pitch+x+j] } }
+//
+// The sum is complete before it is added to the bias. If there is res, which is laid out as c is and may be c, it is added too.
+// If there is slope, what is negative then is multiplied by slope[0]; a slope of 0 makes 0 of it.
+//
+//go:noescape
+func depthwiseAVX512(w []float32, b []float32, kw int, pitch int, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // addAVX512 works on len(dst) elements:
 //

@@ -3039,6 +3039,595 @@ narrower1:
 	VZEROUPPER
 	RET
 
+// func depthwiseAVX2(w []float32, b []float32, kw int, pitch int, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·depthwiseAVX2(SB), NOSPLIT, $0-176
+	MOVQ b_base+24(FP), AX
+	MOVQ c_base+64(FP), CX
+	MOVQ pitch+56(FP), DX
+	SHLQ $0x02, DX
+	MOVQ kw+48(FP), BX
+	SHLQ $0x02, BX
+	MOVQ BX, SI
+	NEGQ SI
+	MOVQ n+88(FP), DI
+
+next:
+	CMPQ   DI, $0x00000019
+	JLT    narrower0
+	VPSUBD Y0, Y0, Y0
+	VPSUBD Y1, Y1, Y1
+	VPSUBD Y2, Y2, Y2
+	VPSUBD Y3, Y3, Y3
+	VPSUBD Y4, Y4, Y4
+	VPSUBD Y5, Y5, Y5
+	VPSUBD Y6, Y6, Y6
+	VPSUBD Y7, Y7, Y7
+	VPSUBD Y8, Y8, Y8
+	VPSUBD Y9, Y9, Y9
+	VPSUBD Y10, Y10, Y10
+	VPSUBD Y11, Y11, Y11
+	MOVQ   w_base+0(FP), R8
+	MOVQ   AX, R9
+	MOVQ   R8, R11
+	MOVQ   R9, R12
+	LEAQ   (R9)(BX*1), R10
+
+first0:
+	VBROADCASTSS (R11), Y12
+	VMOVUPS      (R12), Y13
+	VFMADD231PS  Y13, Y12, Y0
+	VMOVUPS      32(R12), Y13
+	VFMADD231PS  Y13, Y12, Y1
+	VMOVUPS      64(R12), Y13
+	VFMADD231PS  Y13, Y12, Y2
+	VMOVUPS      96(R12), Y13
+	VFMADD231PS  Y13, Y12, Y3
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	CMPQ         R12, R10
+	JNE          first0
+	ADDQ         BX, R8
+	ADDQ         DX, R9
+	MOVQ         R8, R11
+	MOVQ         R9, R12
+	LEAQ         (R9)(BX*1), R10
+
+second0:
+	VBROADCASTSS (R11), Y12
+	VBROADCASTSS (R11)(SI*1), Y13
+	VMOVUPS      (R12), Y14
+	VFMADD231PS  Y14, Y12, Y0
+	VFMADD231PS  Y14, Y13, Y4
+	VMOVUPS      32(R12), Y14
+	VFMADD231PS  Y14, Y12, Y1
+	VFMADD231PS  Y14, Y13, Y5
+	VMOVUPS      64(R12), Y14
+	VFMADD231PS  Y14, Y12, Y2
+	VFMADD231PS  Y14, Y13, Y6
+	VMOVUPS      96(R12), Y14
+	VFMADD231PS  Y14, Y12, Y3
+	VFMADD231PS  Y14, Y13, Y7
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	CMPQ         R12, R10
+	JNE          second0
+	ADDQ         BX, R8
+	ADDQ         DX, R9
+	MOVQ         w_base+0(FP), R11
+	MOVQ         w_len+8(FP), R10
+	LEAQ         (R11)(R10*4), R11
+
+middle0:
+	MOVQ R8, R12
+	MOVQ R9, R13
+	LEAQ (R9)(BX*1), R10
+
+all0:
+	VBROADCASTSS (R12), Y12
+	VBROADCASTSS (R12)(SI*1), Y13
+	VBROADCASTSS (R12)(SI*2), Y14
+	VMOVUPS      (R13), Y15
+	VFMADD231PS  Y15, Y12, Y0
+	VFMADD231PS  Y15, Y13, Y4
+	VFMADD231PS  Y15, Y14, Y8
+	VMOVUPS      32(R13), Y15
+	VFMADD231PS  Y15, Y12, Y1
+	VFMADD231PS  Y15, Y13, Y5
+	VFMADD231PS  Y15, Y14, Y9
+	VMOVUPS      64(R13), Y15
+	VFMADD231PS  Y15, Y12, Y2
+	VFMADD231PS  Y15, Y13, Y6
+	VFMADD231PS  Y15, Y14, Y10
+	VMOVUPS      96(R13), Y15
+	VFMADD231PS  Y15, Y12, Y3
+	VFMADD231PS  Y15, Y13, Y7
+	VFMADD231PS  Y15, Y14, Y11
+	ADDQ         $0x04, R12
+	ADDQ         $0x04, R13
+	CMPQ         R13, R10
+	JNE          all0
+	ADDQ         BX, R8
+	ADDQ         DX, R9
+	CMPQ         R8, R11
+	JB           middle0
+	MOVQ         R8, R11
+	MOVQ         R9, R12
+	LEAQ         (R9)(BX*1), R10
+
+last0:
+	VBROADCASTSS (R11)(SI*1), Y12
+	VBROADCASTSS (R11)(SI*2), Y13
+	VMOVUPS      (R12), Y14
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y14, Y13, Y8
+	VMOVUPS      32(R12), Y14
+	VFMADD231PS  Y14, Y12, Y5
+	VFMADD231PS  Y14, Y13, Y9
+	VMOVUPS      64(R12), Y14
+	VFMADD231PS  Y14, Y12, Y6
+	VFMADD231PS  Y14, Y13, Y10
+	VMOVUPS      96(R12), Y14
+	VFMADD231PS  Y14, Y12, Y7
+	VFMADD231PS  Y14, Y13, Y11
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	CMPQ         R12, R10
+	JNE          last0
+	ADDQ         BX, R8
+	ADDQ         DX, R9
+	MOVQ         R8, R11
+	MOVQ         R9, R12
+	LEAQ         (R9)(BX*1), R10
+
+lowest0:
+	VBROADCASTSS (R11)(SI*2), Y12
+	VMOVUPS      (R12), Y13
+	VFMADD231PS  Y13, Y12, Y8
+	VMOVUPS      32(R12), Y13
+	VFMADD231PS  Y13, Y12, Y9
+	VMOVUPS      64(R12), Y13
+	VFMADD231PS  Y13, Y12, Y10
+	VMOVUPS      96(R12), Y13
+	VFMADD231PS  Y13, Y12, Y11
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	CMPQ         R12, R10
+	JNE          lowest0
+	ADDQ         BX, R8
+	ADDQ         DX, R9
+	MOVQ         ldc+96(FP), R8
+	SHLQ         $0x02, R8
+	MOVQ         bias_base+104(FP), R9
+	VBROADCASTSS (R9), Y12
+	VADDPS       Y12, Y0, Y0
+	VADDPS       Y12, Y1, Y1
+	VADDPS       Y12, Y2, Y2
+	VADDPS       Y12, Y3, Y3
+	VADDPS       Y12, Y4, Y4
+	VADDPS       Y12, Y5, Y5
+	VADDPS       Y12, Y6, Y6
+	VADDPS       Y12, Y7, Y7
+	VADDPS       Y12, Y8, Y8
+	VADDPS       Y12, Y9, Y9
+	VADDPS       Y12, Y10, Y10
+	VADDPS       Y12, Y11, Y11
+	MOVQ         res_len+136(FP), R10
+	TESTQ        R10, R10
+	JZ           negative0
+	MOVQ         res_base+128(FP), R9
+	MOVQ         c_base+64(FP), R10
+	SUBQ         R10, R9
+	ADDQ         CX, R9
+	VADDPS       (R9), Y0, Y0
+	VADDPS       32(R9), Y1, Y1
+	VADDPS       64(R9), Y2, Y2
+	VADDPS       96(R9), Y3, Y3
+	VADDPS       (R9)(R8*1), Y4, Y4
+	VADDPS       32(R9)(R8*1), Y5, Y5
+	VADDPS       64(R9)(R8*1), Y6, Y6
+	VADDPS       96(R9)(R8*1), Y7, Y7
+	VADDPS       (R9)(R8*2), Y8, Y8
+	VADDPS       32(R9)(R8*2), Y9, Y9
+	VADDPS       64(R9)(R8*2), Y10, Y10
+	VADDPS       96(R9)(R8*2), Y11, Y11
+
+negative0:
+	MOVQ         slope_len+160(FP), R10
+	TESTQ        R10, R10
+	JZ           done0
+	MOVQ         slope_base+152(FP), R9
+	VBROADCASTSS (R9), Y12
+	VCMPPS       $0x04, all00000000<>+0(SB), Y12, Y13
+	VMULPS       Y12, Y0, Y14
+	VANDPS       Y13, Y14, Y14
+	VCMPPS       $0x11, all00000000<>+0(SB), Y0, Y15
+	VBLENDVPS    Y15, Y14, Y0, Y0
+	VMULPS       Y12, Y1, Y14
+	VANDPS       Y13, Y14, Y14
+	VCMPPS       $0x11, all00000000<>+0(SB), Y1, Y15
+	VBLENDVPS    Y15, Y14, Y1, Y1
+	VMULPS       Y12, Y2, Y14
+	VANDPS       Y13, Y14, Y14
+	VCMPPS       $0x11, all00000000<>+0(SB), Y2, Y15
+	VBLENDVPS    Y15, Y14, Y2, Y2
+	VMULPS       Y12, Y3, Y14
+	VANDPS       Y13, Y14, Y14
+	VCMPPS       $0x11, all00000000<>+0(SB), Y3, Y15
+	VBLENDVPS    Y15, Y14, Y3, Y3
+	VMULPS       Y12, Y4, Y14
+	VANDPS       Y13, Y14, Y14
+	VCMPPS       $0x11, all00000000<>+0(SB), Y4, Y15
+	VBLENDVPS    Y15, Y14, Y4, Y4
+	VMULPS       Y12, Y5, Y14
+	VANDPS       Y13, Y14, Y14
+	VCMPPS       $0x11, all00000000<>+0(SB), Y5, Y15
+	VBLENDVPS    Y15, Y14, Y5, Y5
+	VMULPS       Y12, Y6, Y14
+	VANDPS       Y13, Y14, Y14
+	VCMPPS       $0x11, all00000000<>+0(SB), Y6, Y15
+	VBLENDVPS    Y15, Y14, Y6, Y6
+	VMULPS       Y12, Y7, Y14
+	VANDPS       Y13, Y14, Y14
+	VCMPPS       $0x11, all00000000<>+0(SB), Y7, Y15
+	VBLENDVPS    Y15, Y14, Y7, Y7
+	VMULPS       Y12, Y8, Y14
+	VANDPS       Y13, Y14, Y14
+	VCMPPS       $0x11, all00000000<>+0(SB), Y8, Y15
+	VBLENDVPS    Y15, Y14, Y8, Y8
+	VMULPS       Y12, Y9, Y14
+	VANDPS       Y13, Y14, Y14
+	VCMPPS       $0x11, all00000000<>+0(SB), Y9, Y15
+	VBLENDVPS    Y15, Y14, Y9, Y9
+	VMULPS       Y12, Y10, Y14
+	VANDPS       Y13, Y14, Y14
+	VCMPPS       $0x11, all00000000<>+0(SB), Y10, Y15
+	VBLENDVPS    Y15, Y14, Y10, Y10
+	VMULPS       Y12, Y11, Y12
+	VANDPS       Y13, Y12, Y12
+	VCMPPS       $0x11, all00000000<>+0(SB), Y11, Y13
+	VBLENDVPS    Y13, Y12, Y11, Y11
+
+done0:
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	VMOVUPS Y2, 64(CX)
+	VMOVUPS Y3, 96(CX)
+	VMOVUPS Y4, (CX)(R8*1)
+	VMOVUPS Y5, 32(CX)(R8*1)
+	VMOVUPS Y6, 64(CX)(R8*1)
+	VMOVUPS Y7, 96(CX)(R8*1)
+	VMOVUPS Y8, (CX)(R8*2)
+	VMOVUPS Y9, 32(CX)(R8*2)
+	VMOVUPS Y10, 64(CX)(R8*2)
+	VMOVUPS Y11, 96(CX)(R8*2)
+	ADDQ    $0x00000080, AX
+	ADDQ    $0x00000080, CX
+	SUBQ    $0x00000020, DI
+	JMP     next
+
+narrower0:
+	CMPQ   DI, $0x00000009
+	JLT    narrower1
+	VPSUBD Y0, Y0, Y0
+	VPSUBD Y1, Y1, Y1
+	VPSUBD Y2, Y2, Y2
+	VPSUBD Y3, Y3, Y3
+	VPSUBD Y4, Y4, Y4
+	VPSUBD Y5, Y5, Y5
+	MOVQ   w_base+0(FP), R8
+	MOVQ   AX, R9
+	MOVQ   R8, R11
+	MOVQ   R9, R12
+	LEAQ   (R9)(BX*1), R10
+
+first1:
+	VBROADCASTSS (R11), Y6
+	VMOVUPS      (R12), Y7
+	VFMADD231PS  Y7, Y6, Y0
+	VMOVUPS      32(R12), Y7
+	VFMADD231PS  Y7, Y6, Y1
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	CMPQ         R12, R10
+	JNE          first1
+	ADDQ         BX, R8
+	ADDQ         DX, R9
+	MOVQ         R8, R11
+	MOVQ         R9, R12
+	LEAQ         (R9)(BX*1), R10
+
+second1:
+	VBROADCASTSS (R11), Y6
+	VBROADCASTSS (R11)(SI*1), Y7
+	VMOVUPS      (R12), Y8
+	VFMADD231PS  Y8, Y6, Y0
+	VFMADD231PS  Y8, Y7, Y2
+	VMOVUPS      32(R12), Y8
+	VFMADD231PS  Y8, Y6, Y1
+	VFMADD231PS  Y8, Y7, Y3
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	CMPQ         R12, R10
+	JNE          second1
+	ADDQ         BX, R8
+	ADDQ         DX, R9
+	MOVQ         w_base+0(FP), R11
+	MOVQ         w_len+8(FP), R10
+	LEAQ         (R11)(R10*4), R11
+
+middle1:
+	MOVQ R8, R12
+	MOVQ R9, R13
+	LEAQ (R9)(BX*1), R10
+
+all1:
+	VBROADCASTSS (R12), Y6
+	VBROADCASTSS (R12)(SI*1), Y7
+	VBROADCASTSS (R12)(SI*2), Y8
+	VMOVUPS      (R13), Y9
+	VFMADD231PS  Y9, Y6, Y0
+	VFMADD231PS  Y9, Y7, Y2
+	VFMADD231PS  Y9, Y8, Y4
+	VMOVUPS      32(R13), Y9
+	VFMADD231PS  Y9, Y6, Y1
+	VFMADD231PS  Y9, Y7, Y3
+	VFMADD231PS  Y9, Y8, Y5
+	ADDQ         $0x04, R12
+	ADDQ         $0x04, R13
+	CMPQ         R13, R10
+	JNE          all1
+	ADDQ         BX, R8
+	ADDQ         DX, R9
+	CMPQ         R8, R11
+	JB           middle1
+	MOVQ         R8, R11
+	MOVQ         R9, R12
+	LEAQ         (R9)(BX*1), R10
+
+last1:
+	VBROADCASTSS (R11)(SI*1), Y6
+	VBROADCASTSS (R11)(SI*2), Y7
+	VMOVUPS      (R12), Y8
+	VFMADD231PS  Y8, Y6, Y2
+	VFMADD231PS  Y8, Y7, Y4
+	VMOVUPS      32(R12), Y8
+	VFMADD231PS  Y8, Y6, Y3
+	VFMADD231PS  Y8, Y7, Y5
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	CMPQ         R12, R10
+	JNE          last1
+	ADDQ         BX, R8
+	ADDQ         DX, R9
+	MOVQ         R8, R11
+	MOVQ         R9, R12
+	LEAQ         (R9)(BX*1), R10
+
+lowest1:
+	VBROADCASTSS (R11)(SI*2), Y6
+	VMOVUPS      (R12), Y7
+	VFMADD231PS  Y7, Y6, Y4
+	VMOVUPS      32(R12), Y7
+	VFMADD231PS  Y7, Y6, Y5
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	CMPQ         R12, R10
+	JNE          lowest1
+	ADDQ         BX, R8
+	ADDQ         DX, R9
+	MOVQ         ldc+96(FP), R8
+	SHLQ         $0x02, R8
+	MOVQ         bias_base+104(FP), R9
+	VBROADCASTSS (R9), Y6
+	VADDPS       Y6, Y0, Y0
+	VADDPS       Y6, Y1, Y1
+	VADDPS       Y6, Y2, Y2
+	VADDPS       Y6, Y3, Y3
+	VADDPS       Y6, Y4, Y4
+	VADDPS       Y6, Y5, Y5
+	MOVQ         res_len+136(FP), R10
+	TESTQ        R10, R10
+	JZ           negative1
+	MOVQ         res_base+128(FP), R9
+	MOVQ         c_base+64(FP), R10
+	SUBQ         R10, R9
+	ADDQ         CX, R9
+	VADDPS       (R9), Y0, Y0
+	VADDPS       32(R9), Y1, Y1
+	VADDPS       (R9)(R8*1), Y2, Y2
+	VADDPS       32(R9)(R8*1), Y3, Y3
+	VADDPS       (R9)(R8*2), Y4, Y4
+	VADDPS       32(R9)(R8*2), Y5, Y5
+
+negative1:
+	MOVQ         slope_len+160(FP), R10
+	TESTQ        R10, R10
+	JZ           done1
+	MOVQ         slope_base+152(FP), R9
+	VBROADCASTSS (R9), Y6
+	VCMPPS       $0x04, all00000000<>+0(SB), Y6, Y7
+	VMULPS       Y6, Y0, Y8
+	VANDPS       Y7, Y8, Y8
+	VCMPPS       $0x11, all00000000<>+0(SB), Y0, Y9
+	VBLENDVPS    Y9, Y8, Y0, Y0
+	VMULPS       Y6, Y1, Y8
+	VANDPS       Y7, Y8, Y8
+	VCMPPS       $0x11, all00000000<>+0(SB), Y1, Y9
+	VBLENDVPS    Y9, Y8, Y1, Y1
+	VMULPS       Y6, Y2, Y8
+	VANDPS       Y7, Y8, Y8
+	VCMPPS       $0x11, all00000000<>+0(SB), Y2, Y9
+	VBLENDVPS    Y9, Y8, Y2, Y2
+	VMULPS       Y6, Y3, Y8
+	VANDPS       Y7, Y8, Y8
+	VCMPPS       $0x11, all00000000<>+0(SB), Y3, Y9
+	VBLENDVPS    Y9, Y8, Y3, Y3
+	VMULPS       Y6, Y4, Y8
+	VANDPS       Y7, Y8, Y8
+	VCMPPS       $0x11, all00000000<>+0(SB), Y4, Y9
+	VBLENDVPS    Y9, Y8, Y4, Y4
+	VMULPS       Y6, Y5, Y6
+	VANDPS       Y7, Y6, Y6
+	VCMPPS       $0x11, all00000000<>+0(SB), Y5, Y7
+	VBLENDVPS    Y7, Y6, Y5, Y5
+
+done1:
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	VMOVUPS Y2, (CX)(R8*1)
+	VMOVUPS Y3, 32(CX)(R8*1)
+	VMOVUPS Y4, (CX)(R8*2)
+	VMOVUPS Y5, 32(CX)(R8*2)
+	ADDQ    $0x00000040, AX
+	ADDQ    $0x00000040, CX
+	SUBQ    $0x00000010, DI
+	JMP     next
+
+narrower1:
+	CMPQ   DI, $0x00000001
+	JLT    narrower2
+	VPSUBD Y0, Y0, Y0
+	VPSUBD Y1, Y1, Y1
+	VPSUBD Y2, Y2, Y2
+	MOVQ   w_base+0(FP), R8
+	MOVQ   AX, R9
+	MOVQ   R8, R11
+	MOVQ   R9, R12
+	LEAQ   (R9)(BX*1), R10
+
+first2:
+	VBROADCASTSS (R11), Y3
+	VMOVUPS      (R12), Y4
+	VFMADD231PS  Y4, Y3, Y0
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	CMPQ         R12, R10
+	JNE          first2
+	ADDQ         BX, R8
+	ADDQ         DX, R9
+	MOVQ         R8, R11
+	MOVQ         R9, R12
+	LEAQ         (R9)(BX*1), R10
+
+second2:
+	VBROADCASTSS (R11), Y3
+	VBROADCASTSS (R11)(SI*1), Y4
+	VMOVUPS      (R12), Y5
+	VFMADD231PS  Y5, Y3, Y0
+	VFMADD231PS  Y5, Y4, Y1
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	CMPQ         R12, R10
+	JNE          second2
+	ADDQ         BX, R8
+	ADDQ         DX, R9
+	MOVQ         w_base+0(FP), R11
+	MOVQ         w_len+8(FP), R10
+	LEAQ         (R11)(R10*4), R11
+
+middle2:
+	MOVQ R8, R12
+	MOVQ R9, R13
+	LEAQ (R9)(BX*1), R10
+
+all2:
+	VBROADCASTSS (R12), Y3
+	VBROADCASTSS (R12)(SI*1), Y4
+	VBROADCASTSS (R12)(SI*2), Y5
+	VMOVUPS      (R13), Y6
+	VFMADD231PS  Y6, Y3, Y0
+	VFMADD231PS  Y6, Y4, Y1
+	VFMADD231PS  Y6, Y5, Y2
+	ADDQ         $0x04, R12
+	ADDQ         $0x04, R13
+	CMPQ         R13, R10
+	JNE          all2
+	ADDQ         BX, R8
+	ADDQ         DX, R9
+	CMPQ         R8, R11
+	JB           middle2
+	MOVQ         R8, R11
+	MOVQ         R9, R12
+	LEAQ         (R9)(BX*1), R10
+
+last2:
+	VBROADCASTSS (R11)(SI*1), Y3
+	VBROADCASTSS (R11)(SI*2), Y4
+	VMOVUPS      (R12), Y5
+	VFMADD231PS  Y5, Y3, Y1
+	VFMADD231PS  Y5, Y4, Y2
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	CMPQ         R12, R10
+	JNE          last2
+	ADDQ         BX, R8
+	ADDQ         DX, R9
+	MOVQ         R8, R11
+	MOVQ         R9, R12
+	LEAQ         (R9)(BX*1), R10
+
+lowest2:
+	VBROADCASTSS (R11)(SI*2), Y3
+	VMOVUPS      (R12), Y4
+	VFMADD231PS  Y4, Y3, Y2
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	CMPQ         R12, R10
+	JNE          lowest2
+	ADDQ         BX, R8
+	ADDQ         DX, R9
+	MOVQ         ldc+96(FP), R8
+	SHLQ         $0x02, R8
+	MOVQ         bias_base+104(FP), R9
+	VBROADCASTSS (R9), Y3
+	VADDPS       Y3, Y0, Y0
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y3, Y2, Y2
+	MOVQ         res_len+136(FP), R10
+	TESTQ        R10, R10
+	JZ           negative2
+	MOVQ         res_base+128(FP), R9
+	MOVQ         c_base+64(FP), R10
+	SUBQ         R10, R9
+	ADDQ         CX, R9
+	VADDPS       (R9), Y0, Y0
+	VADDPS       (R9)(R8*1), Y1, Y1
+	VADDPS       (R9)(R8*2), Y2, Y2
+
+negative2:
+	MOVQ         slope_len+160(FP), R10
+	TESTQ        R10, R10
+	JZ           done2
+	MOVQ         slope_base+152(FP), R9
+	VBROADCASTSS (R9), Y3
+	VCMPPS       $0x04, all00000000<>+0(SB), Y3, Y4
+	VMULPS       Y3, Y0, Y5
+	VANDPS       Y4, Y5, Y5
+	VCMPPS       $0x11, all00000000<>+0(SB), Y0, Y6
+	VBLENDVPS    Y6, Y5, Y0, Y0
+	VMULPS       Y3, Y1, Y5
+	VANDPS       Y4, Y5, Y5
+	VCMPPS       $0x11, all00000000<>+0(SB), Y1, Y6
+	VBLENDVPS    Y6, Y5, Y1, Y1
+	VMULPS       Y3, Y2, Y3
+	VANDPS       Y4, Y3, Y3
+	VCMPPS       $0x11, all00000000<>+0(SB), Y2, Y4
+	VBLENDVPS    Y4, Y3, Y2, Y2
+
+done2:
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, (CX)(R8*1)
+	VMOVUPS Y2, (CX)(R8*2)
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000020, CX
+	SUBQ    $0x00000008, DI
+	JMP     next
+
+narrower2:
+	VZEROUPPER
+	RET
+
 // func addAVX2(dst []float32, a []float32, b []float32)
 // Requires: AVX
 TEXT ·addAVX2(SB), NOSPLIT, $0-72
@@ -16752,6 +17341,598 @@ done1:
 	JMP     next
 
 narrower1:
+	VZEROUPPER
+	RET
+
+// func depthwiseAVX512(w []float32, b []float32, kw int, pitch int, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
+// Requires: AVX, AVX512F
+TEXT ·depthwiseAVX512(SB), NOSPLIT, $0-176
+	MOVQ b_base+24(FP), AX
+	MOVQ c_base+64(FP), CX
+	MOVQ pitch+56(FP), DX
+	SHLQ $0x02, DX
+	MOVQ kw+48(FP), BX
+	SHLQ $0x02, BX
+	MOVQ BX, SI
+	NEGQ SI
+	MOVQ n+88(FP), DI
+
+next:
+	CMPQ   DI, $0x00000031
+	JLT    narrower0
+	VPSUBD Z0, Z0, Z0
+	VPSUBD Z1, Z1, Z1
+	VPSUBD Z2, Z2, Z2
+	VPSUBD Z3, Z3, Z3
+	VPSUBD Z4, Z4, Z4
+	VPSUBD Z5, Z5, Z5
+	VPSUBD Z6, Z6, Z6
+	VPSUBD Z7, Z7, Z7
+	VPSUBD Z8, Z8, Z8
+	VPSUBD Z9, Z9, Z9
+	VPSUBD Z10, Z10, Z10
+	VPSUBD Z11, Z11, Z11
+	MOVQ   w_base+0(FP), R8
+	MOVQ   AX, R9
+	MOVQ   R8, R11
+	MOVQ   R9, R12
+	LEAQ   (R9)(BX*1), R10
+
+first0:
+	VBROADCASTSS (R11), Z12
+	VMOVUPS      (R12), Z13
+	VFMADD231PS  Z13, Z12, Z0
+	VMOVUPS      64(R12), Z13
+	VFMADD231PS  Z13, Z12, Z1
+	VMOVUPS      128(R12), Z13
+	VFMADD231PS  Z13, Z12, Z2
+	VMOVUPS      192(R12), Z13
+	VFMADD231PS  Z13, Z12, Z3
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	CMPQ         R12, R10
+	JNE          first0
+	ADDQ         BX, R8
+	ADDQ         DX, R9
+	MOVQ         R8, R11
+	MOVQ         R9, R12
+	LEAQ         (R9)(BX*1), R10
+
+second0:
+	VBROADCASTSS (R11), Z12
+	VBROADCASTSS (R11)(SI*1), Z13
+	VMOVUPS      (R12), Z14
+	VFMADD231PS  Z14, Z12, Z0
+	VFMADD231PS  Z14, Z13, Z4
+	VMOVUPS      64(R12), Z14
+	VFMADD231PS  Z14, Z12, Z1
+	VFMADD231PS  Z14, Z13, Z5
+	VMOVUPS      128(R12), Z14
+	VFMADD231PS  Z14, Z12, Z2
+	VFMADD231PS  Z14, Z13, Z6
+	VMOVUPS      192(R12), Z14
+	VFMADD231PS  Z14, Z12, Z3
+	VFMADD231PS  Z14, Z13, Z7
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	CMPQ         R12, R10
+	JNE          second0
+	ADDQ         BX, R8
+	ADDQ         DX, R9
+	MOVQ         w_base+0(FP), R11
+	MOVQ         w_len+8(FP), R10
+	LEAQ         (R11)(R10*4), R11
+
+middle0:
+	MOVQ R8, R12
+	MOVQ R9, R13
+	LEAQ (R9)(BX*1), R10
+
+all0:
+	VBROADCASTSS (R12), Z12
+	VBROADCASTSS (R12)(SI*1), Z13
+	VBROADCASTSS (R12)(SI*2), Z14
+	VMOVUPS      (R13), Z15
+	VFMADD231PS  Z15, Z12, Z0
+	VFMADD231PS  Z15, Z13, Z4
+	VFMADD231PS  Z15, Z14, Z8
+	VMOVUPS      64(R13), Z15
+	VFMADD231PS  Z15, Z12, Z1
+	VFMADD231PS  Z15, Z13, Z5
+	VFMADD231PS  Z15, Z14, Z9
+	VMOVUPS      128(R13), Z15
+	VFMADD231PS  Z15, Z12, Z2
+	VFMADD231PS  Z15, Z13, Z6
+	VFMADD231PS  Z15, Z14, Z10
+	VMOVUPS      192(R13), Z15
+	VFMADD231PS  Z15, Z12, Z3
+	VFMADD231PS  Z15, Z13, Z7
+	VFMADD231PS  Z15, Z14, Z11
+	ADDQ         $0x04, R12
+	ADDQ         $0x04, R13
+	CMPQ         R13, R10
+	JNE          all0
+	ADDQ         BX, R8
+	ADDQ         DX, R9
+	CMPQ         R8, R11
+	JB           middle0
+	MOVQ         R8, R11
+	MOVQ         R9, R12
+	LEAQ         (R9)(BX*1), R10
+
+last0:
+	VBROADCASTSS (R11)(SI*1), Z12
+	VBROADCASTSS (R11)(SI*2), Z13
+	VMOVUPS      (R12), Z14
+	VFMADD231PS  Z14, Z12, Z4
+	VFMADD231PS  Z14, Z13, Z8
+	VMOVUPS      64(R12), Z14
+	VFMADD231PS  Z14, Z12, Z5
+	VFMADD231PS  Z14, Z13, Z9
+	VMOVUPS      128(R12), Z14
+	VFMADD231PS  Z14, Z12, Z6
+	VFMADD231PS  Z14, Z13, Z10
+	VMOVUPS      192(R12), Z14
+	VFMADD231PS  Z14, Z12, Z7
+	VFMADD231PS  Z14, Z13, Z11
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	CMPQ         R12, R10
+	JNE          last0
+	ADDQ         BX, R8
+	ADDQ         DX, R9
+	MOVQ         R8, R11
+	MOVQ         R9, R12
+	LEAQ         (R9)(BX*1), R10
+
+lowest0:
+	VBROADCASTSS (R11)(SI*2), Z12
+	VMOVUPS      (R12), Z13
+	VFMADD231PS  Z13, Z12, Z8
+	VMOVUPS      64(R12), Z13
+	VFMADD231PS  Z13, Z12, Z9
+	VMOVUPS      128(R12), Z13
+	VFMADD231PS  Z13, Z12, Z10
+	VMOVUPS      192(R12), Z13
+	VFMADD231PS  Z13, Z12, Z11
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	CMPQ         R12, R10
+	JNE          lowest0
+	ADDQ         BX, R8
+	ADDQ         DX, R9
+	MOVQ         ldc+96(FP), R8
+	SHLQ         $0x02, R8
+	MOVQ         bias_base+104(FP), R9
+	VBROADCASTSS (R9), Z12
+	VADDPS       Z12, Z0, Z0
+	VADDPS       Z12, Z1, Z1
+	VADDPS       Z12, Z2, Z2
+	VADDPS       Z12, Z3, Z3
+	VADDPS       Z12, Z4, Z4
+	VADDPS       Z12, Z5, Z5
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
+	VADDPS       Z12, Z8, Z8
+	VADDPS       Z12, Z9, Z9
+	VADDPS       Z12, Z10, Z10
+	VADDPS       Z12, Z11, Z11
+	MOVQ         res_len+136(FP), R10
+	TESTQ        R10, R10
+	JZ           negative0
+	MOVQ         res_base+128(FP), R9
+	MOVQ         c_base+64(FP), R10
+	SUBQ         R10, R9
+	ADDQ         CX, R9
+	VADDPS       (R9), Z0, Z0
+	VADDPS       64(R9), Z1, Z1
+	VADDPS       128(R9), Z2, Z2
+	VADDPS       192(R9), Z3, Z3
+	VADDPS       (R9)(R8*1), Z4, Z4
+	VADDPS       64(R9)(R8*1), Z5, Z5
+	VADDPS       128(R9)(R8*1), Z6, Z6
+	VADDPS       192(R9)(R8*1), Z7, Z7
+	VADDPS       (R9)(R8*2), Z8, Z8
+	VADDPS       64(R9)(R8*2), Z9, Z9
+	VADDPS       128(R9)(R8*2), Z10, Z10
+	VADDPS       192(R9)(R8*2), Z11, Z11
+
+negative0:
+	MOVQ         slope_len+160(FP), R10
+	TESTQ        R10, R10
+	JZ           done0
+	MOVQ         slope_base+152(FP), R9
+	VBROADCASTSS (R9), Z12
+	VCMPPS       $0x04, all00000000<>+0(SB), Z12, K1
+	VMOVUPS.Z    allffffffff<>+0(SB), K1, Z13
+	VMULPS       Z12, Z0, Z14
+	VPANDD       Z13, Z14, Z14
+	VCMPPS       $0x11, all00000000<>+0(SB), Z0, K1
+	VBLENDMPS    Z14, Z0, K1, Z0
+	VMULPS       Z12, Z1, Z14
+	VPANDD       Z13, Z14, Z14
+	VCMPPS       $0x11, all00000000<>+0(SB), Z1, K1
+	VBLENDMPS    Z14, Z1, K1, Z1
+	VMULPS       Z12, Z2, Z14
+	VPANDD       Z13, Z14, Z14
+	VCMPPS       $0x11, all00000000<>+0(SB), Z2, K1
+	VBLENDMPS    Z14, Z2, K1, Z2
+	VMULPS       Z12, Z3, Z14
+	VPANDD       Z13, Z14, Z14
+	VCMPPS       $0x11, all00000000<>+0(SB), Z3, K1
+	VBLENDMPS    Z14, Z3, K1, Z3
+	VMULPS       Z12, Z4, Z14
+	VPANDD       Z13, Z14, Z14
+	VCMPPS       $0x11, all00000000<>+0(SB), Z4, K1
+	VBLENDMPS    Z14, Z4, K1, Z4
+	VMULPS       Z12, Z5, Z14
+	VPANDD       Z13, Z14, Z14
+	VCMPPS       $0x11, all00000000<>+0(SB), Z5, K1
+	VBLENDMPS    Z14, Z5, K1, Z5
+	VMULPS       Z12, Z6, Z14
+	VPANDD       Z13, Z14, Z14
+	VCMPPS       $0x11, all00000000<>+0(SB), Z6, K1
+	VBLENDMPS    Z14, Z6, K1, Z6
+	VMULPS       Z12, Z7, Z14
+	VPANDD       Z13, Z14, Z14
+	VCMPPS       $0x11, all00000000<>+0(SB), Z7, K1
+	VBLENDMPS    Z14, Z7, K1, Z7
+	VMULPS       Z12, Z8, Z14
+	VPANDD       Z13, Z14, Z14
+	VCMPPS       $0x11, all00000000<>+0(SB), Z8, K1
+	VBLENDMPS    Z14, Z8, K1, Z8
+	VMULPS       Z12, Z9, Z14
+	VPANDD       Z13, Z14, Z14
+	VCMPPS       $0x11, all00000000<>+0(SB), Z9, K1
+	VBLENDMPS    Z14, Z9, K1, Z9
+	VMULPS       Z12, Z10, Z14
+	VPANDD       Z13, Z14, Z14
+	VCMPPS       $0x11, all00000000<>+0(SB), Z10, K1
+	VBLENDMPS    Z14, Z10, K1, Z10
+	VMULPS       Z12, Z11, Z12
+	VPANDD       Z13, Z12, Z12
+	VCMPPS       $0x11, all00000000<>+0(SB), Z11, K1
+	VBLENDMPS    Z12, Z11, K1, Z11
+
+done0:
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z3, 192(CX)
+	VMOVUPS Z4, (CX)(R8*1)
+	VMOVUPS Z5, 64(CX)(R8*1)
+	VMOVUPS Z6, 128(CX)(R8*1)
+	VMOVUPS Z7, 192(CX)(R8*1)
+	VMOVUPS Z8, (CX)(R8*2)
+	VMOVUPS Z9, 64(CX)(R8*2)
+	VMOVUPS Z10, 128(CX)(R8*2)
+	VMOVUPS Z11, 192(CX)(R8*2)
+	ADDQ    $0x00000100, AX
+	ADDQ    $0x00000100, CX
+	SUBQ    $0x00000040, DI
+	JMP     next
+
+narrower0:
+	CMPQ   DI, $0x00000011
+	JLT    narrower1
+	VPSUBD Z0, Z0, Z0
+	VPSUBD Z1, Z1, Z1
+	VPSUBD Z2, Z2, Z2
+	VPSUBD Z3, Z3, Z3
+	VPSUBD Z4, Z4, Z4
+	VPSUBD Z5, Z5, Z5
+	MOVQ   w_base+0(FP), R8
+	MOVQ   AX, R9
+	MOVQ   R8, R11
+	MOVQ   R9, R12
+	LEAQ   (R9)(BX*1), R10
+
+first1:
+	VBROADCASTSS (R11), Z6
+	VMOVUPS      (R12), Z7
+	VFMADD231PS  Z7, Z6, Z0
+	VMOVUPS      64(R12), Z7
+	VFMADD231PS  Z7, Z6, Z1
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	CMPQ         R12, R10
+	JNE          first1
+	ADDQ         BX, R8
+	ADDQ         DX, R9
+	MOVQ         R8, R11
+	MOVQ         R9, R12
+	LEAQ         (R9)(BX*1), R10
+
+second1:
+	VBROADCASTSS (R11), Z6
+	VBROADCASTSS (R11)(SI*1), Z7
+	VMOVUPS      (R12), Z8
+	VFMADD231PS  Z8, Z6, Z0
+	VFMADD231PS  Z8, Z7, Z2
+	VMOVUPS      64(R12), Z8
+	VFMADD231PS  Z8, Z6, Z1
+	VFMADD231PS  Z8, Z7, Z3
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	CMPQ         R12, R10
+	JNE          second1
+	ADDQ         BX, R8
+	ADDQ         DX, R9
+	MOVQ         w_base+0(FP), R11
+	MOVQ         w_len+8(FP), R10
+	LEAQ         (R11)(R10*4), R11
+
+middle1:
+	MOVQ R8, R12
+	MOVQ R9, R13
+	LEAQ (R9)(BX*1), R10
+
+all1:
+	VBROADCASTSS (R12), Z6
+	VBROADCASTSS (R12)(SI*1), Z7
+	VBROADCASTSS (R12)(SI*2), Z8
+	VMOVUPS      (R13), Z9
+	VFMADD231PS  Z9, Z6, Z0
+	VFMADD231PS  Z9, Z7, Z2
+	VFMADD231PS  Z9, Z8, Z4
+	VMOVUPS      64(R13), Z9
+	VFMADD231PS  Z9, Z6, Z1
+	VFMADD231PS  Z9, Z7, Z3
+	VFMADD231PS  Z9, Z8, Z5
+	ADDQ         $0x04, R12
+	ADDQ         $0x04, R13
+	CMPQ         R13, R10
+	JNE          all1
+	ADDQ         BX, R8
+	ADDQ         DX, R9
+	CMPQ         R8, R11
+	JB           middle1
+	MOVQ         R8, R11
+	MOVQ         R9, R12
+	LEAQ         (R9)(BX*1), R10
+
+last1:
+	VBROADCASTSS (R11)(SI*1), Z6
+	VBROADCASTSS (R11)(SI*2), Z7
+	VMOVUPS      (R12), Z8
+	VFMADD231PS  Z8, Z6, Z2
+	VFMADD231PS  Z8, Z7, Z4
+	VMOVUPS      64(R12), Z8
+	VFMADD231PS  Z8, Z6, Z3
+	VFMADD231PS  Z8, Z7, Z5
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	CMPQ         R12, R10
+	JNE          last1
+	ADDQ         BX, R8
+	ADDQ         DX, R9
+	MOVQ         R8, R11
+	MOVQ         R9, R12
+	LEAQ         (R9)(BX*1), R10
+
+lowest1:
+	VBROADCASTSS (R11)(SI*2), Z6
+	VMOVUPS      (R12), Z7
+	VFMADD231PS  Z7, Z6, Z4
+	VMOVUPS      64(R12), Z7
+	VFMADD231PS  Z7, Z6, Z5
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	CMPQ         R12, R10
+	JNE          lowest1
+	ADDQ         BX, R8
+	ADDQ         DX, R9
+	MOVQ         ldc+96(FP), R8
+	SHLQ         $0x02, R8
+	MOVQ         bias_base+104(FP), R9
+	VBROADCASTSS (R9), Z6
+	VADDPS       Z6, Z0, Z0
+	VADDPS       Z6, Z1, Z1
+	VADDPS       Z6, Z2, Z2
+	VADDPS       Z6, Z3, Z3
+	VADDPS       Z6, Z4, Z4
+	VADDPS       Z6, Z5, Z5
+	MOVQ         res_len+136(FP), R10
+	TESTQ        R10, R10
+	JZ           negative1
+	MOVQ         res_base+128(FP), R9
+	MOVQ         c_base+64(FP), R10
+	SUBQ         R10, R9
+	ADDQ         CX, R9
+	VADDPS       (R9), Z0, Z0
+	VADDPS       64(R9), Z1, Z1
+	VADDPS       (R9)(R8*1), Z2, Z2
+	VADDPS       64(R9)(R8*1), Z3, Z3
+	VADDPS       (R9)(R8*2), Z4, Z4
+	VADDPS       64(R9)(R8*2), Z5, Z5
+
+negative1:
+	MOVQ         slope_len+160(FP), R10
+	TESTQ        R10, R10
+	JZ           done1
+	MOVQ         slope_base+152(FP), R9
+	VBROADCASTSS (R9), Z6
+	VCMPPS       $0x04, all00000000<>+0(SB), Z6, K1
+	VMOVUPS.Z    allffffffff<>+0(SB), K1, Z7
+	VMULPS       Z6, Z0, Z8
+	VPANDD       Z7, Z8, Z8
+	VCMPPS       $0x11, all00000000<>+0(SB), Z0, K1
+	VBLENDMPS    Z8, Z0, K1, Z0
+	VMULPS       Z6, Z1, Z8
+	VPANDD       Z7, Z8, Z8
+	VCMPPS       $0x11, all00000000<>+0(SB), Z1, K1
+	VBLENDMPS    Z8, Z1, K1, Z1
+	VMULPS       Z6, Z2, Z8
+	VPANDD       Z7, Z8, Z8
+	VCMPPS       $0x11, all00000000<>+0(SB), Z2, K1
+	VBLENDMPS    Z8, Z2, K1, Z2
+	VMULPS       Z6, Z3, Z8
+	VPANDD       Z7, Z8, Z8
+	VCMPPS       $0x11, all00000000<>+0(SB), Z3, K1
+	VBLENDMPS    Z8, Z3, K1, Z3
+	VMULPS       Z6, Z4, Z8
+	VPANDD       Z7, Z8, Z8
+	VCMPPS       $0x11, all00000000<>+0(SB), Z4, K1
+	VBLENDMPS    Z8, Z4, K1, Z4
+	VMULPS       Z6, Z5, Z6
+	VPANDD       Z7, Z6, Z6
+	VCMPPS       $0x11, all00000000<>+0(SB), Z5, K1
+	VBLENDMPS    Z6, Z5, K1, Z5
+
+done1:
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, (CX)(R8*1)
+	VMOVUPS Z3, 64(CX)(R8*1)
+	VMOVUPS Z4, (CX)(R8*2)
+	VMOVUPS Z5, 64(CX)(R8*2)
+	ADDQ    $0x00000080, AX
+	ADDQ    $0x00000080, CX
+	SUBQ    $0x00000020, DI
+	JMP     next
+
+narrower1:
+	CMPQ   DI, $0x00000001
+	JLT    narrower2
+	VPSUBD Z0, Z0, Z0
+	VPSUBD Z1, Z1, Z1
+	VPSUBD Z2, Z2, Z2
+	MOVQ   w_base+0(FP), R8
+	MOVQ   AX, R9
+	MOVQ   R8, R11
+	MOVQ   R9, R12
+	LEAQ   (R9)(BX*1), R10
+
+first2:
+	VBROADCASTSS (R11), Z3
+	VMOVUPS      (R12), Z4
+	VFMADD231PS  Z4, Z3, Z0
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	CMPQ         R12, R10
+	JNE          first2
+	ADDQ         BX, R8
+	ADDQ         DX, R9
+	MOVQ         R8, R11
+	MOVQ         R9, R12
+	LEAQ         (R9)(BX*1), R10
+
+second2:
+	VBROADCASTSS (R11), Z3
+	VBROADCASTSS (R11)(SI*1), Z4
+	VMOVUPS      (R12), Z5
+	VFMADD231PS  Z5, Z3, Z0
+	VFMADD231PS  Z5, Z4, Z1
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	CMPQ         R12, R10
+	JNE          second2
+	ADDQ         BX, R8
+	ADDQ         DX, R9
+	MOVQ         w_base+0(FP), R11
+	MOVQ         w_len+8(FP), R10
+	LEAQ         (R11)(R10*4), R11
+
+middle2:
+	MOVQ R8, R12
+	MOVQ R9, R13
+	LEAQ (R9)(BX*1), R10
+
+all2:
+	VBROADCASTSS (R12), Z3
+	VBROADCASTSS (R12)(SI*1), Z4
+	VBROADCASTSS (R12)(SI*2), Z5
+	VMOVUPS      (R13), Z6
+	VFMADD231PS  Z6, Z3, Z0
+	VFMADD231PS  Z6, Z4, Z1
+	VFMADD231PS  Z6, Z5, Z2
+	ADDQ         $0x04, R12
+	ADDQ         $0x04, R13
+	CMPQ         R13, R10
+	JNE          all2
+	ADDQ         BX, R8
+	ADDQ         DX, R9
+	CMPQ         R8, R11
+	JB           middle2
+	MOVQ         R8, R11
+	MOVQ         R9, R12
+	LEAQ         (R9)(BX*1), R10
+
+last2:
+	VBROADCASTSS (R11)(SI*1), Z3
+	VBROADCASTSS (R11)(SI*2), Z4
+	VMOVUPS      (R12), Z5
+	VFMADD231PS  Z5, Z3, Z1
+	VFMADD231PS  Z5, Z4, Z2
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	CMPQ         R12, R10
+	JNE          last2
+	ADDQ         BX, R8
+	ADDQ         DX, R9
+	MOVQ         R8, R11
+	MOVQ         R9, R12
+	LEAQ         (R9)(BX*1), R10
+
+lowest2:
+	VBROADCASTSS (R11)(SI*2), Z3
+	VMOVUPS      (R12), Z4
+	VFMADD231PS  Z4, Z3, Z2
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	CMPQ         R12, R10
+	JNE          lowest2
+	ADDQ         BX, R8
+	ADDQ         DX, R9
+	MOVQ         ldc+96(FP), R8
+	SHLQ         $0x02, R8
+	MOVQ         bias_base+104(FP), R9
+	VBROADCASTSS (R9), Z3
+	VADDPS       Z3, Z0, Z0
+	VADDPS       Z3, Z1, Z1
+	VADDPS       Z3, Z2, Z2
+	MOVQ         res_len+136(FP), R10
+	TESTQ        R10, R10
+	JZ           negative2
+	MOVQ         res_base+128(FP), R9
+	MOVQ         c_base+64(FP), R10
+	SUBQ         R10, R9
+	ADDQ         CX, R9
+	VADDPS       (R9), Z0, Z0
+	VADDPS       (R9)(R8*1), Z1, Z1
+	VADDPS       (R9)(R8*2), Z2, Z2
+
+negative2:
+	MOVQ         slope_len+160(FP), R10
+	TESTQ        R10, R10
+	JZ           done2
+	MOVQ         slope_base+152(FP), R9
+	VBROADCASTSS (R9), Z3
+	VCMPPS       $0x04, all00000000<>+0(SB), Z3, K1
+	VMOVUPS.Z    allffffffff<>+0(SB), K1, Z4
+	VMULPS       Z3, Z0, Z5
+	VPANDD       Z4, Z5, Z5
+	VCMPPS       $0x11, all00000000<>+0(SB), Z0, K1
+	VBLENDMPS    Z5, Z0, K1, Z0
+	VMULPS       Z3, Z1, Z5
+	VPANDD       Z4, Z5, Z5
+	VCMPPS       $0x11, all00000000<>+0(SB), Z1, K1
+	VBLENDMPS    Z5, Z1, K1, Z1
+	VMULPS       Z3, Z2, Z3
+	VPANDD       Z4, Z3, Z3
+	VCMPPS       $0x11, all00000000<>+0(SB), Z2, K1
+	VBLENDMPS    Z3, Z2, K1, Z2
+
+done2:
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, (CX)(R8*1)
+	VMOVUPS Z2, (CX)(R8*2)
+	ADDQ    $0x00000040, AX
+	ADDQ    $0x00000040, CX
+	SUBQ    $0x00000010, DI
+	JMP     next
+
+narrower2:
 	VZEROUPPER
 	RET
 

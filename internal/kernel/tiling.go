@@ -54,7 +54,7 @@ func (c *direct) tiling(threads int) *tiling {
 	t.stripHeight, t.pitch = t.height+t.aheadY, t.width+c.aheadX
 	t.channel = oddLines(len(c.phases) * t.stripHeight * t.pitch)
 	length := (t.height-1)*t.pitch + t.width
-	t.joined = cost(length, lanes) < t.height*cost(t.width, lanes)
+	t.joined = cost(length, lanes) < t.height*cost(t.width, lanes) && !c.depthwise
 	// The micro-kernel writes whole registers, and may not reach into what others write.
 	if t.joined {
 		t.straight = c.simple && t.pitch == c.outW && t.height*c.outW%lanes == 0 && c.outH*c.outW%lanes == 0

@@ -15,6 +15,7 @@ func main() {
 		for rows := 1; rows <= s.maxRows(); rows++ {
 			s.gemm(rows)
 		}
+		s.depthwise()
 		s.elementwise()
 		s.reductions()
 		s.products()
