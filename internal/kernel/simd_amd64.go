@@ -207,6 +207,13 @@ func sigmoidAVX2(dst []float32, a []float32, p float32, q float32)
 //go:noescape
 func tanhAVX2(dst []float32, a []float32, p float32, q float32)
 
+// softplusAVX2 works on len(dst) elements:
+//
+//	for i, x := range a[:len(dst)] { dst[i] = log(1 + exp(x)) }
+//
+//go:noescape
+func softplusAVX2(dst []float32, a []float32, p float32, q float32)
+
 // erfAVX2 works on len(dst) elements:
 //
 //	for i, x := range a[:len(dst)] { dst[i] = erf(x) }
@@ -760,6 +767,13 @@ func sigmoidAVX512(dst []float32, a []float32, p float32, q float32)
 //
 //go:noescape
 func tanhAVX512(dst []float32, a []float32, p float32, q float32)
+
+// softplusAVX512 works on len(dst) elements:
+//
+//	for i, x := range a[:len(dst)] { dst[i] = log(1 + exp(x)) }
+//
+//go:noescape
+func softplusAVX512(dst []float32, a []float32, p float32, q float32)
 
 // erfAVX512 works on len(dst) elements:
 //

@@ -4871,6 +4871,232 @@ DATA all3f200000<>+56(SB)/4, $0x3f200000
 DATA all3f200000<>+60(SB)/4, $0x3f200000
 GLOBL all3f200000<>(SB), RODATA|NOPTR, $64
 
+// func softplusAVX2(dst []float32, a []float32, p float32, q float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·softplusAVX2(SB), NOSPLIT, $0-56
+	MOVQ dst_base+0(FP), AX
+	MOVQ dst_len+8(FP), CX
+	MOVQ a_base+24(FP), DX
+
+loop:
+	SUBQ         $0x00000008, CX
+	JLT          tail
+	VMOVUPS      (DX), Y0
+	ADDQ         $0x00000020, DX
+	VANDPS       all7fffffff<>+0(SB), Y0, Y1
+	VORPS        all80000000<>+0(SB), Y1, Y1
+	VMOVUPS      all42b20000<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y1
+	VMOVUPS      allc2d00000<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMULPS       all3fb8aa3b<>+0(SB), Y1, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS all3f317200<>+0(SB), Y2, Y1
+	VFNMADD231PS all35bfbe8e<>+0(SB), Y2, Y1
+	VMOVUPS      all3ab6887e<>+0(SB), Y3
+	VFMADD213PS  all3c0905b1<>+0(SB), Y1, Y3
+	VFMADD213PS  all3d2aaa8d<>+0(SB), Y1, Y3
+	VFMADD213PS  all3e2aaa6f<>+0(SB), Y1, Y3
+	VFMADD213PS  all3f000000<>+0(SB), Y1, Y3
+	VMULPS       Y1, Y1, Y4
+	VMOVAPS      Y3, Y3
+	VFMADD213PS  Y1, Y4, Y3
+	VADDPS       all3f800000<>+0(SB), Y3, Y1
+	VCVTPS2DQ    Y2, Y2
+	VPSRAD       $0x01, Y2, Y3
+	VPSUBD       Y3, Y2, Y2
+	VPADDD       all0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y1, Y1
+	VPADDD       all0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y1, Y1
+	VADDPS       all40000000<>+0(SB), Y1, Y2
+	VDIVPS       Y2, Y1, Y1
+	VMULPS       Y1, Y1, Y2
+	VMOVUPS      all3e54dd69<>+0(SB), Y3
+	VFMADD213PS  all3e32d6b2<>+0(SB), Y2, Y3
+	VFMADD213PS  all3e63fd9a<>+0(SB), Y2, Y3
+	VFMADD213PS  all3e9247ac<>+0(SB), Y2, Y3
+	VFMADD213PS  all3eccccd0<>+0(SB), Y2, Y3
+	VFMADD213PS  all3f2aaaab<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y3, Y2
+	VADDPS       Y1, Y1, Y3
+	VMOVAPS      Y2, Y2
+	VFMADD213PS  Y3, Y1, Y2
+	VMAXPS       all00000000<>+0(SB), Y0, Y0
+	VADDPS       Y0, Y2, Y0
+	VMOVUPS      Y0, (AX)
+	ADDQ         $0x00000020, AX
+	JMP          loop
+
+tail:
+	ADDQ         $0x00000008, CX
+	JZ           end
+	LEAQ         tailMasks<>+32(SB), BX
+	SHLQ         $0x02, CX
+	SUBQ         CX, BX
+	VMOVUPS      (BX), Y0
+	VMASKMOVPS   (DX), Y0, Y1
+	VANDPS       all7fffffff<>+0(SB), Y1, Y2
+	VORPS        all80000000<>+0(SB), Y2, Y2
+	VMOVUPS      all42b20000<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y2
+	VMOVUPS      allc2d00000<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMULPS       all3fb8aa3b<>+0(SB), Y2, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VMOVAPS      Y2, Y2
+	VFNMADD231PS all3f317200<>+0(SB), Y3, Y2
+	VFNMADD231PS all35bfbe8e<>+0(SB), Y3, Y2
+	VMOVUPS      all3ab6887e<>+0(SB), Y4
+	VFMADD213PS  all3c0905b1<>+0(SB), Y2, Y4
+	VFMADD213PS  all3d2aaa8d<>+0(SB), Y2, Y4
+	VFMADD213PS  all3e2aaa6f<>+0(SB), Y2, Y4
+	VFMADD213PS  all3f000000<>+0(SB), Y2, Y4
+	VMULPS       Y2, Y2, Y5
+	VMOVAPS      Y4, Y4
+	VFMADD213PS  Y2, Y5, Y4
+	VADDPS       all3f800000<>+0(SB), Y4, Y2
+	VCVTPS2DQ    Y3, Y3
+	VPSRAD       $0x01, Y3, Y4
+	VPSUBD       Y4, Y3, Y3
+	VPADDD       all0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y2, Y2
+	VPADDD       all0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y2, Y2
+	VADDPS       all40000000<>+0(SB), Y2, Y3
+	VDIVPS       Y3, Y2, Y2
+	VMULPS       Y2, Y2, Y3
+	VMOVUPS      all3e54dd69<>+0(SB), Y4
+	VFMADD213PS  all3e32d6b2<>+0(SB), Y3, Y4
+	VFMADD213PS  all3e63fd9a<>+0(SB), Y3, Y4
+	VFMADD213PS  all3e9247ac<>+0(SB), Y3, Y4
+	VFMADD213PS  all3eccccd0<>+0(SB), Y3, Y4
+	VFMADD213PS  all3f2aaaab<>+0(SB), Y3, Y4
+	VMULPS       Y3, Y4, Y3
+	VADDPS       Y2, Y2, Y4
+	VMOVAPS      Y3, Y3
+	VFMADD213PS  Y4, Y2, Y3
+	VMAXPS       all00000000<>+0(SB), Y1, Y1
+	VADDPS       Y1, Y3, Y1
+	VMASKMOVPS   Y1, Y0, (AX)
+
+end:
+	VZEROUPPER
+	RET
+
+DATA all3e54dd69<>+0(SB)/4, $0x3e54dd69
+DATA all3e54dd69<>+4(SB)/4, $0x3e54dd69
+DATA all3e54dd69<>+8(SB)/4, $0x3e54dd69
+DATA all3e54dd69<>+12(SB)/4, $0x3e54dd69
+DATA all3e54dd69<>+16(SB)/4, $0x3e54dd69
+DATA all3e54dd69<>+20(SB)/4, $0x3e54dd69
+DATA all3e54dd69<>+24(SB)/4, $0x3e54dd69
+DATA all3e54dd69<>+28(SB)/4, $0x3e54dd69
+DATA all3e54dd69<>+32(SB)/4, $0x3e54dd69
+DATA all3e54dd69<>+36(SB)/4, $0x3e54dd69
+DATA all3e54dd69<>+40(SB)/4, $0x3e54dd69
+DATA all3e54dd69<>+44(SB)/4, $0x3e54dd69
+DATA all3e54dd69<>+48(SB)/4, $0x3e54dd69
+DATA all3e54dd69<>+52(SB)/4, $0x3e54dd69
+DATA all3e54dd69<>+56(SB)/4, $0x3e54dd69
+DATA all3e54dd69<>+60(SB)/4, $0x3e54dd69
+GLOBL all3e54dd69<>(SB), RODATA|NOPTR, $64
+
+DATA all3e32d6b2<>+0(SB)/4, $0x3e32d6b2
+DATA all3e32d6b2<>+4(SB)/4, $0x3e32d6b2
+DATA all3e32d6b2<>+8(SB)/4, $0x3e32d6b2
+DATA all3e32d6b2<>+12(SB)/4, $0x3e32d6b2
+DATA all3e32d6b2<>+16(SB)/4, $0x3e32d6b2
+DATA all3e32d6b2<>+20(SB)/4, $0x3e32d6b2
+DATA all3e32d6b2<>+24(SB)/4, $0x3e32d6b2
+DATA all3e32d6b2<>+28(SB)/4, $0x3e32d6b2
+DATA all3e32d6b2<>+32(SB)/4, $0x3e32d6b2
+DATA all3e32d6b2<>+36(SB)/4, $0x3e32d6b2
+DATA all3e32d6b2<>+40(SB)/4, $0x3e32d6b2
+DATA all3e32d6b2<>+44(SB)/4, $0x3e32d6b2
+DATA all3e32d6b2<>+48(SB)/4, $0x3e32d6b2
+DATA all3e32d6b2<>+52(SB)/4, $0x3e32d6b2
+DATA all3e32d6b2<>+56(SB)/4, $0x3e32d6b2
+DATA all3e32d6b2<>+60(SB)/4, $0x3e32d6b2
+GLOBL all3e32d6b2<>(SB), RODATA|NOPTR, $64
+
+DATA all3e63fd9a<>+0(SB)/4, $0x3e63fd9a
+DATA all3e63fd9a<>+4(SB)/4, $0x3e63fd9a
+DATA all3e63fd9a<>+8(SB)/4, $0x3e63fd9a
+DATA all3e63fd9a<>+12(SB)/4, $0x3e63fd9a
+DATA all3e63fd9a<>+16(SB)/4, $0x3e63fd9a
+DATA all3e63fd9a<>+20(SB)/4, $0x3e63fd9a
+DATA all3e63fd9a<>+24(SB)/4, $0x3e63fd9a
+DATA all3e63fd9a<>+28(SB)/4, $0x3e63fd9a
+DATA all3e63fd9a<>+32(SB)/4, $0x3e63fd9a
+DATA all3e63fd9a<>+36(SB)/4, $0x3e63fd9a
+DATA all3e63fd9a<>+40(SB)/4, $0x3e63fd9a
+DATA all3e63fd9a<>+44(SB)/4, $0x3e63fd9a
+DATA all3e63fd9a<>+48(SB)/4, $0x3e63fd9a
+DATA all3e63fd9a<>+52(SB)/4, $0x3e63fd9a
+DATA all3e63fd9a<>+56(SB)/4, $0x3e63fd9a
+DATA all3e63fd9a<>+60(SB)/4, $0x3e63fd9a
+GLOBL all3e63fd9a<>(SB), RODATA|NOPTR, $64
+
+DATA all3e9247ac<>+0(SB)/4, $0x3e9247ac
+DATA all3e9247ac<>+4(SB)/4, $0x3e9247ac
+DATA all3e9247ac<>+8(SB)/4, $0x3e9247ac
+DATA all3e9247ac<>+12(SB)/4, $0x3e9247ac
+DATA all3e9247ac<>+16(SB)/4, $0x3e9247ac
+DATA all3e9247ac<>+20(SB)/4, $0x3e9247ac
+DATA all3e9247ac<>+24(SB)/4, $0x3e9247ac
+DATA all3e9247ac<>+28(SB)/4, $0x3e9247ac
+DATA all3e9247ac<>+32(SB)/4, $0x3e9247ac
+DATA all3e9247ac<>+36(SB)/4, $0x3e9247ac
+DATA all3e9247ac<>+40(SB)/4, $0x3e9247ac
+DATA all3e9247ac<>+44(SB)/4, $0x3e9247ac
+DATA all3e9247ac<>+48(SB)/4, $0x3e9247ac
+DATA all3e9247ac<>+52(SB)/4, $0x3e9247ac
+DATA all3e9247ac<>+56(SB)/4, $0x3e9247ac
+DATA all3e9247ac<>+60(SB)/4, $0x3e9247ac
+GLOBL all3e9247ac<>(SB), RODATA|NOPTR, $64
+
+DATA all3eccccd0<>+0(SB)/4, $0x3eccccd0
+DATA all3eccccd0<>+4(SB)/4, $0x3eccccd0
+DATA all3eccccd0<>+8(SB)/4, $0x3eccccd0
+DATA all3eccccd0<>+12(SB)/4, $0x3eccccd0
+DATA all3eccccd0<>+16(SB)/4, $0x3eccccd0
+DATA all3eccccd0<>+20(SB)/4, $0x3eccccd0
+DATA all3eccccd0<>+24(SB)/4, $0x3eccccd0
+DATA all3eccccd0<>+28(SB)/4, $0x3eccccd0
+DATA all3eccccd0<>+32(SB)/4, $0x3eccccd0
+DATA all3eccccd0<>+36(SB)/4, $0x3eccccd0
+DATA all3eccccd0<>+40(SB)/4, $0x3eccccd0
+DATA all3eccccd0<>+44(SB)/4, $0x3eccccd0
+DATA all3eccccd0<>+48(SB)/4, $0x3eccccd0
+DATA all3eccccd0<>+52(SB)/4, $0x3eccccd0
+DATA all3eccccd0<>+56(SB)/4, $0x3eccccd0
+DATA all3eccccd0<>+60(SB)/4, $0x3eccccd0
+GLOBL all3eccccd0<>(SB), RODATA|NOPTR, $64
+
+DATA all3f2aaaab<>+0(SB)/4, $0x3f2aaaab
+DATA all3f2aaaab<>+4(SB)/4, $0x3f2aaaab
+DATA all3f2aaaab<>+8(SB)/4, $0x3f2aaaab
+DATA all3f2aaaab<>+12(SB)/4, $0x3f2aaaab
+DATA all3f2aaaab<>+16(SB)/4, $0x3f2aaaab
+DATA all3f2aaaab<>+20(SB)/4, $0x3f2aaaab
+DATA all3f2aaaab<>+24(SB)/4, $0x3f2aaaab
+DATA all3f2aaaab<>+28(SB)/4, $0x3f2aaaab
+DATA all3f2aaaab<>+32(SB)/4, $0x3f2aaaab
+DATA all3f2aaaab<>+36(SB)/4, $0x3f2aaaab
+DATA all3f2aaaab<>+40(SB)/4, $0x3f2aaaab
+DATA all3f2aaaab<>+44(SB)/4, $0x3f2aaaab
+DATA all3f2aaaab<>+48(SB)/4, $0x3f2aaaab
+DATA all3f2aaaab<>+52(SB)/4, $0x3f2aaaab
+DATA all3f2aaaab<>+56(SB)/4, $0x3f2aaaab
+DATA all3f2aaaab<>+60(SB)/4, $0x3f2aaaab
+GLOBL all3f2aaaab<>(SB), RODATA|NOPTR, $64
+
 // func erfAVX2(dst []float32, a []float32, p float32, q float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·erfAVX2(SB), NOSPLIT, $0-56
@@ -18712,6 +18938,107 @@ tail:
 	VCMPPS       $0x11, all3f200000<>+0(SB), Z1, K2
 	VBLENDMPS    Z3, Z2, K2, Z5
 	VMOVUPS      Z5, K1, (AX)
+
+end:
+	VZEROUPPER
+	RET
+
+// func softplusAVX512(dst []float32, a []float32, p float32, q float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·softplusAVX512(SB), NOSPLIT, $0-56
+	MOVQ dst_base+0(FP), AX
+	MOVQ dst_len+8(FP), CX
+	MOVQ a_base+24(FP), DX
+
+loop:
+	SUBQ         $0x00000010, CX
+	JLT          tail
+	VMOVUPS      (DX), Z0
+	ADDQ         $0x00000040, DX
+	VPANDD       all7fffffff<>+0(SB), Z0, Z1
+	VPORD        all80000000<>+0(SB), Z1, Z1
+	VMOVUPS      all42b20000<>+0(SB), Z2
+	VMINPS       Z1, Z2, Z1
+	VMOVUPS      allc2d00000<>+0(SB), Z2
+	VMAXPS       Z1, Z2, Z1
+	VMULPS       all3fb8aa3b<>+0(SB), Z1, Z2
+	VRNDSCALEPS  $0x08, Z2, Z2
+	VMOVAPS      Z1, Z1
+	VFNMADD231PS all3f317200<>+0(SB), Z2, Z1
+	VFNMADD231PS all35bfbe8e<>+0(SB), Z2, Z1
+	VMOVUPS      all3ab6887e<>+0(SB), Z3
+	VFMADD213PS  all3c0905b1<>+0(SB), Z1, Z3
+	VFMADD213PS  all3d2aaa8d<>+0(SB), Z1, Z3
+	VFMADD213PS  all3e2aaa6f<>+0(SB), Z1, Z3
+	VFMADD213PS  all3f000000<>+0(SB), Z1, Z3
+	VMULPS       Z1, Z1, Z4
+	VMOVAPS      Z3, Z3
+	VFMADD213PS  Z1, Z4, Z3
+	VADDPS       all3f800000<>+0(SB), Z3, Z1
+	VSCALEFPS    Z2, Z1, Z1
+	VADDPS       all40000000<>+0(SB), Z1, Z2
+	VDIVPS       Z2, Z1, Z1
+	VMULPS       Z1, Z1, Z2
+	VMOVUPS      all3e54dd69<>+0(SB), Z3
+	VFMADD213PS  all3e32d6b2<>+0(SB), Z2, Z3
+	VFMADD213PS  all3e63fd9a<>+0(SB), Z2, Z3
+	VFMADD213PS  all3e9247ac<>+0(SB), Z2, Z3
+	VFMADD213PS  all3eccccd0<>+0(SB), Z2, Z3
+	VFMADD213PS  all3f2aaaab<>+0(SB), Z2, Z3
+	VMULPS       Z2, Z3, Z2
+	VADDPS       Z1, Z1, Z3
+	VMOVAPS      Z2, Z2
+	VFMADD213PS  Z3, Z1, Z2
+	VMAXPS       all00000000<>+0(SB), Z0, Z0
+	VADDPS       Z0, Z2, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         $0x00000040, AX
+	JMP          loop
+
+tail:
+	ADDQ         $0x00000010, CX
+	JZ           end
+	MOVQ         $-1, BX
+	BZHIQ        CX, BX, BX
+	KMOVW        BX, K1
+	VMOVUPS.Z    (DX), K1, Z0
+	VPANDD       all7fffffff<>+0(SB), Z0, Z1
+	VPORD        all80000000<>+0(SB), Z1, Z1
+	VMOVUPS      all42b20000<>+0(SB), Z2
+	VMINPS       Z1, Z2, Z1
+	VMOVUPS      allc2d00000<>+0(SB), Z2
+	VMAXPS       Z1, Z2, Z1
+	VMULPS       all3fb8aa3b<>+0(SB), Z1, Z2
+	VRNDSCALEPS  $0x08, Z2, Z2
+	VMOVAPS      Z1, Z1
+	VFNMADD231PS all3f317200<>+0(SB), Z2, Z1
+	VFNMADD231PS all35bfbe8e<>+0(SB), Z2, Z1
+	VMOVUPS      all3ab6887e<>+0(SB), Z3
+	VFMADD213PS  all3c0905b1<>+0(SB), Z1, Z3
+	VFMADD213PS  all3d2aaa8d<>+0(SB), Z1, Z3
+	VFMADD213PS  all3e2aaa6f<>+0(SB), Z1, Z3
+	VFMADD213PS  all3f000000<>+0(SB), Z1, Z3
+	VMULPS       Z1, Z1, Z4
+	VMOVAPS      Z3, Z3
+	VFMADD213PS  Z1, Z4, Z3
+	VADDPS       all3f800000<>+0(SB), Z3, Z1
+	VSCALEFPS    Z2, Z1, Z1
+	VADDPS       all40000000<>+0(SB), Z1, Z2
+	VDIVPS       Z2, Z1, Z1
+	VMULPS       Z1, Z1, Z2
+	VMOVUPS      all3e54dd69<>+0(SB), Z3
+	VFMADD213PS  all3e32d6b2<>+0(SB), Z2, Z3
+	VFMADD213PS  all3e63fd9a<>+0(SB), Z2, Z3
+	VFMADD213PS  all3e9247ac<>+0(SB), Z2, Z3
+	VFMADD213PS  all3eccccd0<>+0(SB), Z2, Z3
+	VFMADD213PS  all3f2aaaab<>+0(SB), Z2, Z3
+	VMULPS       Z2, Z3, Z2
+	VADDPS       Z1, Z1, Z3
+	VMOVAPS      Z2, Z2
+	VFMADD213PS  Z3, Z1, Z2
+	VMAXPS       all00000000<>+0(SB), Z0, Z0
+	VADDPS       Z0, Z2, Z0
+	VMOVUPS      Z0, K1, (AX)
 
 end:
 	VZEROUPPER
