@@ -320,9 +320,13 @@ func (j *tileJob) multiply() {
 // farSource is how many elements of a source probably do not come from a cache.
 const farSource = 1 << 20
 
-// fill copies the part of the source that the tile reads of depth channels from c on.
+// fill copies the part of the source that the tile reads of depth channels from c on, or finds it.
 func (j *tileJob) fill(c, depth int) {
 	s := &j.s
+	if j.inSource {
+		j.strip = j.src[((j.n*s.Groups+j.g)*(s.C/s.Groups)+c)*j.srcC+j.x:]
+		return
+	}
 	if j.srcW != 1 {
 		j.fillTransposed(c, depth)
 		return

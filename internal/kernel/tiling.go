@@ -13,6 +13,7 @@ type tiling struct {
 	ldc, step int
 	// joined: the tile's rows are multiplied as one run, with the columns between them computed in vain.
 	joined           bool
+	inSource         bool // the source itself is the strip
 	straight         bool // products go straight to the output
 	pass             int  // columns to be multiplied by all panels before the next columns
 	strip, workspace int  // elements
@@ -67,7 +68,12 @@ func (c *direct) tiling(threads int) *tiling {
 	}
 	t.ldc = oddLines((t.height-1)*t.step + roundUp(t.width, lanes))
 	t.pass = max(2*lanes, roundDown(tileColumn/(c.depth*s.KH)-c.aheadX, 2*lanes))
-	t.strip = roundUp(c.depth*t.channel+lanes, 16)
+	if t.inSource = c.readable(t.pass); t.inSource {
+		t.channel = c.srcC
+		t.strip = 0
+	} else {
+		t.strip = roundUp(c.depth*t.channel+lanes, 16)
+	}
 	t.workspace = t.strip + t.panelCount*rows*t.ldc
 	t.offsets = make([]int32, 0, taps)
 	for i := range c.depth {
@@ -76,6 +82,20 @@ func (c *direct) tiling(threads int) *tiling {
 		}
 	}
 	return t
+}
+
+// readable reports whether the micro-kernel may read the source itself, pass columns of it at a time: if neither taps nor whole
+// registers lead beyond it, and if its rows do not lie so that they compete for few places in a first-level cache.
+func (c *direct) readable(pass int) bool {
+	if c.outH > 1 || len(c.taps) > 1 || c.srcW > 1 || c.s.PadLeft != 0 || c.s.StrideW > 1 || c.s.W < c.outW || c.outW%c.cpu.lanes != 0 {
+		return false
+	}
+	const page = 1024 // elements after which rows meet in the same places
+	apart := page
+	for apart > 1 && c.srcC%apart != 0 {
+		apart /= 2
+	}
+	return c.depth*c.srcC < 1<<31 && (2*apart <= 3*pass || c.depth*apart <= 4*page)
 }
 
 // cost is the time that a run of pixels takes, in pixels: the micro-kernel is less efficient in the last register of
