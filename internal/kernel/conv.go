@@ -85,7 +85,8 @@ func prepareConv(s ConvShape, weight []float32, ep Epilogue, choose func(ConvSha
 	}
 	c := newDirect(s, outH, outW, ep)
 	c.bias = bias
-	c.pack(nil, make([]float32, len(weight)), weight, ci*area, area, s.KW)
+	c.packed = make([]float32, len(weight))
+	c.pack(nil, c.packed, weight, ci*area, area, s.KW)
 	return &Conv{c}, nil
 }
 
@@ -113,7 +114,7 @@ type direct struct {
 	taps   []tap
 	aheadX int // columns that the taps read beyond a tile's own
 
-	depthwise bool // one channel of a group to one, of a form that has a micro-kernel of its own
+	single bool // a group has one output channel, and a form that has a micro-kernel of its own
 
 	// How products become outputs without an epilogue of their own: with a residual, or -1, and slopes for what is negative,
 	// if any. Only if simple.
@@ -147,7 +148,7 @@ func newDirect(s ConvShape, outH, outW int, ep Epilogue) *direct {
 	}
 	c.bias = make([]float32, s.OC)
 	c.simplify()
-	c.depthwise = m == 1 && s.C == s.Groups && s.StrideH*s.StrideW == 1 && s.DilationH*s.DilationW == 1 && s.KH >= depthwiseRows
+	c.single = m == 1 && s.StrideH*s.StrideW == 1 && s.DilationH*s.DilationW == 1 && s.KH >= depthwiseRows
 	aheadX := (s.KW - 1) * s.DilationW / s.StrideW
 	narrow := cost((outH-1)*(outW+aheadX)+outW, c.cpu.lanes) // where all rows are multiplied as one run
 	if flat := cost(outH*outW, c.cpu.lanes); 8*flat <= 7*min(narrow, outH*cost(outW, c.cpu.lanes)) && m >= 16 {
@@ -201,48 +202,60 @@ func reach(size, out, taps, stride, dilation, pad int) (from, n int) {
 // pack packs the weights, with the given distances between output channels, source channels and kernel rows, into
 // buffer.
 func (c *direct) pack(p *Pool, buffer, w []float32, dOut, dIn, dRow int) {
-	c.packed = buffer
-	ci, m, panels := c.s.C/c.s.Groups, c.s.OC/c.s.Groups, len(c.panels)-1
-	taps := make([]int, 0, len(c.taps))
-	for y := range c.s.KH {
-		for x := range c.s.KW {
-			taps = append(taps, (c.skipY+y)*dRow+c.skipX+x)
+	n := c.s.Groups * (len(c.panels) - 1)
+	if p == nil {
+		for i := range n {
+			c.packPanel(i, buffer, w, dOut, dIn, dRow)
 		}
+		return
 	}
-	p.Run(c.s.Groups*panels, func(_, i int) {
-		g, first, end := i/panels, c.panels[i%panels], c.panels[i%panels+1]
-		rows := end - first
-		for from := 0; from < ci; from += c.depth {
-			depth := min(c.depth, ci-from)
-			panel := buffer[((g*ci+from)*m+first*depth)*len(taps):][:rows*depth*len(taps)]
-			for r := range rows {
-				at := r
-				row := w[(g*m+first+r)*dOut+from*dIn:]
+	p.Run(n, func(_, i int) { c.packPanel(i, buffer, w, dOut, dIn, dRow) })
+}
+
+// packPanel packs the weights of panel i, counted over all groups.
+func (c *direct) packPanel(i int, buffer, w []float32, dOut, dIn, dRow int) {
+	ci, m, panels, taps := c.s.C/c.s.Groups, c.s.OC/c.s.Groups, len(c.panels)-1, len(c.taps)
+	g, first, end := i/panels, c.panels[i%panels], c.panels[i%panels+1]
+	rows := end - first
+	for from := 0; from < ci; from += c.depth {
+		depth := min(c.depth, ci-from)
+		panel := buffer[((g*ci+from)*m+first*depth)*taps:][:rows*depth*taps]
+		for r := range rows {
+			row, at := w[(g*m+first+r)*dOut+from*dIn:], r
+			if taps == 1 {
+				row = row[c.skipY*dRow+c.skipX:]
 				for in := range depth {
-					for _, tap := range taps {
-						panel[at] = row[in*dIn+tap]
+					panel[at] = row[in*dIn]
+					at += rows
+				}
+				continue
+			}
+			for in := range depth {
+				for y := range c.s.KH {
+					for _, v := range row[in*dIn+(c.skipY+y)*dRow+c.skipX:][:c.s.KW] {
+						panel[at] = v
 						at += rows
 					}
 				}
 			}
 		}
-	})
+	}
 }
 
 func (c *direct) Workspace(threads int) int { return c.tiling(threads).workspace * threads }
 
 func (c *direct) Run(p *Pool, dst, src []float32, residuals [][]float32, ws []float32) {
-	c.run(p, c.tiling(p.Threads()), dst, src, residuals, ws)
+	c.run(p, c.tiling(p.Threads()), c.packed, dst, src, residuals, ws)
 }
 
-func (c *direct) run(p *Pool, t *tiling, dst, src []float32, residuals [][]float32, ws []float32) {
+func (c *direct) run(p *Pool, t *tiling, packed, dst, src []float32, residuals [][]float32, ws []float32) {
 	straight := t.straight
-	if c.residual >= 0 && c.depth < c.s.C/c.s.Groups && &residuals[c.residual][0] == &dst[0] {
-		straight = false // the first block of source channels would overwrite what is to be added
+	if ci := c.s.C / c.s.Groups; len(dst) > 0 && c.residual >= 0 && (c.depth < ci || c.single && ci > 1) && &residuals[c.residual][0] == &dst[0] {
+		straight = false // the first source channels would overwrite what is to be added
 	}
 	p.Run(t.count(c), func(worker, i int) {
 		j := t.job(c, i)
-		j.dst, j.src, j.residuals, j.straight = dst, src, residuals, straight
+		j.packed, j.dst, j.src, j.residuals, j.straight = packed, dst, src, residuals, straight
 		ws := ws[worker*t.workspace : (worker+1)*t.workspace]
 		j.strip, j.product = ws[:t.strip], ws[t.strip:]
 		j.multiply()
@@ -256,6 +269,7 @@ func (c *direct) run(p *Pool, t *tiling, dst, src []float32, residuals [][]float
 type tileJob struct {
 	*direct
 	*tiling
+	packed         []float32
 	dst, src       []float32
 	residuals      [][]float32
 	strip, product []float32
@@ -294,15 +308,12 @@ func (j *tileJob) multiply() {
 				slope = j.slope[j.g*m:]
 			}
 		}
-		from := 0 // the first row that is multiplied
-		if j.depthwise {
-			from = roundDown(runs, depthwiseRows)
-			for r := 0; r < from; r += depthwiseRows {
-				to := r * step
-				j.cpu.depthwise(packed[:len(off)], j.strip[r*j.pitch:], j.s.KW, j.pitch, out[to:], length, step, bias, res[min(to, len(res)):], slope)
-			}
+		if j.single {
+			j.accumulate(packed, off, out, step, bias, res, slope)
+			packed, bias = packed[len(off):], nil
+			continue
 		}
-		for r := from; r < runs; r++ {
+		for r := range runs {
 			for at := 0; at < length; at += j.pass {
 				n := min(j.pass, length-at)
 				for p := j.from; p < j.to; p++ {
@@ -314,6 +325,32 @@ func (j *tileJob) multiply() {
 			}
 		}
 		packed, bias = packed[m*len(off):], nil
+	}
+}
+
+// accumulate adds to the only output channel of a group what source channels give, one after the other.
+func (j *tileJob) accumulate(packed []float32, off []int32, out []float32, step int, bias, res, slope []float32) {
+	runs, length, taps := j.bottom-j.y, j.right-j.x, len(j.taps)
+	for r := 0; r < runs; {
+		rows := 1
+		if runs-r >= depthwiseRows {
+			rows = depthwiseRows
+		}
+		to, bias, last := out[r*step:], bias, len(off)-taps
+		for at := 0; at <= last; at += taps {
+			var added, factors []float32
+			if at == last {
+				added, factors = res[min(r*step, len(res)):], slope
+			}
+			w, b := packed[at:at+taps], j.strip[at/taps*j.channel+r*j.pitch:]
+			if rows > 1 {
+				j.cpu.depthwise(w, b, j.s.KW, j.pitch, to, length, step, bias, added, factors)
+			} else {
+				j.cpu.gemm[0](w, b, off[:taps], to, length, step, bias, added, factors)
+			}
+			bias = nil
+		}
+		r += rows
 	}
 }
 

@@ -131,7 +131,8 @@ func PrepareConvTranspose(s ConvTransposeShape, weight []float32, ep Epilogue) (
 			}
 			part := s.phase(y, x)
 			conv := newDirect(part, y.count, x.count, nil)
-			conv.pack(nil, make([]float32, len(w)), w, ci*part.KH*part.KW, part.KH*part.KW, part.KW)
+			conv.packed = make([]float32, len(w))
+			conv.pack(nil, conv.packed, w, ci*part.KH*part.KW, part.KH*part.KW, part.KW)
 			c.convs = append(c.convs, conv)
 		}
 	}

@@ -12,7 +12,7 @@ type functions struct {
 	lanes int // float32s in a register: the unit of columns of gemm
 	// gemm[rows-1] multiplies a panel of a by n columns, rounded up to a multiple of lanes; see genericGemm.
 	gemm []gemmFunc
-	// depthwise convolves one channel with one kernel, depthwiseRows rows of outputs at a time; see genericDepthwise.
+	// depthwise convolves a channel with a kernel, depthwiseRows rows of outputs at a time; see genericDepthwise.
 	depthwise func(w, b []float32, kw, pitch int, c []float32, n, ldc int, bias, res, slope []float32)
 	binary    [numBinary]func(dst, a, b []float32)
 	unary     [numUnary]func(dst, a []float32, p, q float32)

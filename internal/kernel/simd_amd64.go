@@ -73,9 +73,9 @@ func gemm6AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc in
 // depthwiseAVX2 convolves rows of b, which begin pitch elements apart, with the kernel w, whose rows have kw elements; there must
 // be 3 or more of them. It computes n columns, rounded up to a multiple of 8, of 3 rows:
 //
-//	for r := range 3 { for j := range n { c[r*ldc+j] = bias[0] + sum over y, x of w[y*kw+x] * b[(r+y)*pitch+x+j] } }
+//	for r := range 3 { for j := range n { c[r*ldc+j] = (bias[0] or c[r*ldc+j]) + sum over y, x of w[y*kw+x] * b[(r+y)*pitch+x+j] } }
 //
-// The sum is complete before it is added to the bias. If there is res, which is laid out as c is and may be c, it is added too.
+// The sum is complete before it is added to c, or to a bias if there is one. If there is res, which is laid out as c is and may be c, it is added too.
 // If there is slope, what is negative then is multiplied by slope[0]; a slope of 0 makes 0 of it.
 //
 //go:noescape
@@ -634,9 +634,9 @@ func gemm14AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc
 // depthwiseAVX512 convolves rows of b, which begin pitch elements apart, with the kernel w, whose rows have kw elements; there must
 // be 3 or more of them. It computes n columns, rounded up to a multiple of 16, of 3 rows:
 //
-//	for r := range 3 { for j := range n { c[r*ldc+j] = bias[0] + sum over y, x of w[y*kw+x] * b[(r+y)*pitch+x+j] } }
+//	for r := range 3 { for j := range n { c[r*ldc+j] = (bias[0] or c[r*ldc+j]) + sum over y, x of w[y*kw+x] * b[(r+y)*pitch+x+j] } }
 //
-// The sum is complete before it is added to the bias. If there is res, which is laid out as c is and may be c, it is added too.
+// The sum is complete before it is added to c, or to a bias if there is one. If there is res, which is laid out as c is and may be c, it is added too.
 // If there is slope, what is negative then is multiplied by slope[0]; a slope of 0 makes 0 of it.
 //
 //go:noescape

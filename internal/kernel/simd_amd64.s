@@ -3199,6 +3199,24 @@ lowest0:
 	MOVQ         ldc+96(FP), R8
 	SHLQ         $0x02, R8
 	MOVQ         bias_base+104(FP), R9
+	MOVQ         bias_len+112(FP), R10
+	TESTQ        R10, R10
+	JNZ          fresh0
+	VADDPS       (CX), Y0, Y0
+	VADDPS       32(CX), Y1, Y1
+	VADDPS       64(CX), Y2, Y2
+	VADDPS       96(CX), Y3, Y3
+	VADDPS       (CX)(R8*1), Y4, Y4
+	VADDPS       32(CX)(R8*1), Y5, Y5
+	VADDPS       64(CX)(R8*1), Y6, Y6
+	VADDPS       96(CX)(R8*1), Y7, Y7
+	VADDPS       (CX)(R8*2), Y8, Y8
+	VADDPS       32(CX)(R8*2), Y9, Y9
+	VADDPS       64(CX)(R8*2), Y10, Y10
+	VADDPS       96(CX)(R8*2), Y11, Y11
+	JMP          residual0
+
+fresh0:
 	VBROADCASTSS (R9), Y12
 	VADDPS       Y12, Y0, Y0
 	VADDPS       Y12, Y1, Y1
@@ -3212,25 +3230,27 @@ lowest0:
 	VADDPS       Y12, Y9, Y9
 	VADDPS       Y12, Y10, Y10
 	VADDPS       Y12, Y11, Y11
-	MOVQ         res_len+136(FP), R10
-	TESTQ        R10, R10
-	JZ           negative0
-	MOVQ         res_base+128(FP), R9
-	MOVQ         c_base+64(FP), R10
-	SUBQ         R10, R9
-	ADDQ         CX, R9
-	VADDPS       (R9), Y0, Y0
-	VADDPS       32(R9), Y1, Y1
-	VADDPS       64(R9), Y2, Y2
-	VADDPS       96(R9), Y3, Y3
-	VADDPS       (R9)(R8*1), Y4, Y4
-	VADDPS       32(R9)(R8*1), Y5, Y5
-	VADDPS       64(R9)(R8*1), Y6, Y6
-	VADDPS       96(R9)(R8*1), Y7, Y7
-	VADDPS       (R9)(R8*2), Y8, Y8
-	VADDPS       32(R9)(R8*2), Y9, Y9
-	VADDPS       64(R9)(R8*2), Y10, Y10
-	VADDPS       96(R9)(R8*2), Y11, Y11
+
+residual0:
+	MOVQ   res_len+136(FP), R10
+	TESTQ  R10, R10
+	JZ     negative0
+	MOVQ   res_base+128(FP), R9
+	MOVQ   c_base+64(FP), R10
+	SUBQ   R10, R9
+	ADDQ   CX, R9
+	VADDPS (R9), Y0, Y0
+	VADDPS 32(R9), Y1, Y1
+	VADDPS 64(R9), Y2, Y2
+	VADDPS 96(R9), Y3, Y3
+	VADDPS (R9)(R8*1), Y4, Y4
+	VADDPS 32(R9)(R8*1), Y5, Y5
+	VADDPS 64(R9)(R8*1), Y6, Y6
+	VADDPS 96(R9)(R8*1), Y7, Y7
+	VADDPS (R9)(R8*2), Y8, Y8
+	VADDPS 32(R9)(R8*2), Y9, Y9
+	VADDPS 64(R9)(R8*2), Y10, Y10
+	VADDPS 96(R9)(R8*2), Y11, Y11
 
 negative0:
 	MOVQ         slope_len+160(FP), R10
@@ -3419,6 +3439,18 @@ lowest1:
 	MOVQ         ldc+96(FP), R8
 	SHLQ         $0x02, R8
 	MOVQ         bias_base+104(FP), R9
+	MOVQ         bias_len+112(FP), R10
+	TESTQ        R10, R10
+	JNZ          fresh1
+	VADDPS       (CX), Y0, Y0
+	VADDPS       32(CX), Y1, Y1
+	VADDPS       (CX)(R8*1), Y2, Y2
+	VADDPS       32(CX)(R8*1), Y3, Y3
+	VADDPS       (CX)(R8*2), Y4, Y4
+	VADDPS       32(CX)(R8*2), Y5, Y5
+	JMP          residual1
+
+fresh1:
 	VBROADCASTSS (R9), Y6
 	VADDPS       Y6, Y0, Y0
 	VADDPS       Y6, Y1, Y1
@@ -3426,19 +3458,21 @@ lowest1:
 	VADDPS       Y6, Y3, Y3
 	VADDPS       Y6, Y4, Y4
 	VADDPS       Y6, Y5, Y5
-	MOVQ         res_len+136(FP), R10
-	TESTQ        R10, R10
-	JZ           negative1
-	MOVQ         res_base+128(FP), R9
-	MOVQ         c_base+64(FP), R10
-	SUBQ         R10, R9
-	ADDQ         CX, R9
-	VADDPS       (R9), Y0, Y0
-	VADDPS       32(R9), Y1, Y1
-	VADDPS       (R9)(R8*1), Y2, Y2
-	VADDPS       32(R9)(R8*1), Y3, Y3
-	VADDPS       (R9)(R8*2), Y4, Y4
-	VADDPS       32(R9)(R8*2), Y5, Y5
+
+residual1:
+	MOVQ   res_len+136(FP), R10
+	TESTQ  R10, R10
+	JZ     negative1
+	MOVQ   res_base+128(FP), R9
+	MOVQ   c_base+64(FP), R10
+	SUBQ   R10, R9
+	ADDQ   CX, R9
+	VADDPS (R9), Y0, Y0
+	VADDPS 32(R9), Y1, Y1
+	VADDPS (R9)(R8*1), Y2, Y2
+	VADDPS 32(R9)(R8*1), Y3, Y3
+	VADDPS (R9)(R8*2), Y4, Y4
+	VADDPS 32(R9)(R8*2), Y5, Y5
 
 negative1:
 	MOVQ         slope_len+160(FP), R10
@@ -3580,20 +3614,31 @@ lowest2:
 	MOVQ         ldc+96(FP), R8
 	SHLQ         $0x02, R8
 	MOVQ         bias_base+104(FP), R9
+	MOVQ         bias_len+112(FP), R10
+	TESTQ        R10, R10
+	JNZ          fresh2
+	VADDPS       (CX), Y0, Y0
+	VADDPS       (CX)(R8*1), Y1, Y1
+	VADDPS       (CX)(R8*2), Y2, Y2
+	JMP          residual2
+
+fresh2:
 	VBROADCASTSS (R9), Y3
 	VADDPS       Y3, Y0, Y0
 	VADDPS       Y3, Y1, Y1
 	VADDPS       Y3, Y2, Y2
-	MOVQ         res_len+136(FP), R10
-	TESTQ        R10, R10
-	JZ           negative2
-	MOVQ         res_base+128(FP), R9
-	MOVQ         c_base+64(FP), R10
-	SUBQ         R10, R9
-	ADDQ         CX, R9
-	VADDPS       (R9), Y0, Y0
-	VADDPS       (R9)(R8*1), Y1, Y1
-	VADDPS       (R9)(R8*2), Y2, Y2
+
+residual2:
+	MOVQ   res_len+136(FP), R10
+	TESTQ  R10, R10
+	JZ     negative2
+	MOVQ   res_base+128(FP), R9
+	MOVQ   c_base+64(FP), R10
+	SUBQ   R10, R9
+	ADDQ   CX, R9
+	VADDPS (R9), Y0, Y0
+	VADDPS (R9)(R8*1), Y1, Y1
+	VADDPS (R9)(R8*2), Y2, Y2
 
 negative2:
 	MOVQ         slope_len+160(FP), R10
@@ -17730,6 +17775,24 @@ lowest0:
 	MOVQ         ldc+96(FP), R8
 	SHLQ         $0x02, R8
 	MOVQ         bias_base+104(FP), R9
+	MOVQ         bias_len+112(FP), R10
+	TESTQ        R10, R10
+	JNZ          fresh0
+	VADDPS       (CX), Z0, Z0
+	VADDPS       64(CX), Z1, Z1
+	VADDPS       128(CX), Z2, Z2
+	VADDPS       192(CX), Z3, Z3
+	VADDPS       (CX)(R8*1), Z4, Z4
+	VADDPS       64(CX)(R8*1), Z5, Z5
+	VADDPS       128(CX)(R8*1), Z6, Z6
+	VADDPS       192(CX)(R8*1), Z7, Z7
+	VADDPS       (CX)(R8*2), Z8, Z8
+	VADDPS       64(CX)(R8*2), Z9, Z9
+	VADDPS       128(CX)(R8*2), Z10, Z10
+	VADDPS       192(CX)(R8*2), Z11, Z11
+	JMP          residual0
+
+fresh0:
 	VBROADCASTSS (R9), Z12
 	VADDPS       Z12, Z0, Z0
 	VADDPS       Z12, Z1, Z1
@@ -17743,25 +17806,27 @@ lowest0:
 	VADDPS       Z12, Z9, Z9
 	VADDPS       Z12, Z10, Z10
 	VADDPS       Z12, Z11, Z11
-	MOVQ         res_len+136(FP), R10
-	TESTQ        R10, R10
-	JZ           negative0
-	MOVQ         res_base+128(FP), R9
-	MOVQ         c_base+64(FP), R10
-	SUBQ         R10, R9
-	ADDQ         CX, R9
-	VADDPS       (R9), Z0, Z0
-	VADDPS       64(R9), Z1, Z1
-	VADDPS       128(R9), Z2, Z2
-	VADDPS       192(R9), Z3, Z3
-	VADDPS       (R9)(R8*1), Z4, Z4
-	VADDPS       64(R9)(R8*1), Z5, Z5
-	VADDPS       128(R9)(R8*1), Z6, Z6
-	VADDPS       192(R9)(R8*1), Z7, Z7
-	VADDPS       (R9)(R8*2), Z8, Z8
-	VADDPS       64(R9)(R8*2), Z9, Z9
-	VADDPS       128(R9)(R8*2), Z10, Z10
-	VADDPS       192(R9)(R8*2), Z11, Z11
+
+residual0:
+	MOVQ   res_len+136(FP), R10
+	TESTQ  R10, R10
+	JZ     negative0
+	MOVQ   res_base+128(FP), R9
+	MOVQ   c_base+64(FP), R10
+	SUBQ   R10, R9
+	ADDQ   CX, R9
+	VADDPS (R9), Z0, Z0
+	VADDPS 64(R9), Z1, Z1
+	VADDPS 128(R9), Z2, Z2
+	VADDPS 192(R9), Z3, Z3
+	VADDPS (R9)(R8*1), Z4, Z4
+	VADDPS 64(R9)(R8*1), Z5, Z5
+	VADDPS 128(R9)(R8*1), Z6, Z6
+	VADDPS 192(R9)(R8*1), Z7, Z7
+	VADDPS (R9)(R8*2), Z8, Z8
+	VADDPS 64(R9)(R8*2), Z9, Z9
+	VADDPS 128(R9)(R8*2), Z10, Z10
+	VADDPS 192(R9)(R8*2), Z11, Z11
 
 negative0:
 	MOVQ         slope_len+160(FP), R10
@@ -17951,6 +18016,18 @@ lowest1:
 	MOVQ         ldc+96(FP), R8
 	SHLQ         $0x02, R8
 	MOVQ         bias_base+104(FP), R9
+	MOVQ         bias_len+112(FP), R10
+	TESTQ        R10, R10
+	JNZ          fresh1
+	VADDPS       (CX), Z0, Z0
+	VADDPS       64(CX), Z1, Z1
+	VADDPS       (CX)(R8*1), Z2, Z2
+	VADDPS       64(CX)(R8*1), Z3, Z3
+	VADDPS       (CX)(R8*2), Z4, Z4
+	VADDPS       64(CX)(R8*2), Z5, Z5
+	JMP          residual1
+
+fresh1:
 	VBROADCASTSS (R9), Z6
 	VADDPS       Z6, Z0, Z0
 	VADDPS       Z6, Z1, Z1
@@ -17958,19 +18035,21 @@ lowest1:
 	VADDPS       Z6, Z3, Z3
 	VADDPS       Z6, Z4, Z4
 	VADDPS       Z6, Z5, Z5
-	MOVQ         res_len+136(FP), R10
-	TESTQ        R10, R10
-	JZ           negative1
-	MOVQ         res_base+128(FP), R9
-	MOVQ         c_base+64(FP), R10
-	SUBQ         R10, R9
-	ADDQ         CX, R9
-	VADDPS       (R9), Z0, Z0
-	VADDPS       64(R9), Z1, Z1
-	VADDPS       (R9)(R8*1), Z2, Z2
-	VADDPS       64(R9)(R8*1), Z3, Z3
-	VADDPS       (R9)(R8*2), Z4, Z4
-	VADDPS       64(R9)(R8*2), Z5, Z5
+
+residual1:
+	MOVQ   res_len+136(FP), R10
+	TESTQ  R10, R10
+	JZ     negative1
+	MOVQ   res_base+128(FP), R9
+	MOVQ   c_base+64(FP), R10
+	SUBQ   R10, R9
+	ADDQ   CX, R9
+	VADDPS (R9), Z0, Z0
+	VADDPS 64(R9), Z1, Z1
+	VADDPS (R9)(R8*1), Z2, Z2
+	VADDPS 64(R9)(R8*1), Z3, Z3
+	VADDPS (R9)(R8*2), Z4, Z4
+	VADDPS 64(R9)(R8*2), Z5, Z5
 
 negative1:
 	MOVQ         slope_len+160(FP), R10
@@ -18113,20 +18192,31 @@ lowest2:
 	MOVQ         ldc+96(FP), R8
 	SHLQ         $0x02, R8
 	MOVQ         bias_base+104(FP), R9
+	MOVQ         bias_len+112(FP), R10
+	TESTQ        R10, R10
+	JNZ          fresh2
+	VADDPS       (CX), Z0, Z0
+	VADDPS       (CX)(R8*1), Z1, Z1
+	VADDPS       (CX)(R8*2), Z2, Z2
+	JMP          residual2
+
+fresh2:
 	VBROADCASTSS (R9), Z3
 	VADDPS       Z3, Z0, Z0
 	VADDPS       Z3, Z1, Z1
 	VADDPS       Z3, Z2, Z2
-	MOVQ         res_len+136(FP), R10
-	TESTQ        R10, R10
-	JZ           negative2
-	MOVQ         res_base+128(FP), R9
-	MOVQ         c_base+64(FP), R10
-	SUBQ         R10, R9
-	ADDQ         CX, R9
-	VADDPS       (R9), Z0, Z0
-	VADDPS       (R9)(R8*1), Z1, Z1
-	VADDPS       (R9)(R8*2), Z2, Z2
+
+residual2:
+	MOVQ   res_len+136(FP), R10
+	TESTQ  R10, R10
+	JZ     negative2
+	MOVQ   res_base+128(FP), R9
+	MOVQ   c_base+64(FP), R10
+	SUBQ   R10, R9
+	ADDQ   CX, R9
+	VADDPS (R9), Z0, Z0
+	VADDPS (R9)(R8*1), Z1, Z1
+	VADDPS (R9)(R8*2), Z2, Z2
 
 negative2:
 	MOVQ         slope_len+160(FP), R10

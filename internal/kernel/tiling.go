@@ -55,7 +55,7 @@ func (c *direct) tiling(threads int) *tiling {
 	t.stripHeight, t.pitch = t.height+t.aheadY, t.width+c.aheadX
 	t.channel = oddLines(len(c.phases) * t.stripHeight * t.pitch)
 	length := (t.height-1)*t.pitch + t.width
-	t.joined = cost(length, lanes) < t.height*cost(t.width, lanes) && !c.depthwise
+	t.joined = cost(length, lanes) < t.height*cost(t.width, lanes) && !c.single
 	// The micro-kernel writes whole registers, and may not reach into what others write.
 	if t.joined {
 		t.straight = c.simple && t.pitch == c.outW && t.height*c.outW%lanes == 0 && c.outH*c.outW%lanes == 0
@@ -117,8 +117,8 @@ func (t *tiling) count(c *direct) int {
 }
 
 // job is tile i: the next one lies beside or below, then follow other output channels, groups and images.
-func (t *tiling) job(c *direct, i int) *tileJob {
-	j := &tileJob{direct: c, tiling: t}
+func (t *tiling) job(c *direct, i int) tileJob {
+	j := tileJob{direct: c, tiling: t}
 	next := func(size, tile int) (from, to int) {
 		n := ceilDiv(size, tile)
 		from = i % n * tile

@@ -16,9 +16,9 @@ func (s isa) depthwise() {
 		`%%s convolves rows of b, which begin pitch elements apart, with the kernel w, whose rows have kw elements; there must
 be %d or more of them. It computes n columns, rounded up to a multiple of %d, of %[1]d rows:
 
-	for r := range %[1]d { for j := range n { c[r*ldc+j] = bias[0] + sum over y, x of w[y*kw+x] * b[(r+y)*pitch+x+j] } }
+	for r := range %[1]d { for j := range n { c[r*ldc+j] = (bias[0] or c[r*ldc+j]) + sum over y, x of w[y*kw+x] * b[(r+y)*pitch+x+j] } }
 
-The sum is complete before it is added to the bias. If there is res, which is laid out as c is and may be c, it is added too.
+The sum is complete before it is added to c, or to a bias if there is one. If there is res, which is laid out as c is and may be c, it is added too.
 If there is slope, what is negative then is multiplied by slope[0]; a slope of 0 makes 0 of it.`, rows, s.lanes))
 	b, c := Load(Param("b").Base(), GP64()), Load(Param("c").Base(), GP64())
 	pitch := Load(Param("pitch"), GP64())
@@ -104,9 +104,16 @@ If there is slope, what is negative then is multiplied by slope[0]; a slope of 0
 			}
 		}
 		param := Load(Param("bias").Base(), GP64())
+		Load(Param("bias").Len(), size)
+		TESTQ(size, size)
+		JNZ(LabelRef(label("fresh")))
+		each(c, func(acc vec, m Mem) { VADDPS(m, acc, acc) })
+		JMP(LabelRef(label("residual")))
+		Label(label("fresh"))
 		y := s.vec()
 		VBROADCASTSS(Mem{Base: param}, y)
 		each(c, func(acc vec, _ Mem) { VADDPS(y, acc, acc) })
+		Label(label("residual"))
 		Load(Param("res").Len(), size)
 		TESTQ(size, size)
 		JZ(LabelRef(label("negative")))
