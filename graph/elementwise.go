@@ -174,8 +174,7 @@ func broadcast[D, A, B any](x *Exec, f func(dst []D, a []A, b []B), dst []D, a [
 	rows := len(dst) / n
 	parts := (n + chunk - 1) / chunk
 	x.parallel(rows*parts, max(1, grain/min(n, chunk)), func(lo, hi int) {
-		var ra []A // a repeated element
-		var rb []B
+		ra, rb := repeater[A]{at: -1}, repeater[B]{at: -1}
 		for i := lo; i < hi; i++ {
 			row, from := i/parts, i%parts*chunk
 			to := min(from+chunk, n)
@@ -187,12 +186,12 @@ func broadcast[D, A, B any](x *Exec, f func(dst []D, a []A, b []B), dst []D, a [
 			}
 			va, vb := a[oa:], b[ob:]
 			if sa[inner] == 0 {
-				va = repeated(&ra, a[oa], to-from)
+				va = ra.repeated(a, oa, to-from)
 			} else {
 				va = va[from:to]
 			}
 			if sb[inner] == 0 {
-				vb = repeated(&rb, b[ob], to-from)
+				vb = rb.repeated(b, ob, to-from)
 			} else {
 				vb = vb[from:to]
 			}
@@ -201,15 +200,22 @@ func broadcast[D, A, B any](x *Exec, f func(dst []D, a []A, b []B), dst []D, a [
 	})
 }
 
-func repeated[T any](buf *[]T, v T, n int) []T {
-	if len(*buf) < n {
-		*buf = make([]T, n)
+// repeater holds an element many times.
+type repeater[T any] struct {
+	at  int // which element of its slice
+	buf []T
+}
+
+// repeated returns a[at] n times.
+func (r *repeater[T]) repeated(a []T, at, n int) []T {
+	if len(r.buf) < n || r.at != at {
+		if len(r.buf) < n {
+			r.buf = make([]T, n)
+		}
+		fill(r.buf, a[at])
+		r.at = at
 	}
-	r := (*buf)[:n]
-	for i := range r {
-		r[i] = v
-	}
-	return r
+	return r.buf[:n]
 }
 
 // broadcastStrides returns the result's dimensions with those joined that both operands walk through in step, and the

@@ -220,7 +220,7 @@ func slide[T Element](x *Exec, s Sliding, out, in *Tensor, p pooling[T]) {
 	}
 	taps, _ := Numel(s.Kernel)
 	x.parallel(rows, max(1, 4*grain/max(1, outWidth*min(taps, area))), func(lo, hi int) {
-		joined, tmp := make([]T, width), make([]T, max(width, outWidth))
+		joined, tmp, phases := make([]T, width), make([]T, width), newPhases[T](width, s.Strides[last])
 		at := make([]int, last)
 		for r := lo; r < hi; r++ {
 			unravel(at, r%outer, outSize[:last])
@@ -250,7 +250,7 @@ func slide[T Element](x *Exec, s Sliding, out, in *Tensor, p pooling[T]) {
 			}
 			walk(0, 0)
 			row := dst[r*outWidth : (r+1)*outWidth]
-			joinRow(s, row, joined, tmp, p)
+			joinRow(s, row, joined, phases, p)
 			if p.finish != nil {
 				p.finish(row, at)
 			}
@@ -258,11 +258,40 @@ func slide[T Element](x *Exec, s Sliding, out, in *Tensor, p pooling[T]) {
 	})
 }
 
-// joinRow joins the positions under the window along a row of src, which tmp is at least as long as dst to help with.
-func joinRow[T any](s Sliding, dst, src, tmp []T, p pooling[T]) {
+// newPhases makes room for a row's elements apart by their places modulo a stride.
+func newPhases[T any](width, stride int) [][]T {
+	phases := make([][]T, min(stride, width))
+	for i := range phases {
+		phases[i] = make([]T, (width-i+stride-1)/stride)
+	}
+	return phases
+}
+
+// spread puts each element of src into its phase.
+func spread[T any](phases [][]T, src []T) {
+	if p, ok := any(phases).([][]float32); ok && len(p) == 2 {
+		n := len(p[1]) // the first may have one more
+		kernel.Deinterleave(any(src).([]float32), p[0][:n], p[1])
+		copy(phases[0][n:], src[2*n:])
+		return
+	}
+	for i, phase := range phases {
+		at := i
+		for k := range phase {
+			phase[k] = src[at]
+			at += len(phases)
+		}
+	}
+}
+
+// joinRow joins the positions under the window along a row of src, which are put into phases first.
+func joinRow[T any](s Sliding, dst, src []T, phases [][]T, p pooling[T]) {
 	last := len(s.Kernel) - 1
 	fill(dst, p.empty)
 	stride := s.Strides[last]
+	if stride > 1 {
+		spread(phases, src)
+	}
 	dilation, pad := s.Dilations[last], s.Pads[last]
 	end := min(s.Kernel[last], ceilDiv(len(src)+pad, dilation))
 	for k := max(0, ceilDiv(pad-(len(dst)-1)*stride, dilation)); k < end; k++ {
@@ -271,13 +300,10 @@ func joinRow[T any](s Sliding, dst, src, tmp []T, p pooling[T]) {
 		if lo >= hi {
 			continue
 		}
-		run := src[lo*stride+off:]
+		run, at := src, lo*stride+off
 		if stride > 1 {
-			for i := range hi - lo {
-				tmp[i] = run[i*stride]
-			}
-			run = tmp
+			run, at = phases[at%stride], at/stride
 		}
-		p.join(dst[lo:hi], dst[lo:hi], run[:hi-lo])
+		p.join(dst[lo:hi], dst[lo:hi], run[at:][:hi-lo])
 	}
 }

@@ -1,6 +1,11 @@
 package graph
 
-import "math"
+import (
+	"math"
+	"slices"
+
+	"github.com/gansr/gansr/internal/kernel"
+)
 
 // Pow is a to the power b with numpy's broadcasting. Integers wrap; a negative power of an integer is rounded
 // towards zero, that of zero is zero.
@@ -42,6 +47,10 @@ func powInts[T integer](dst, a, b []T) {
 func (Pow) Name() string                    { return "Pow" }
 func (Pow) Infer(in []Type) ([]Type, error) { return inferBinary("Pow", &powLoops, in) }
 func (Pow) Eval(x *Exec, out, in []*Tensor) error {
+	if e, ok := in[1].data.([]float32); ok && len(e) == 1 && e[0] == 2 && slices.Equal(in[0].shape, out[0].shape) { // as in norms
+		unary(x, func(dst, a []float32) { kernel.Mul(dst, a, a) }, out[0], in[0])
+		return nil
+	}
 	return evalBinary(x, &powLoops, out[0], in[0], in[1])
 }
 func (Pow) inPlace() []int { return []int{0, 1} }

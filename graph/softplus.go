@@ -1,11 +1,16 @@
 package graph
 
-import "math"
+import (
+	"math"
+
+	"github.com/gansr/gansr/internal/kernel"
+)
 
 // Softplus is log(1 + exp(x)).
 type Softplus struct{}
 
-var softplusLoops = floatLoops(func(v float64) float64 { return max(v, 0) + math.Log1p(math.Exp(-math.Abs(v))) })
+var softplusLoops = loops{Float32: kernel.Softplus,
+	Float64: each[float64](func(v float64) float64 { return max(v, 0) + math.Log1p(math.Exp(-math.Abs(v))) })}
 
 func (Softplus) Name() string                    { return "Softplus" }
 func (Softplus) Infer(in []Type) ([]Type, error) { return inferUnary("Softplus", &softplusLoops, in) }

@@ -1,6 +1,10 @@
 package graph
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/gansr/gansr/internal/kernel"
+)
 
 // walk reads elements of a tensor in the row-major order of dims: the first is element at, and neighbours along axis k
 // are strides[k] elements apart, 0 where an element repeats. Slices, transpositions and broadcasts are walks.
@@ -101,6 +105,10 @@ func movePanels[T any](x *Exec, p panels) func(dst, src []T) {
 // movePanel copies a matrix whose first element is src[from] to dst, with the distances of p.
 func movePanel[T any](dst, src []T, from, rows, cols int, p panels) {
 	switch {
+	case cols == 1:
+		for r := range rows {
+			dst[r*p.toRow] = src[from+r*p.row]
+		}
 	case p.col == 1:
 		for r := range rows {
 			copy(dst[r*p.toRow:][:cols], src[from+r*p.row:])
@@ -113,6 +121,7 @@ func movePanel[T any](dst, src []T, from, rows, cols int, p panels) {
 				d[i] = v
 			}
 		}
+	case p.row == 1 && p.toRow == cols && (cols == 2 || cols == 4) && interleave(dst, src[from:], rows, cols, p.col):
 	case p.row == 1 && rows >= 4:
 		transposePanel(dst, src, from, rows, cols, p)
 	default:
@@ -125,6 +134,22 @@ func movePanel[T any](dst, src []T, from, rows, cols int, p panels) {
 			}
 		}
 	}
+}
+
+// interleave is movePanel for few columns that follow each other in the result; it returns false unless elements have four
+// bytes.
+func interleave[T any](dst, src []T, rows, cols, col int) bool {
+	d, ok := any(dst).([]uint32)
+	if !ok {
+		return false
+	}
+	from := floatsOf(any(src).([]uint32))
+	parts := make([][]float32, cols)
+	for c := range parts {
+		parts[c] = from[c*col:][:rows]
+	}
+	kernel.Interleave(floatsOf(d[:rows*cols]), parts...)
+	return true
 }
 
 // transposePanel is movePanel for rows that are neighbours in the source: it reads four columns at a time in order.

@@ -32,7 +32,7 @@ type algorithm interface {
 }
 
 // PrepareConv prepares a convolution with weights [OC, C/Groups, KH, KW] whose outputs go through the epilogue, by the
-// algorithm that is the fastest for the shape (see chooseFast). It keeps the epilogue and weight, which must not change any
+// algorithm that is the fastest for the shape (see choosePlans). It keeps the epilogue and weight, which must not change any
 // more.
 func PrepareConv(s ConvShape, weight []float32, ep Epilogue) (*Conv, error) {
 	return (*Weights)(nil).PrepareConv(s, weight, ep)
@@ -40,16 +40,39 @@ func PrepareConv(s ConvShape, weight []float32, ep Epilogue) (*Conv, error) {
 
 // PrepareConv is the function PrepareConv for a convolution that shares its packed weights with others.
 func (w *Weights) PrepareConv(s ConvShape, weight []float32, ep Epilogue) (*Conv, error) {
-	return w.prepareConv(s, weight, ep, chooseFast)
+	return w.prepareConv(s, weight, ep, choosePlans)
 }
 
 // PrepareConvOnce is PrepareConv for weights that are used once: it does without the algorithms whose preparation pays
 // off over several runs.
 func PrepareConvOnce(s ConvShape, weight []float32, ep Epilogue) (*Conv, error) {
-	return (*Weights)(nil).prepareConv(s, weight, ep, func(ConvShape) []*fast { return nil })
+	return (*Weights)(nil).prepareConv(s, weight, ep, func(ConvShape) []plan { return nil })
 }
 
-func (w *Weights) prepareConv(s ConvShape, weight []float32, ep Epilogue, choose func(ConvShape) []*fast) (*Conv, error) {
+// plan is an algorithm for a shape, whose weights, bias and epilogue are still to come.
+type plan interface {
+	algorithm
+	name() string
+	cost() float64 // of a run, in ns of one thread
+	weightSize() int
+	prepare(bias []float32, ep Epilogue)
+	transformWeights(p *Pool, to, weight []float32)
+}
+
+// choosePlans returns what is faster than the direct algorithm: the best, then those that keep less and less memory, the
+// fastest first.
+func choosePlans(s ConvShape) []plan {
+	var plans []plan
+	for _, f := range chooseFast(s) {
+		plans = append(plans, f)
+	}
+	for _, c := range chooseStrided(s) {
+		plans = append(plans, c)
+	}
+	return plans
+}
+
+func (w *Weights) prepareConv(s ConvShape, weight []float32, ep Epilogue, choose func(ConvShape) []plan) (*Conv, error) {
 	if err := s.Validate(); err != nil {
 		return nil, err
 	}
@@ -74,7 +97,7 @@ func (w *Weights) prepareConv(s ConvShape, weight []float32, ep Epilogue, choose
 	src := w.source(s, weight, scale)
 	for _, f := range choose(s) {
 		f.prepare(bias, ep)
-		c.smaller = append(c.smaller, choice{f, f.tr.name, f.cost(), src.packed(f.tr.name, f.weightSize(), f.transformWeights)})
+		c.smaller = append(c.smaller, choice{f, f.name(), f.cost(), src.packed(f.name(), f.weightSize(), f.transformWeights)})
 	}
 	outH, outW, time := s.OutH(), s.OutW(), directCost(s)
 	joined := area == 1 && s.StrideH == 1 && s.StrideW == 1 && s.PadTop|s.PadLeft|s.PadBottom|s.PadRight == 0
@@ -150,10 +173,20 @@ type direct struct {
 	bias   []float32
 	phases []phase // which the taps need
 	taps   []tap
+	aheadX int // columns that the taps read beyond a tile's own
+
+	single bool // a group has one output channel, and a form that has a micro-kernel of its own
+
+	// How products become outputs without an epilogue of their own: with a residual, or -1, and slopes for what is negative,
+	// if any. Only if simple.
+	simple   bool
+	residual int
+	slope    []float32
 }
 
 // phase is a choice of source rows and columns: those at y, x modulo the strides. Within a phase a strided convolution is
-// one of stride 1.
+// one of stride 1. Where outputs are narrow, each column of taps has a phase of its own, which begins x columns ahead: none
+// reads beyond its outputs then, and rows can be multiplied as one run in which nothing is in vain.
 type phase struct{ y, x int }
 
 // tap is a kernel element's place in a strip: its phase, and how many rows and columns it is ahead.
@@ -175,19 +208,47 @@ func newDirect(s ConvShape, outH, outW int, ep Epilogue) *direct {
 		c.panels = append(c.panels, i*m/panels)
 	}
 	c.bias = make([]float32, s.OC)
+	c.simplify()
+	c.single = m == 1 && s.StrideH*s.StrideW == 1 && s.DilationH*s.DilationW == 1 && s.KH >= depthwiseRows
+	aheadX := (s.KW - 1) * s.DilationW / s.StrideW
+	narrow := cost((outH-1)*(outW+aheadX)+outW, c.cpu.lanes) // where all rows are multiplied as one run
+	if flat := cost(outH*outW, c.cpu.lanes); 8*flat <= 7*min(narrow, outH*cost(outW, c.cpu.lanes)) && m >= 16 {
+		aheadX = 0
+	}
 	index := map[phase]int{}
 	for y := range s.KH {
 		for x := range s.KW {
 			dy, dx := y*s.DilationH, x*s.DilationW
-			p := phase{dy % s.StrideH, dx % s.StrideW}
+			p, ahead := phase{dy % s.StrideH, dx}, 0
+			if aheadX > 0 {
+				p.x, ahead = dx%s.StrideW, dx/s.StrideW
+			}
 			if _, ok := index[p]; !ok {
 				index[p] = len(c.phases)
 				c.phases = append(c.phases, p)
 			}
-			c.taps = append(c.taps, tap{index[p], dy / s.StrideH, dx / s.StrideW})
+			c.taps = append(c.taps, tap{index[p], dy / s.StrideH, ahead})
+			c.aheadX = max(c.aheadX, ahead)
 		}
 	}
 	return c
+}
+
+// simplify finds out whether the micro-kernel can apply the whole epilogue.
+func (c *direct) simplify() {
+	c.residual = -1
+	ep := c.epilogue
+	if len(ep) > 0 && ep[0].Kind == StageAdd {
+		c.residual, ep = ep[0].Residual, ep[1:]
+	}
+	if len(ep) > 0 && ep[0].Kind == StagePRelu {
+		c.slope = make([]float32, c.s.OC)
+		for oc := range c.slope {
+			c.slope[oc] = channelValue(ep[0].Slope, oc, 0)
+		}
+		ep = ep[1:]
+	}
+	c.simple = len(ep) == 0
 }
 
 // reach is the range of an axis's taps that meet the source for some output; of one tap if there is none.
@@ -202,32 +263,44 @@ func reach(size, out, taps, stride, dilation, pad int) (from, n int) {
 // pack packs the weights, with the given distances between output channels, source channels and kernel rows, into
 // buffer.
 func (c *direct) pack(p *Pool, buffer, w []float32, dOut, dIn, dRow int) {
-	c.packed = buffer
-	ci, m, panels := c.s.C/c.s.Groups, c.s.OC/c.s.Groups, len(c.panels)-1
-	taps := make([]int, 0, len(c.taps))
-	for y := range c.s.KH {
-		for x := range c.s.KW {
-			taps = append(taps, (c.skipY+y)*dRow+c.skipX+x)
+	n := c.s.Groups * (len(c.panels) - 1)
+	if p == nil {
+		for i := range n {
+			c.packPanel(i, buffer, w, dOut, dIn, dRow)
 		}
+		return
 	}
-	p.Run(c.s.Groups*panels, func(_, i int) {
-		g, first, end := i/panels, c.panels[i%panels], c.panels[i%panels+1]
-		rows := end - first
-		for from := 0; from < ci; from += c.depth {
-			depth := min(c.depth, ci-from)
-			panel := buffer[((g*ci+from)*m+first*depth)*len(taps):][:rows*depth*len(taps)]
-			for r := range rows {
-				at := r
-				row := w[(g*m+first+r)*dOut+from*dIn:]
+	p.Run(n, func(_, i int) { c.packPanel(i, buffer, w, dOut, dIn, dRow) })
+}
+
+// packPanel packs the weights of panel i, counted over all groups.
+func (c *direct) packPanel(i int, buffer, w []float32, dOut, dIn, dRow int) {
+	ci, m, panels, taps := c.s.C/c.s.Groups, c.s.OC/c.s.Groups, len(c.panels)-1, len(c.taps)
+	g, first, end := i/panels, c.panels[i%panels], c.panels[i%panels+1]
+	rows := end - first
+	for from := 0; from < ci; from += c.depth {
+		depth := min(c.depth, ci-from)
+		panel := buffer[((g*ci+from)*m+first*depth)*taps:][:rows*depth*taps]
+		for r := range rows {
+			row, at := w[(g*m+first+r)*dOut+from*dIn:], r
+			if taps == 1 {
+				row = row[c.skipY*dRow+c.skipX:]
 				for in := range depth {
-					for _, tap := range taps {
-						panel[at] = row[in*dIn+tap]
+					panel[at] = row[in*dIn]
+					at += rows
+				}
+				continue
+			}
+			for in := range depth {
+				for y := range c.s.KH {
+					for _, v := range row[in*dIn+(c.skipY+y)*dRow+c.skipX:][:c.s.KW] {
+						panel[at] = v
 						at += rows
 					}
 				}
 			}
 		}
-	})
+	}
 }
 
 func (c *direct) blocks() Blocking  { return NotBlocked }
@@ -240,19 +313,23 @@ func (c *direct) products() int {
 }
 
 func (c *direct) run(p *Pool, weights, dst, src []float32, residuals [][]float32, ws []float32) {
-	packed := *c
-	packed.packed = weights
-	packed.runTiles(p, packed.tiling(p.Threads()), dst, src, residuals, ws)
+	c.runTiles(p, c.tiling(p.Threads()), weights, dst, src, residuals, ws)
 }
 
-func (c *direct) runTiles(p *Pool, t *tiling, dst, src []float32, residuals [][]float32, ws []float32) {
+func (c *direct) runTiles(p *Pool, t *tiling, packed, dst, src []float32, residuals [][]float32, ws []float32) {
+	straight := t.straight
+	if ci := c.s.C / c.s.Groups; len(dst) > 0 && c.residual >= 0 && (c.depth < ci || c.single && ci > 1) && &residuals[c.residual][0] == &dst[0] {
+		straight = false // the first source channels would overwrite what is to be added
+	}
 	p.Run(t.count(c), func(worker, i int) {
 		j := t.job(c, i)
-		j.dst, j.src, j.residuals = dst, src, residuals
+		j.packed, j.dst, j.src, j.residuals, j.straight = packed, dst, src, residuals, straight
 		ws := ws[worker*t.workspace : (worker+1)*t.workspace]
 		j.strip, j.product = ws[:t.strip], ws[t.strip:]
 		j.multiply()
-		j.finish()
+		if !straight {
+			j.finish()
+		}
 	})
 }
 
@@ -260,9 +337,11 @@ func (c *direct) runTiles(p *Pool, t *tiling, dst, src []float32, residuals [][]
 type tileJob struct {
 	*direct
 	*tiling
+	packed         []float32
 	dst, src       []float32
 	residuals      [][]float32
 	strip, product []float32
+	straight       bool
 
 	n, g      int
 	y, bottom int // output pixels
@@ -270,7 +349,7 @@ type tileJob struct {
 	from, to  int // panels
 }
 
-// multiply fills the tile's product: a row for each output channel of its panels.
+// multiply fills the tile's product, a row for each output channel of its panels, or the tile in dst.
 func (j *tileJob) multiply() {
 	ci, m := j.s.C/j.s.Groups, j.s.OC/j.s.Groups
 	packed := j.packed[j.g*m*ci*len(j.taps):]
@@ -279,17 +358,37 @@ func (j *tileJob) multiply() {
 		runs, length = 1, (runs-1)*j.pitch+length
 	}
 	first, bias := j.panels[j.from], j.bias[j.g*m:]
+	out, ldc, step := j.product, j.ldc, j.step
+	start := (j.n*j.s.OC+j.g*m+first)*j.dstC + j.y*j.outW + j.x
+	if j.straight {
+		out, ldc, step = j.dst[start:], j.dstC, j.outW
+	}
+	var res, slope []float32
 	for c := 0; c < ci; c += j.depth {
 		depth := min(j.depth, ci-c)
 		j.fill(c, depth)
 		off := j.offsets[:depth*len(j.taps)]
+		if j.straight && c+depth == ci { // with the epilogue
+			if j.residual >= 0 {
+				res = j.residuals[j.residual][start:]
+			}
+			if j.slope != nil {
+				slope = j.slope[j.g*m:]
+			}
+		}
+		if j.single {
+			j.accumulate(packed, off, out, step, bias, res, slope)
+			packed, bias = packed[len(off):], nil
+			continue
+		}
 		for r := range runs {
 			for at := 0; at < length; at += j.pass {
 				n := min(j.pass, length-at)
 				for p := j.from; p < j.to; p++ {
 					row, end := j.panels[p], j.panels[p+1]
+					to := (row-first)*ldc + r*step + at
 					j.cpu.gemm[end-row-1](packed[row*len(off):end*len(off)], j.strip[r*j.pitch+at:], off,
-						j.product[(row-first)*j.ldc+r*j.step+at:], n, j.ldc, bias[min(row, len(bias)):])
+						out[to:], n, ldc, bias[min(row, len(bias)):], res[min(to, len(res)):], slope[min(row, len(slope)):])
 				}
 			}
 		}
@@ -297,9 +396,42 @@ func (j *tileJob) multiply() {
 	}
 }
 
-// fill copies the part of the source that the tile reads of depth channels from c on.
+// accumulate adds to the only output channel of a group what source channels give, one after the other.
+func (j *tileJob) accumulate(packed []float32, off []int32, out []float32, step int, bias, res, slope []float32) {
+	runs, length, taps := j.bottom-j.y, j.right-j.x, len(j.taps)
+	for r := 0; r < runs; {
+		rows := 1
+		if runs-r >= depthwiseRows {
+			rows = depthwiseRows
+		}
+		to, bias, last := out[r*step:], bias, len(off)-taps
+		for at := 0; at <= last; at += taps {
+			var added, factors []float32
+			if at == last {
+				added, factors = res[min(r*step, len(res)):], slope
+			}
+			w, b := packed[at:at+taps], j.strip[at/taps*j.channel+r*j.pitch:]
+			if rows > 1 {
+				j.cpu.depthwise(w, b, j.s.KW, j.pitch, to, length, step, bias, added, factors)
+			} else {
+				j.cpu.gemm[0](w, b, off[:taps], to, length, step, bias, added, factors)
+			}
+			bias = nil
+		}
+		r += rows
+	}
+}
+
+// farSource is how many elements of a source probably do not come from a cache.
+const farSource = 1 << 20
+
+// fill copies the part of the source that the tile reads of depth channels from c on, or finds it.
 func (j *tileJob) fill(c, depth int) {
 	s := &j.s
+	if j.inSource {
+		j.strip = j.src[((j.n*s.Groups+j.g)*(s.C/s.Groups)+c)*j.srcC+j.x:]
+		return
+	}
 	if j.srcW != 1 {
 		j.fillTransposed(c, depth)
 		return
@@ -324,6 +456,9 @@ func (j *tileJob) fill(c, depth int) {
 				clear(row[hi:])
 				from := y*s.W + left + lo*s.StrideW
 				if s.StrideW == 1 {
+					if ahead := from + 4*j.srcC; s.C*j.srcC >= farSource && ahead+hi-lo <= len(src) {
+						j.cpu.prefetch(src[ahead : ahead+hi-lo])
+					}
 					copy(row[lo:hi], src[from:])
 					continue
 				}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -86,8 +87,14 @@ func TestConv(t *testing.T) {
 			}
 		}
 	}
-	add(3, 4, 6, 2, 9, 11, 3, 5, 2, 1, 1, 2, 0, 3, 2, 1)   // everything uneven
-	add(2, 6, 6, 6, 20, 70, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1)  // depthwise
+	add(3, 4, 6, 2, 9, 11, 3, 5, 2, 1, 1, 2, 0, 3, 2, 1)  // everything uneven
+	add(2, 6, 6, 6, 20, 70, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1) // depthwise
+	add(2, 6, 6, 6, 19, 64, 4, 3, 1, 1, 1, 1, 2, 1, 1, 1)
+	add(1, 3, 3, 3, 40, 127, 7, 5, 1, 1, 1, 1, 3, 2, 3, 2)
+	add(1, 5, 5, 5, 2, 9, 3, 1, 1, 1, 1, 1, 1, 0, 1, 0)
+	add(1, 70, 1, 1, 20, 33, 5, 4, 1, 1, 1, 1, 2, 2, 2, 2)
+	add(2, 8, 2, 2, 11, 16, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1)
+	add(1, 2, 2, 2, 31, 4000, 17, 17, 1, 1, 1, 1, 8, 8, 8, 8)
 	add(2, 6, 12, 6, 20, 33, 5, 5, 2, 2, 1, 1, 2, 2, 2, 2) // depthwise with a multiplier
 	add(1, 64, 64, 1, 24, 24, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1)
 	add(1, 300, 20, 1, 7, 130, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0) // more than one block of channels
@@ -134,12 +141,17 @@ func TestConvTranspose(t *testing.T) {
 		}
 	}
 	add(2, 4, 6, 2, 5, 21, 4, 3, 2, 1, 1, 2, 0, 1, 2, 0, 1, 0)
+	add(2, 4, 6, 2, 5, 21, 4, 5, 2, 3, 1, 1, 0, 1, 2, 0, 1, 2)
+	add(1, 3, 2, 1, 1, 5, 3, 3, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0)     // an output smaller than the stride
+	add(1, 3, 2, 1, 9, 5, 4, 4, 2, 2, 1, 1, 7, 0, 7, 0, 0, 0)     // pads beyond the kernel
+	add(1, 9, 2, 1, 12, 19, 9, 9, 4, 4, 1, 1, 4, 4, 4, 4, 3, 3)   // few output channels
+	add(1, 24, 16, 1, 20, 19, 5, 5, 2, 2, 1, 1, 2, 2, 2, 2, 1, 1) // phases for transforms
 	add(1, 6, 6, 6, 9, 9, 4, 4, 2, 2, 1, 1, 1, 1, 1, 1, 0, 0)
 	add(1, 64, 32, 1, 12, 12, 4, 4, 2, 2, 1, 1, 1, 1, 1, 1, 0, 0)
 	add(1, 2, 2, 1, 1, 1, 2, 2, 1<<30, 1<<30, 1, 1, 0, 0, 0, 0, 0, 0) // stride past the output
 	add(1, 2, 2, 1, 3, 3, 2, 2, 1, 1, 1<<30, 1<<30, 1<<30, 1<<30, 0, 0, 0, 0)
 	add(0, 2, 2, 1, 3, 3, 2, 2, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0)
-	eachPath(t, func(t *testing.T) {
+	test := func(t *testing.T, check func(name string, got []float32, want, magnitude []float64)) {
 		r := rand.New(rand.NewPCG(1, 2))
 		for i, s := range shapes {
 			nd := s.nd()
@@ -153,8 +165,21 @@ func TestConvTranspose(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%+v: %v", s, err)
 			}
-			compare(t, fmt.Sprintf("%+v", s), runGuarded(t, c, 1+i%3, n, src, nil), want, magnitude)
+			check(fmt.Sprintf("%+v", s), runGuarded(t, c, 1+i%3, n, src, nil), want, magnitude)
 		}
+	}
+	eachPath(t, func(t *testing.T) {
+		t.Run("chosen", func(t *testing.T) {
+			test(t, func(name string, got []float32, want, _ []float64) {
+				if e := rms(t, got, want); e > 3e-6 {
+					t.Errorf("%s: relative error %.2g", name, e)
+				}
+			})
+		})
+		t.Run("merged", func(t *testing.T) { // all phases at once wherever that can be done
+			t.Setenv("GANSR_CONV", "direct")
+			test(t, func(name string, got []float32, want, magnitude []float64) { compare(t, name, got, want, magnitude) })
+		})
 	})
 }
 
@@ -246,6 +271,7 @@ func epilogues(r *rand.Rand, channels int) []Epilogue {
 		{{Kind: StageAdd, Residual: 1}, {Kind: StagePRelu, Slope: slope}, {Kind: StageAffine, Scale: scale}},
 		{{Kind: StageAffine, Scale: scale}, {Kind: StageAffine, Shift: shift}, {Kind: StageAdd}},
 		{{Kind: StageAdd}, {Kind: StagePRelu, Slope: slope}, {Kind: StageAdd, Residual: 1}},
+		{{Kind: StageAdd, Residual: 1}, {Kind: StagePRelu, Slope: slope}},
 		{{Kind: StageAdd}, {Kind: StageTanh}, {Kind: StageAdd, Residual: 1}, {Kind: StageClip, Lo: -1, Hi: 1}},
 	}
 }
@@ -254,12 +280,14 @@ func TestEpilogue(t *testing.T) {
 	t.Setenv("GANSR_CONV", "direct")
 	s := ConvShape{2, 4, 19, 70, 6, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 2}
 	narrow := ConvShape{2, 4, 19, 6, 6, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1}
+	depthwise := ConvShape{2, 6, 19, 64, 6, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 6}
+	whole := ConvShape{2, 4, 19, 72, 6, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1} // rows of whole registers
 	strided := ConvTransposeShape{ConvShape{2, 4, 9, 35, 6, 4, 4, 2, 2, 1, 1, 1, 1, 1, 1, 2}, 0, 0}
 	plain := ConvTransposeShape{s, 0, 0}
 	r := rand.New(rand.NewPCG(13, 14))
 	for _, e := range epilogues(r, 6) {
 		eachPath(t, func(t *testing.T) {
-			for _, s := range []ConvShape{s, narrow} {
+			for _, s := range []ConvShape{s, narrow, depthwise, whole} {
 				src, weight := random(r, s.N*s.C*s.H*s.W), random(r, s.OC*s.C/s.Groups*s.KH*s.KW)
 				c, err := PrepareConv(s, weight, e)
 				if err != nil {
@@ -296,6 +324,53 @@ func testEpilogue(t *testing.T, r *rand.Rand, c runner, e Epilogue, src []float3
 			t.Fatalf("%+v: element %d is %v, want %v", e, i, got[i], want[i])
 		}
 	}
+}
+
+// TestResidualInPlace checks that a result may be written over what is added to it.
+func TestResidualInPlace(t *testing.T) {
+	t.Setenv("GANSR_CONV", "direct")
+	eachPath(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(81, 82))
+		for _, s := range []ConvShape{
+			{1, 300, 9, 16, 6, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1}, // several blocks of channels
+			{1, 7, 9, 16, 6, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1},
+			{1, 6, 9, 16, 6, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 6},
+		} {
+			src, weight := random(r, s.C*s.H*s.W), random(r, s.OC*s.C/s.Groups*s.KH*s.KW)
+			c, err := PrepareConv(s, weight, Epilogue{{Kind: StageAdd}, {Kind: StagePRelu, Slope: []float32{0.1}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			dst := random(r, s.OC*s.H*s.W)
+			want := runGuarded(t, c, 1, len(dst), src, [][]float32{slices.Clone(dst)})
+			c.Run(nil, dst, src, [][]float32{dst}, make([]float32, c.Workspace(1)))
+			if !slices.Equal(dst, want) {
+				t.Errorf("%+v: another result in place", s)
+			}
+		}
+	})
+}
+
+// TestReluInfinity checks that no NaN comes of an infinity times a slope of 0.
+func TestReluInfinity(t *testing.T) {
+	t.Setenv("GANSR_CONV", "direct")
+	eachPath(t, func(t *testing.T) {
+		for _, s := range []ConvShape{
+			{1, 1, 4, 16, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1},
+			{1, 1, 4, 16, 1, 3, 1, 1, 1, 1, 1, 1, 0, 1, 0, 1},
+		} {
+			src := slices.Repeat([]float32{float32(math.Inf(-1))}, 64)
+			c, err := PrepareConv(s, slices.Repeat([]float32{1}, s.KH), Epilogue{{Kind: StagePRelu, Slope: []float32{0}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, v := range runGuarded(t, c, 1, 64, src, nil) {
+				if v != 0 {
+					t.Fatalf("%+v: element %d is %v", s, i, v)
+				}
+			}
+		}
+	})
 }
 
 // TestConvNaN checks that a NaN reaches the outputs that read it, and no others, through any stage but Clip's bounds.

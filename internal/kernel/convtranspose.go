@@ -1,6 +1,9 @@
 package kernel
 
-import "fmt"
+import (
+	"fmt"
+	"os"
+)
 
 // ConvTransposeShape is a transposed convolution: source [N, C, H, W], weights [C, OC/Groups, KH, KW], output
 // [N, OC, OutH(), OutW()]. Strides spread the source, pads crop the output, and OutPad adds rows and columns at the
@@ -35,7 +38,8 @@ func (s ConvTransposeShape) Validate() error {
 }
 
 // ConvTranspose is a transposed convolution prepared from its weights and shape, as Conv is. The output pixels at one
-// place modulo the strides are an ordinary convolution of stride 1 with some of the taps, turned around.
+// place modulo the strides, a phase, are an ordinary convolution of stride 1 with some of the taps, turned around. Either each
+// phase is computed for itself, or all of them at once, as channels of one convolution, whose kernels are filled up to one size.
 type ConvTranspose struct {
 	outH, outW int
 	planes     int // images times channels
@@ -43,6 +47,15 @@ type ConvTranspose struct {
 	epilogue   Epilogue
 	rows, cols []outPhase
 	convs      []*direct // for rows x cols; nil where no tap falls
+	merged     *merged   // instead of convs
+}
+
+// merged is the convolution of all phases at once. Its output pixel y, x holds, as channels, the pixels of the transposed
+// convolution from y*stride-fromH, x*stride-fromW on.
+type merged struct {
+	conv         *Conv
+	h, w         int // of its output
+	fromH, fromW int
 }
 
 // outPhase is the output pixels o = first, first+stride, ... along an axis, and the taps that reach them.
@@ -95,6 +108,10 @@ func PrepareConvTranspose(s ConvTransposeShape, weight []float32, ep Epilogue) (
 		rows: outPhases(s.OutH(), s.KH, s.StrideH, s.DilationH, s.PadTop),
 		cols: outPhases(s.OutW(), s.KW, s.StrideW, s.DilationW, s.PadLeft),
 	}
+	var err error
+	if c.merged, err = merge(s, weight, c.separateCost(s)); c.merged != nil || err != nil {
+		return c, err
+	}
 	for _, y := range c.rows {
 		for _, x := range c.cols {
 			if len(y.taps) == 0 || len(x.taps) == 0 {
@@ -112,11 +129,10 @@ func PrepareConvTranspose(s ConvTransposeShape, weight []float32, ep Epilogue) (
 					}
 				}
 			}
-			part := s.ConvShape
-			part.KH, part.KW, part.StrideH, part.StrideW = len(y.taps), len(x.taps), 1, 1
-			part.DilationH, part.DilationW, part.PadTop, part.PadLeft = y.dilation, x.dilation, y.pad, x.pad
+			part := s.phase(y, x)
 			conv := newDirect(part, y.count, x.count, nil)
-			conv.pack(nil, make([]float32, len(w)), w, ci*part.KH*part.KW, part.KH*part.KW, part.KW)
+			conv.packed = make([]float32, len(w))
+			conv.pack(nil, conv.packed, w, ci*part.KH*part.KW, part.KH*part.KW, part.KW)
 			c.convs = append(c.convs, conv)
 		}
 	}
@@ -126,9 +142,79 @@ func PrepareConvTranspose(s ConvTransposeShape, weight []float32, ep Epilogue) (
 	return c, nil
 }
 
+// phase is the shape of the convolution of a phase, but for what follows from the size of its output.
+func (s ConvTransposeShape) phase(y, x outPhase) ConvShape {
+	part := s.ConvShape
+	part.KH, part.KW, part.StrideH, part.StrideW = len(y.taps), len(x.taps), 1, 1
+	part.DilationH, part.DilationW, part.PadTop, part.PadLeft = y.dilation, x.dilation, y.pad, x.pad
+	return part
+}
+
+// separateCost estimates the time of a run with phases computed one by one, in ns of one thread.
+func (c *ConvTranspose) separateCost(s ConvTransposeShape) float64 {
+	cost := 0.0
+	for _, y := range c.rows {
+		for _, x := range c.cols {
+			part := s.phase(y, x)
+			part.H, part.W, part.PadTop, part.PadLeft = y.count, x.count, 0, 0 // the output's size counts
+			part.PadBottom, part.PadRight = (part.KH-1)*part.DilationH, (part.KW-1)*part.DilationW
+			cost += directCost(part)
+		}
+	}
+	return cost
+}
+
+// merge prepares all phases as one convolution, or returns nil if that takes longer than limit, in ns of one thread.
+func merge(s ConvTransposeShape, weight []float32, limit float64) (*merged, error) {
+	if s.StrideH*s.StrideW == 1 || s.StrideH > min(s.KH, s.OutH()) || s.StrideW > min(s.KW, s.OutW()) || s.DilationH*s.DilationW != 1 || s.N == 0 {
+		return nil, nil
+	}
+	// Output pixel o is pixel o+pad of the output without pads, of the phase o+pad modulo the stride.
+	firstY, firstX := s.PadTop/s.StrideH, s.PadLeft/s.StrideW
+	m := &merged{fromH: s.PadTop - firstY*s.StrideH, fromW: s.PadLeft - firstX*s.StrideW}
+	m.h, m.w = (m.fromH+s.OutH()-1)/s.StrideH+1, (m.fromW+s.OutW()-1)/s.StrideW+1
+	phases := s.StrideH * s.StrideW
+	part := ConvShape{N: s.N, C: s.C, H: s.H, W: s.W, OC: s.OC * phases, KH: ceilDiv(s.KH, s.StrideH), KW: ceilDiv(s.KW, s.StrideW),
+		StrideH: 1, StrideW: 1, DilationH: 1, DilationW: 1, Groups: s.Groups}
+	part.PadTop, part.PadLeft = part.KH-1-firstY, part.KW-1-firstX
+	part.PadBottom, part.PadRight = m.h+part.KH-1-part.H-part.PadTop, m.w+part.KW-1-part.W-part.PadLeft
+	if part.Validate() != nil { // pads may be negative
+		return nil, nil
+	}
+	cost := directCost(part)
+	if f := chooseFast(part); len(f) > 0 {
+		cost = f[0].cost()
+	}
+	if os.Getenv("GANSR_CONV") == "" && cost >= limit {
+		return nil, nil
+	}
+	// From [C, OC/Groups] to [OC, C/Groups].
+	ci, co, area := s.C/s.Groups, s.OC/s.Groups, s.KH*s.KW
+	turned := make([]float32, 0, len(weight))
+	for oc := range s.OC {
+		for ic := range ci {
+			turned = append(turned, weight[((oc/co*ci+ic)*co+oc%co)*area:][:area]...)
+		}
+	}
+	kernels := spreadKernels(turned, s.OC*ci, s.KH, s.KW, s.StrideH, s.StrideW, true) // [OC, C/Groups, phase, KH, KW]
+	weight, area = make([]float32, 0, len(kernels)), part.KH*part.KW
+	for oc := range part.OC {
+		for ic := range ci {
+			weight = append(weight, kernels[((oc/phases*ci+ic)*phases+oc%phases)*area:][:area]...)
+		}
+	}
+	var err error
+	m.conv, err = PrepareConv(part, weight, nil)
+	return m, err
+}
+
 // Workspace is how many elements of scratch memory Run needs with a pool of the given number of threads.
 func (c *ConvTranspose) Workspace(threads int) int {
-	own := 0
+	own, size := 0, c.planes*c.outH*c.outW
+	if m := c.merged; m != nil {
+		own, size = m.conv.Workspace(threads), c.planes*len(c.rows)*len(c.cols)*m.h*m.w
+		return size + max(own, threads*m.w*len(c.cols))
+	}
 	for _, conv := range c.convs {
 		if conv != nil {
 			own = max(own, conv.Workspace(threads))
@@ -137,15 +223,22 @@ func (c *ConvTranspose) Workspace(threads int) int {
 	if len(c.convs) == 1 && own > 0 {
 		return own
 	}
-	return c.planes*c.outH*c.outW + max(own, threads*c.outW)
+	return size + max(own, threads*c.outW)
 }
 
 // Run convolves src [N, C, H, W] into dst [N, OC, OutH, OutW], as Conv.Run does.
 func (c *ConvTranspose) Run(p *Pool, dst, src []float32, residuals [][]float32, ws []float32) {
-	if len(c.convs) == 1 && c.convs[0] != nil {
+	switch {
+	case c.merged != nil:
+		c.runMerged(p, dst, src, residuals, ws)
+	case len(c.convs) == 1 && c.convs[0] != nil:
 		c.convs[0].run(p, c.convs[0].packed, dst, src, residuals, ws)
-		return
+	default:
+		c.runSeparate(p, dst, src, residuals, ws)
 	}
+}
+
+func (c *ConvTranspose) runSeparate(p *Pool, dst, src []float32, residuals [][]float32, ws []float32) {
 	size := c.planes * c.outH * c.outW
 	parts, ws := ws[:size], ws[size:]
 	starts := make([]int, len(c.convs)) // of the phases' outputs in parts
@@ -160,20 +253,44 @@ func (c *ConvTranspose) Run(p *Pool, dst, src []float32, residuals [][]float32, 
 			clear(parts[starts[i]:at])
 		}
 	}
+	c.finish(p, dst, residuals, func(worker, plane, y int) []float32 {
+		row, py := ws[worker*c.outW:(worker+1)*c.outW], y%len(c.rows)
+		for px, x := range c.cols {
+			part := parts[starts[py*len(c.cols)+px]+(plane*c.rows[py].count+y/len(c.rows))*x.count:][:x.count]
+			for j, v := range part {
+				row[x.first+j*len(c.cols)] = v
+			}
+		}
+		return row
+	})
+}
+
+func (c *ConvTranspose) runMerged(p *Pool, dst, src []float32, residuals [][]float32, ws []float32) {
+	m, down, across := c.merged, len(c.rows), len(c.cols)
+	size := c.planes * down * across * m.h * m.w
+	parts, ws := ws[:size], ws[size:]
+	m.conv.Run(p, parts, src, nil, ws)
+	c.finish(p, dst, residuals, func(worker, plane, y int) []float32 {
+		y += m.fromH
+		phases := make([][]float32, across)
+		for x := range phases {
+			phases[x] = parts[(((plane*down+y%down)*across+x)*m.h+y/down)*m.w:][:m.w]
+		}
+		row := ws[worker*across*m.w:][:across*m.w]
+		Interleave(row, phases...)
+		return row[m.fromW:][:c.outW]
+	})
+}
+
+// finish applies the epilogue to the rows of planes, which row computes, into dst.
+func (c *ConvTranspose) finish(p *Pool, dst []float32, residuals [][]float32, row func(worker, plane, y int) []float32) {
 	const batch = 16
 	across := ceilDiv(c.outH, batch)
 	p.Run(c.planes*across, func(worker, i int) {
-		plane, row := i/across, ws[worker*c.outW:(worker+1)*c.outW]
-		for y := i % across * batch; y < min(c.outH, i%across*batch+batch); y++ {
-			py := y % len(c.rows)
-			for px, x := range c.cols {
-				part := parts[starts[py*len(c.cols)+px]+(plane*c.rows[py].count+y/len(c.rows))*x.count:][:x.count]
-				for j, v := range part {
-					row[x.first+j*len(c.cols)] = v
-				}
-			}
+		plane, from := i/across, i%across*batch
+		for y := from; y < min(c.outH, from+batch); y++ {
 			at := (plane*c.outH + y) * c.outW
-			c.epilogue.apply(dst[at:at+c.outW], row, plane%c.channels, at, residuals)
+			c.epilogue.apply(dst[at:at+c.outW], row(worker, plane, y), plane%c.channels, at, residuals)
 		}
 	})
 }

@@ -14,13 +14,18 @@ type functions struct {
 	path  string
 	lanes int // float32s in a register: the unit of columns of gemm
 	// gemm[rows-1] multiplies a panel of a by n columns, rounded up to a multiple of lanes; see genericGemm.
-	gemm      []func(a, b []float32, off []int32, c []float32, n, ldc int, bias []float32)
+	gemm []gemmFunc
+	// depthwise convolves a channel with a kernel, depthwiseRows rows of outputs at a time; see genericDepthwise.
+	depthwise func(w, b []float32, kw, pitch int, c []float32, n, ldc int, bias, res, slope []float32)
 	binary    [numBinary]func(dst, a, b []float32)
 	unary     [numUnary]func(dst, a []float32, p, q float32)
 	sum       func(a []float32) float64    // of a multiple of sumLanes elements
 	dot       func(a, b []float32) float64 // of a multiple of sumLanes elements
 	reduceMax func(a []float32) float32    // of a multiple of extremeLanes elements, and not 0
 	reduceMin func(a []float32) float32
+	// interleave sets dst[2*i], dst[2*i+1] = a[i], b[i] for len(a) elements, a multiple of shuffleLanes; deinterleave is the
+	// way back.
+	interleave, deinterleave func(x, a, b []float32)
 	// transforms are those of tiled convolution, products[width-1][tiles-1] what multiplies the planes in between, for so
 	// many blocks of output channels; see genericProduct. Gather and scatter change from rows of pixels to blocks of
 	// channels and back, store stays there; see genericGather, genericScatter and genericStore.
@@ -35,19 +40,21 @@ type functions struct {
 
 // paths are the function sets that this CPU can run, the best first.
 var paths = append(simd(), functions{
-	path:   "generic",
-	lanes:  genericLanes,
-	gemm:   genericGemms,
-	binary: genericBinary,
-	unary:  genericUnary,
-	sum:    genericSum,
-	dot:    genericDot,
+	path:      "generic",
+	lanes:     genericLanes,
+	gemm:      genericGemms,
+	depthwise: genericDepthwise,
+	binary:    genericBinary,
+	unary:     genericUnary,
+	sum:       genericSum,
+	dot:       genericDot,
 	reduceMax: func(a []float32) float32 {
 		return genericReduce(a, float32(math.Inf(-1)), func(x, y float32) float32 { return max(x, y) })
 	},
 	reduceMin: func(a []float32) float32 {
 		return genericReduce(a, float32(math.Inf(1)), func(x, y float32) float32 { return min(x, y) })
 	},
+	interleave: genericInterleave, deinterleave: genericDeinterleave,
 	transforms: transformsGeneric,
 	products:   genericProducts,
 	prefetch:   func([]float32) {},

@@ -13,21 +13,21 @@ func simd() []functions {
 	return s
 }
 
-type gemmFunc = func(a, b []float32, off []int32, c []float32, n, ldc int, bias []float32)
-
 var avx2 = functions{
-	path:  "avx2",
-	lanes: 8,
-	gemm:  []gemmFunc{gemm1AVX2, gemm2AVX2, gemm3AVX2, gemm4AVX2, gemm5AVX2, gemm6AVX2},
+	path:      "avx2",
+	lanes:     8,
+	gemm:      []gemmFunc{gemm1AVX2, gemm2AVX2, gemm3AVX2, gemm4AVX2, gemm5AVX2, gemm6AVX2},
+	depthwise: depthwiseAVX2,
 	binary: [numBinary]func(dst, a, b []float32){
 		opAdd: addAVX2, opSub: subAVX2, opMul: mulAVX2, opDiv: divAVX2, opMax: maxAVX2, opMin: minAVX2,
 	},
 	unary: [numUnary]func(dst, a []float32, p, q float32){
 		opScaleShift: scaleShiftAVX2, opDivScalar: divScalarAVX2, opScalarDiv: scalarDivAVX2, opMaxScalar: maxScalarAVX2,
 		opMinScalar: minScalarAVX2, opPRelu: preluAVX2, opClip: clipAVX2, opAbs: absAVX2, opSqrt: sqrtAVX2, opExp: expAVX2,
-		opSigmoid: sigmoidAVX2, opTanh: tanhAVX2, opErf: erfAVX2, opGelu: geluAVX2,
+		opSigmoid: sigmoidAVX2, opTanh: tanhAVX2, opSoftplus: softplusAVX2, opErf: erfAVX2, opGelu: geluAVX2,
 	},
 	sum: sumAVX2, dot: dotAVX2, reduceMax: reduceMaxAVX2, reduceMin: reduceMinAVX2,
+	interleave: interleaveAVX2, deinterleave: deinterleaveAVX2,
 	transforms: transformsAVX2,
 	products: [2][]productFunc{
 		{
@@ -48,15 +48,17 @@ var avx512 = functions{
 		gemm1AVX512, gemm2AVX512, gemm3AVX512, gemm4AVX512, gemm5AVX512, gemm6AVX512, gemm7AVX512,
 		gemm8AVX512, gemm9AVX512, gemm10AVX512, gemm11AVX512, gemm12AVX512, gemm13AVX512, gemm14AVX512,
 	},
+	depthwise: depthwiseAVX512,
 	binary: [numBinary]func(dst, a, b []float32){
 		opAdd: addAVX512, opSub: subAVX512, opMul: mulAVX512, opDiv: divAVX512, opMax: maxAVX512, opMin: minAVX512,
 	},
 	unary: [numUnary]func(dst, a []float32, p, q float32){
 		opScaleShift: scaleShiftAVX512, opDivScalar: divScalarAVX512, opScalarDiv: scalarDivAVX512, opMaxScalar: maxScalarAVX512,
 		opMinScalar: minScalarAVX512, opPRelu: preluAVX512, opClip: clipAVX512, opAbs: absAVX512, opSqrt: sqrtAVX512, opExp: expAVX512,
-		opSigmoid: sigmoidAVX512, opTanh: tanhAVX512, opErf: erfAVX512, opGelu: geluAVX512,
+		opSigmoid: sigmoidAVX512, opTanh: tanhAVX512, opSoftplus: softplusAVX512, opErf: erfAVX512, opGelu: geluAVX512,
 	},
 	sum: sumAVX512, dot: dotAVX512, reduceMax: reduceMaxAVX512, reduceMin: reduceMinAVX512,
+	interleave: interleaveAVX2, deinterleave: deinterleaveAVX2,
 	transforms: transformsAVX512,
 	products: [2][]productFunc{
 		{

@@ -83,6 +83,9 @@ func Sigmoid(dst, a []float32) { unary(opSigmoid, dst, a, 0, 0) }
 // Tanh sets dst to the hyperbolic tangent of a.
 func Tanh(dst, a []float32) { unary(opTanh, dst, a, 0, 0) }
 
+// Softplus sets dst = log(1 + exp(a)).
+func Softplus(dst, a []float32) { unary(opSoftplus, dst, a, 0, 0) }
+
 // Erf sets dst to the error function of a.
 func Erf(dst, a []float32) { unary(opErf, dst, a, 0, 0) }
 
@@ -116,6 +119,7 @@ const (
 	opExp
 	opSigmoid
 	opTanh
+	opSoftplus
 	opErf
 	opGelu
 	numUnary

@@ -25,14 +25,15 @@ var genericUnary = [numUnary]func(dst, a []float32, p, q float32){
 		}
 		return x
 	}),
-	opClip:    each(func(x, p, q float32) float32 { return min(max(x, p), q) }),
-	opAbs:     each(func(x, _, _ float32) float32 { return math.Float32frombits(math.Float32bits(x) &^ (1 << 31)) }),
-	opSqrt:    double(math.Sqrt),
-	opExp:     double(math.Exp),
-	opSigmoid: double(func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }),
-	opTanh:    double(math.Tanh),
-	opErf:     double(math.Erf),
-	opGelu:    double(func(x float64) float64 { return x / 2 * math.Erfc(-x/math.Sqrt2) }),
+	opClip:     each(func(x, p, q float32) float32 { return min(max(x, p), q) }),
+	opAbs:      each(func(x, _, _ float32) float32 { return math.Float32frombits(math.Float32bits(x) &^ (1 << 31)) }),
+	opSqrt:     double(math.Sqrt),
+	opExp:      double(math.Exp),
+	opSigmoid:  double(func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }),
+	opTanh:     double(math.Tanh),
+	opSoftplus: double(func(x float64) float64 { return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) }),
+	opErf:      double(math.Erf),
+	opGelu:     double(func(x float64) float64 { return x / 2 * math.Erfc(-x/math.Sqrt2) }),
 }
 
 func each2(f func(x, y float32) float32) func(dst, a, b []float32) {

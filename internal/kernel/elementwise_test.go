@@ -139,6 +139,7 @@ func TestUnary(t *testing.T) {
 		{"Exp", without(Exp), of(math.Exp), []float32{0}, 2, 0},
 		{"Sigmoid", without(Sigmoid), of(func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }), []float32{0}, 2, 1e-37},
 		{"Tanh", without(Tanh), of(math.Tanh), []float32{0}, 2, 0},
+		{"Softplus", without(Softplus), of(func(x float64) float64 { return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) }), []float32{0}, 3, 1e-37},
 		{"Erf", without(Erf), of(math.Erf), []float32{0}, 3, 0},
 		{"Gelu", without(Gelu), of(func(x float64) float64 { return x / 2 * (1 + math.Erf(x/math.Sqrt2)) }), []float32{0}, 3, 5e-7},
 	} {

@@ -55,6 +55,8 @@ func (f *fast) blocks() Blocking {
 	return SourceBlocked
 }
 
+func (f *fast) name() string { return f.tr.name }
+
 func (f *fast) setBlocked(l Layout) { f.blocked = l }
 
 // prepare takes the epilogue, and the bias that is added before it.

@@ -71,9 +71,13 @@ func (g gemm) run(p *Pool, a, b, c []float32) {
 	if len(*scratch) < g.workspace+g.size {
 		*scratch = make([]float32, g.workspace+g.size)
 	}
-	conv := *g.conv
-	conv.pack(p, (*scratch)[g.workspace:], a, g.dOut, g.dIn, 0)
-	conv.runTiles(p, g.tiling, c, b, [][]float32{c}, *scratch)
+	packed := (*scratch)[g.workspace:][:g.size]
+	g.conv.pack(p, packed, a, g.dOut, g.dIn, 0)
+	var residuals [][]float32
+	if g.conv.residual >= 0 {
+		residuals = [][]float32{c}
+	}
+	g.conv.runTiles(p, g.tiling, packed, c, b, residuals, *scratch)
 }
 
 // scratches keeps the scratch memory of products between calls.

@@ -24,7 +24,7 @@ func PeakFLOPS(p *Pool) float64 {
 		p.Run(8*len(workers), func(worker, _ int) {
 			d := &workers[worker]
 			for range calls {
-				cpu.gemm[rows-1](d.a, d.b, d.off, d.c, n, n, nil)
+				cpu.gemm[rows-1](d.a, d.b, d.off, d.c, n, n, nil, nil, nil)
 			}
 		})
 		best = max(best, float64(8*len(workers)*calls*2*depth*rows*n)/time.Since(began).Seconds())

@@ -9,60 +9,77 @@ package kernel
 //
 //	for r := range 1 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*1+r] * b[o+j] } }
 //
-// The sum is complete before it is added.
+// The sum is complete before it is added. If there is res, which is laid out as c is and may be c, it is added too. If there is
+// slope, what is negative then is multiplied by slope[r]; a slope of 0 makes 0 of it.
 //
 //go:noescape
-func gemm1AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
+func gemm1AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm2AVX2 multiplies a panel 2 high by n columns, rounded up to a multiple of 8, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 2 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*2+r] * b[o+j] } }
 //
-// The sum is complete before it is added.
+// The sum is complete before it is added. If there is res, which is laid out as c is and may be c, it is added too. If there is
+// slope, what is negative then is multiplied by slope[r]; a slope of 0 makes 0 of it.
 //
 //go:noescape
-func gemm2AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
+func gemm2AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm3AVX2 multiplies a panel 3 high by n columns, rounded up to a multiple of 8, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 3 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*3+r] * b[o+j] } }
 //
-// The sum is complete before it is added.
+// The sum is complete before it is added. If there is res, which is laid out as c is and may be c, it is added too. If there is
+// slope, what is negative then is multiplied by slope[r]; a slope of 0 makes 0 of it.
 //
 //go:noescape
-func gemm3AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
+func gemm3AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm4AVX2 multiplies a panel 4 high by n columns, rounded up to a multiple of 8, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 4 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*4+r] * b[o+j] } }
 //
-// The sum is complete before it is added.
+// The sum is complete before it is added. If there is res, which is laid out as c is and may be c, it is added too. If there is
+// slope, what is negative then is multiplied by slope[r]; a slope of 0 makes 0 of it.
 //
 //go:noescape
-func gemm4AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
+func gemm4AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm5AVX2 multiplies a panel 5 high by n columns, rounded up to a multiple of 8, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 5 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*5+r] * b[o+j] } }
 //
-// The sum is complete before it is added.
+// The sum is complete before it is added. If there is res, which is laid out as c is and may be c, it is added too. If there is
+// slope, what is negative then is multiplied by slope[r]; a slope of 0 makes 0 of it.
 //
 //go:noescape
-func gemm5AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
+func gemm5AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm6AVX2 multiplies a panel 6 high by n columns, rounded up to a multiple of 8, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 6 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*6+r] * b[o+j] } }
 //
-// The sum is complete before it is added.
+// The sum is complete before it is added. If there is res, which is laid out as c is and may be c, it is added too. If there is
+// slope, what is negative then is multiplied by slope[r]; a slope of 0 makes 0 of it.
 //
 //go:noescape
-func gemm6AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
+func gemm6AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
+
+// depthwiseAVX2 convolves rows of b, which begin pitch elements apart, with the kernel w, whose rows have kw elements; there must
+// be 3 or more of them. It computes n columns, rounded up to a multiple of 8, of 3 rows:
+//
+//	for r := range 3 { for j := range n { c[r*ldc+j] = (bias[0] or c[r*ldc+j]) + sum over y, x of w[y*kw+x] * b[(r+y)*pitch+x+j] } }
+//
+// The sum is complete before it is added to c, or to a bias if there is one. If there is res, which is laid out as c is and may be c, it is added too.
+// If there is slope, what is negative then is multiplied by slope[0]; a slope of 0 makes 0 of it.
+//
+//go:noescape
+func depthwiseAVX2(w []float32, b []float32, kw int, pitch int, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // addAVX2 works on len(dst) elements:
 //
@@ -189,6 +206,13 @@ func sigmoidAVX2(dst []float32, a []float32, p float32, q float32)
 //
 //go:noescape
 func tanhAVX2(dst []float32, a []float32, p float32, q float32)
+
+// softplusAVX2 works on len(dst) elements:
+//
+//	for i, x := range a[:len(dst)] { dst[i] = log(1 + exp(x)) }
+//
+//go:noescape
+func softplusAVX2(dst []float32, a []float32, p float32, q float32)
 
 // erfAVX2 works on len(dst) elements:
 //
@@ -479,140 +503,165 @@ func storeAddLastAVX2(dst []float32, src []float32, res []float32, p []float32)
 //
 //	for r := range 1 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*1+r] * b[o+j] } }
 //
-// The sum is complete before it is added.
+// The sum is complete before it is added. If there is res, which is laid out as c is and may be c, it is added too. If there is
+// slope, what is negative then is multiplied by slope[r]; a slope of 0 makes 0 of it.
 //
 //go:noescape
-func gemm1AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
+func gemm1AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm2AVX512 multiplies a panel 2 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 2 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*2+r] * b[o+j] } }
 //
-// The sum is complete before it is added.
+// The sum is complete before it is added. If there is res, which is laid out as c is and may be c, it is added too. If there is
+// slope, what is negative then is multiplied by slope[r]; a slope of 0 makes 0 of it.
 //
 //go:noescape
-func gemm2AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
+func gemm2AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm3AVX512 multiplies a panel 3 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 3 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*3+r] * b[o+j] } }
 //
-// The sum is complete before it is added.
+// The sum is complete before it is added. If there is res, which is laid out as c is and may be c, it is added too. If there is
+// slope, what is negative then is multiplied by slope[r]; a slope of 0 makes 0 of it.
 //
 //go:noescape
-func gemm3AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
+func gemm3AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm4AVX512 multiplies a panel 4 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 4 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*4+r] * b[o+j] } }
 //
-// The sum is complete before it is added.
+// The sum is complete before it is added. If there is res, which is laid out as c is and may be c, it is added too. If there is
+// slope, what is negative then is multiplied by slope[r]; a slope of 0 makes 0 of it.
 //
 //go:noescape
-func gemm4AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
+func gemm4AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm5AVX512 multiplies a panel 5 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 5 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*5+r] * b[o+j] } }
 //
-// The sum is complete before it is added.
+// The sum is complete before it is added. If there is res, which is laid out as c is and may be c, it is added too. If there is
+// slope, what is negative then is multiplied by slope[r]; a slope of 0 makes 0 of it.
 //
 //go:noescape
-func gemm5AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
+func gemm5AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm6AVX512 multiplies a panel 6 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 6 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*6+r] * b[o+j] } }
 //
-// The sum is complete before it is added.
+// The sum is complete before it is added. If there is res, which is laid out as c is and may be c, it is added too. If there is
+// slope, what is negative then is multiplied by slope[r]; a slope of 0 makes 0 of it.
 //
 //go:noescape
-func gemm6AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
+func gemm6AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm7AVX512 multiplies a panel 7 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 7 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*7+r] * b[o+j] } }
 //
-// The sum is complete before it is added.
+// The sum is complete before it is added. If there is res, which is laid out as c is and may be c, it is added too. If there is
+// slope, what is negative then is multiplied by slope[r]; a slope of 0 makes 0 of it.
 //
 //go:noescape
-func gemm7AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
+func gemm7AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm8AVX512 multiplies a panel 8 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 8 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*8+r] * b[o+j] } }
 //
-// The sum is complete before it is added.
+// The sum is complete before it is added. If there is res, which is laid out as c is and may be c, it is added too. If there is
+// slope, what is negative then is multiplied by slope[r]; a slope of 0 makes 0 of it.
 //
 //go:noescape
-func gemm8AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
+func gemm8AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm9AVX512 multiplies a panel 9 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 9 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*9+r] * b[o+j] } }
 //
-// The sum is complete before it is added.
+// The sum is complete before it is added. If there is res, which is laid out as c is and may be c, it is added too. If there is
+// slope, what is negative then is multiplied by slope[r]; a slope of 0 makes 0 of it.
 //
 //go:noescape
-func gemm9AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
+func gemm9AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm10AVX512 multiplies a panel 10 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 10 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*10+r] * b[o+j] } }
 //
-// The sum is complete before it is added.
+// The sum is complete before it is added. If there is res, which is laid out as c is and may be c, it is added too. If there is
+// slope, what is negative then is multiplied by slope[r]; a slope of 0 makes 0 of it.
 //
 //go:noescape
-func gemm10AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
+func gemm10AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm11AVX512 multiplies a panel 11 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 11 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*11+r] * b[o+j] } }
 //
-// The sum is complete before it is added.
+// The sum is complete before it is added. If there is res, which is laid out as c is and may be c, it is added too. If there is
+// slope, what is negative then is multiplied by slope[r]; a slope of 0 makes 0 of it.
 //
 //go:noescape
-func gemm11AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
+func gemm11AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm12AVX512 multiplies a panel 12 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 12 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*12+r] * b[o+j] } }
 //
-// The sum is complete before it is added.
+// The sum is complete before it is added. If there is res, which is laid out as c is and may be c, it is added too. If there is
+// slope, what is negative then is multiplied by slope[r]; a slope of 0 makes 0 of it.
 //
 //go:noescape
-func gemm12AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
+func gemm12AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm13AVX512 multiplies a panel 13 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 13 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*13+r] * b[o+j] } }
 //
-// The sum is complete before it is added.
+// The sum is complete before it is added. If there is res, which is laid out as c is and may be c, it is added too. If there is
+// slope, what is negative then is multiplied by slope[r]; a slope of 0 makes 0 of it.
 //
 //go:noescape
-func gemm13AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
+func gemm13AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm14AVX512 multiplies a panel 14 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
 //	for r := range 14 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*14+r] * b[o+j] } }
 //
-// The sum is complete before it is added.
+// The sum is complete before it is added. If there is res, which is laid out as c is and may be c, it is added too. If there is
+// slope, what is negative then is multiplied by slope[r]; a slope of 0 makes 0 of it.
 //
 //go:noescape
-func gemm14AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32)
+func gemm14AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
+
+// depthwiseAVX512 convolves rows of b, which begin pitch elements apart, with the kernel w, whose rows have kw elements; there must
+// be 3 or more of them. It computes n columns, rounded up to a multiple of 16, of 3 rows:
+//
+//	for r := range 3 { for j := range n { c[r*ldc+j] = (bias[0] or c[r*ldc+j]) + sum over y, x of w[y*kw+x] * b[(r+y)*pitch+x+j] } }
+//
+// The sum is complete before it is added to c, or to a bias if there is one. If there is res, which is laid out as c is and may be c, it is added too.
+// If there is slope, what is negative then is multiplied by slope[0]; a slope of 0 makes 0 of it.
+//
+//go:noescape
+func depthwiseAVX512(w []float32, b []float32, kw int, pitch int, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // addAVX512 works on len(dst) elements:
 //
@@ -739,6 +788,13 @@ func sigmoidAVX512(dst []float32, a []float32, p float32, q float32)
 //
 //go:noescape
 func tanhAVX512(dst []float32, a []float32, p float32, q float32)
+
+// softplusAVX512 works on len(dst) elements:
+//
+//	for i, x := range a[:len(dst)] { dst[i] = log(1 + exp(x)) }
+//
+//go:noescape
+func softplusAVX512(dst []float32, a []float32, p float32, q float32)
 
 // erfAVX512 works on len(dst) elements:
 //
@@ -1123,3 +1179,17 @@ func storeAddFirstAVX512(dst []float32, src []float32, res []float32, p []float3
 //
 //go:noescape
 func storeAddLastAVX512(dst []float32, src []float32, res []float32, p []float32)
+
+// interleaveAVX2 works on len(a) elements, a multiple of 8:
+//
+//	for i := range a { dst[2*i], dst[2*i+1] = a[i], b[i] }
+//
+//go:noescape
+func interleaveAVX2(dst []float32, a []float32, b []float32)
+
+// deinterleaveAVX2 works on len(a) elements, a multiple of 8:
+//
+//	for i := range a { a[i], b[i] = src[2*i], src[2*i+1] }
+//
+//go:noescape
+func deinterleaveAVX2(src []float32, a []float32, b []float32)

@@ -6,15 +6,17 @@ type tiling struct {
 	height, width, panelCount int // of a tile; those at the ends may be smaller
 
 	// The strip: for each source channel and phase, stripHeight rows that begin pitch elements apart.
-	aheadY, aheadX int // rows and columns that the tile reads beyond its own
+	aheadY         int // rows that the tile reads beyond its own
 	stripHeight    int
 	pitch, channel int
 	// The product: a row of ldc elements for each output channel, with a row of pixels every step elements.
 	ldc, step int
 	// joined: the tile's rows are multiplied as one run, with the columns between them computed in vain.
 	joined           bool
-	pass             int // columns to be multiplied by all panels before the next columns
-	strip, workspace int // elements
+	inSource         bool // the source itself is the strip
+	straight         bool // products go straight to the output
+	pass             int  // columns to be multiplied by all panels before the next columns
+	strip, workspace int  // elements
 
 	offsets []int32 // of a block's taps in the strip
 }
@@ -28,10 +30,7 @@ const (
 
 func (c *direct) tiling(threads int) *tiling {
 	s, lanes, panels := &c.s, c.cpu.lanes, len(c.panels)-1
-	t := &tiling{
-		aheadY: (s.KH - 1) * s.DilationH / s.StrideH,
-		aheadX: (s.KW - 1) * s.DilationW / s.StrideW,
-	}
+	t := &tiling{aheadY: (s.KH - 1) * s.DilationH / s.StrideH}
 	rows := ceilDiv(s.OC/s.Groups, panels)
 	t.panelCount = even(panels, max(1, tileChannels/rows))
 	pixels := max(4*lanes, min(4096, tileElements/(t.panelCount*rows+c.depth*len(c.phases))))
@@ -53,17 +52,28 @@ func (c *direct) tiling(threads int) *tiling {
 			threads = 1
 		}
 	}
-	t.stripHeight, t.pitch = t.height+t.aheadY, t.width+t.aheadX
+	t.stripHeight, t.pitch = t.height+t.aheadY, t.width+c.aheadX
 	t.channel = oddLines(len(c.phases) * t.stripHeight * t.pitch)
 	length := (t.height-1)*t.pitch + t.width
-	t.joined = cost(length, lanes) < t.height*cost(t.width, lanes)
+	t.joined = cost(length, lanes) < t.height*cost(t.width, lanes) && !c.single
+	// The micro-kernel writes whole registers, and may not reach into what others write.
+	if t.joined {
+		t.straight = c.simple && t.pitch == c.outW && t.height*c.outW%lanes == 0 && c.outH*c.outW%lanes == 0
+	} else {
+		t.straight = c.simple && c.outW%lanes == 0
+	}
 	t.step = roundUp(t.width, lanes)
 	if t.joined {
 		t.step = t.pitch
 	}
 	t.ldc = oddLines((t.height-1)*t.step + roundUp(t.width, lanes))
-	t.pass = max(2*lanes, roundDown(tileColumn/(c.depth*s.KH)-t.aheadX, 2*lanes))
-	t.strip = roundUp(c.depth*t.channel+lanes, 16)
+	t.pass = max(2*lanes, roundDown(tileColumn/(c.depth*s.KH)-c.aheadX, 2*lanes))
+	if t.inSource = c.readable(t.pass); t.inSource {
+		t.channel = c.srcC
+		t.strip = 0
+	} else {
+		t.strip = roundUp(c.depth*t.channel+lanes, 16)
+	}
 	t.workspace = t.strip + t.panelCount*rows*t.ldc
 	t.offsets = make([]int32, 0, taps)
 	for i := range c.depth {
@@ -72,6 +82,20 @@ func (c *direct) tiling(threads int) *tiling {
 		}
 	}
 	return t
+}
+
+// readable reports whether the micro-kernel may read the source itself, pass columns of it at a time: if neither taps nor whole
+// registers lead beyond it, and if its rows do not lie so that they compete for few places in a first-level cache.
+func (c *direct) readable(pass int) bool {
+	if c.outH > 1 || len(c.taps) > 1 || c.srcW > 1 || c.s.PadLeft != 0 || c.s.StrideW > 1 || c.s.W < c.outW || c.outW%c.cpu.lanes != 0 {
+		return false
+	}
+	const page = 1024 // elements after which rows meet in the same places
+	apart := page
+	for apart > 1 && c.srcC%apart != 0 {
+		apart /= 2
+	}
+	return c.depth*c.srcC < 1<<31 && (2*apart <= 3*pass || c.depth*apart <= 4*page)
 }
 
 // cost is the time that a run of pixels takes, in pixels: the micro-kernel is less efficient in the last register of
@@ -93,8 +117,8 @@ func (t *tiling) count(c *direct) int {
 }
 
 // job is tile i: the next one lies beside or below, then follow other output channels, groups and images.
-func (t *tiling) job(c *direct, i int) *tileJob {
-	j := &tileJob{direct: c, tiling: t}
+func (t *tiling) job(c *direct, i int) tileJob {
+	j := tileJob{direct: c, tiling: t}
 	next := func(size, tile int) (from, to int) {
 		n := ceilDiv(size, tile)
 		from = i % n * tile

@@ -53,6 +53,7 @@ func (s isa) elementwise() {
 	one("exp", "exp(x)", 0, math(s.exp))
 	one("sigmoid", "1 / (1 + exp(-x))", 0, math(s.sigmoid))
 	one("tanh", "tanh(x)", 0, math(s.tanh))
+	one("softplus", "log(1 + exp(x))", 0, math(s.softplus))
 	one("erf", "erf(x)", 0, math(s.erf))
 	one("gelu", "x/2 * (1 + erf(x/sqrt(2)))", 0, math(s.gelu))
 }

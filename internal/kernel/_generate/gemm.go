@@ -5,6 +5,7 @@ import (
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
 )
 
 // maxRows is how many rows of two registers leave room for two registers of b and, without broadcasts from memory, one
@@ -31,13 +32,14 @@ func widths(rows int) []int {
 // gemm emits the product of a panel of a with columns of b, for a number of rows. The sum over k is one chain of
 // multiply-adds whatever the width, so a column's result does not depend on where the column lies.
 func (s isa) gemm(rows int) {
-	s.text(fmt.Sprintf("gemm%d", rows), "func(a, b []float32, off []int32, c []float32, n, ldc int, bias []float32)", fmt.Sprintf(
+	s.text(fmt.Sprintf("gemm%d", rows), "func(a, b []float32, off []int32, c []float32, n, ldc int, bias, res, slope []float32)", fmt.Sprintf(
 		`%%s multiplies a panel %d high by n columns, rounded up to a multiple of %d, and adds the product to c, or to a
 bias if there is one:
 
 	for r := range %[1]d { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k, o of off: a[k*%[1]d+r] * b[o+j] } }
 
-The sum is complete before it is added.`, rows, s.lanes))
+The sum is complete before it is added. If there is res, which is laid out as c is and may be c, it is added too. If there is
+slope, what is negative then is multiplied by slope[r]; a slope of 0 makes 0 of it.`, rows, s.lanes))
 	a := Load(Param("a").Base(), GP64())
 	b := Load(Param("b").Base(), GP64())
 	off := Load(Param("off").Base(), GP64())
@@ -48,6 +50,9 @@ The sum is complete before it is added.`, rows, s.lanes))
 	SHLQ(U8(2), ldc)
 	bias := Load(Param("bias").Base(), GP64())
 	biases := Load(Param("bias").Len(), GP64())
+	apart, residuals := GP64(), Load(Param("res").Len(), GP64()) // apart: from c to res
+	Load(Param("res").Base(), apart)
+	SUBQ(c, apart)
 
 	all := widths(rows)
 	Label("next")
@@ -99,31 +104,61 @@ The sum is complete before it is added.`, rows, s.lanes))
 		JMP(LabelRef(one))
 
 		Label(store)
-		cp := GP64()
-		MOVQ(c, cp)
-		fresh, done := fmt.Sprintf("fresh%d", i), fmt.Sprintf("done%d", i)
+		each := func(f func(r int, cp reg.GPVirtual)) {
+			cp := GP64()
+			MOVQ(c, cp)
+			for r := range acc {
+				f(r, cp)
+				if r+1 < rows {
+					ADDQ(ldc, cp)
+				}
+			}
+		}
+		fresh, residual := fmt.Sprintf("fresh%d", i), fmt.Sprintf("residual%d", i)
+		negative, done := fmt.Sprintf("negative%d", i), fmt.Sprintf("done%d", i)
 		TESTQ(biases, biases)
 		JNZ(LabelRef(fresh))
-		for r := range acc {
+		each(func(r int, cp reg.GPVirtual) {
 			for v, x := range acc[r] {
-				m := Mem{Base: cp, Disp: v * s.bytes()}
-				VADDPS(m, x, x)
-				VMOVUPS(x, m)
+				VADDPS(Mem{Base: cp, Disp: v * s.bytes()}, x, x)
 			}
-			ADDQ(ldc, cp)
-		}
-		JMP(LabelRef(done))
+		})
+		JMP(LabelRef(residual))
 		Label(fresh)
 		for r := range acc {
 			y := s.vec()
 			VBROADCASTSS(Mem{Base: bias, Disp: 4 * r}, y)
-			for v, x := range acc[r] {
+			for _, x := range acc[r] {
 				VADDPS(y, x, x)
-				VMOVUPS(x, Mem{Base: cp, Disp: v * s.bytes()})
 			}
-			ADDQ(ldc, cp)
+		}
+		Label(residual)
+		TESTQ(residuals, residuals)
+		JZ(LabelRef(negative))
+		each(func(r int, cp reg.GPVirtual) {
+			for v, x := range acc[r] {
+				VADDPS(Mem{Base: cp, Index: apart, Scale: 1, Disp: v * s.bytes()}, x, x)
+			}
+		})
+		Label(negative)
+		slope := Load(Param("slope").Len(), GP64())
+		TESTQ(slope, slope)
+		JZ(LabelRef(done))
+		Load(Param("slope").Base(), slope)
+		for r := range acc {
+			y := s.vec()
+			VBROADCASTSS(Mem{Base: slope, Disp: 4 * r}, y)
+			kept := s.nonzero(y)
+			for _, x := range acc[r] {
+				s.chooseInto(x, lessThan, x, float(0), s.and(s.op2(VMULPS, x, y), kept), x)
+			}
 		}
 		Label(done)
+		each(func(r int, cp reg.GPVirtual) {
+			for v, x := range acc[r] {
+				VMOVUPS(x, Mem{Base: cp, Disp: v * s.bytes()})
+			}
+		})
 		ADDQ(U32(uint32(width*s.bytes())), b)
 		ADDQ(U32(uint32(width*s.bytes())), c)
 		SUBQ(U32(uint32(width*s.lanes)), n)

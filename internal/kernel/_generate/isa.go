@@ -42,11 +42,15 @@ func (s isa) text(name, signature, doc string) {
 // zero clears v. avo knows that VPSUBD of a register from itself reads nothing, but not so the wide VPXORD.
 func (s isa) zero(v vec) { VPSUBD(v, v, v) }
 
-// param is the float32 parameter in every lane.
+// param is the float32 parameter in every lane. It is read without Load, which would use an instruction older than AVX:
+// those take a hundred times as long after others have written to the upper halves of registers.
 func (s isa) param(name string) vec {
-	x, v := XMM(), s.vec()
-	Load(Param(name), x)
-	VBROADCASTSS(x, v)
+	p, err := Param(name).Resolve()
+	if err != nil {
+		panic(err)
+	}
+	v := s.vec()
+	VBROADCASTSS(p.Addr, v)
 	return v
 }
 
@@ -103,19 +107,39 @@ func (s isa) op2(op func(...operand.Op), a vec, b operand.Op) vec {
 const (
 	lessThan  = 0x11 // false where either is NaN
 	unordered = 0x03
+	notEqual  = 0x04 // true where either is NaN
 )
 
 // choose is yes where a predicate b holds, no elsewhere.
 func (s isa) choose(predicate uint8, a vec, b operand.Op, yes operand.Op, no vec) vec {
 	v := s.vec()
+	s.chooseInto(v, predicate, a, b, yes, no)
+	return v
+}
+
+// chooseInto is choose into v, which may be one of the operands.
+func (s isa) chooseInto(v vec, predicate uint8, a vec, b operand.Op, yes operand.Op, no vec) {
 	if s.wide() {
 		k := K()
 		VCMPPS(operand.U8(predicate), b, a, k)
 		VBLENDMPS(yes, no, k, v)
-		return v
+		return
 	}
-	VCMPPS(operand.U8(predicate), b, a, v)
-	VBLENDVPS(v, yes, no, v)
+	m := s.vec()
+	VCMPPS(operand.U8(predicate), b, a, m)
+	VBLENDVPS(m, yes, no, v)
+}
+
+// nonzero is all ones in the lanes where a is not zero, and zero elsewhere.
+func (s isa) nonzero(a vec) vec {
+	v := s.vec()
+	if s.wide() {
+		k := K()
+		VCMPPS(operand.U8(notEqual), float(0), a, k)
+		VMOVUPS_Z(bits(0xffffffff), k, v)
+	} else {
+		VCMPPS(operand.U8(notEqual), float(0), a, v)
+	}
 	return v
 }
 

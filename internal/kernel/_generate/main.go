@@ -15,9 +15,11 @@ func main() {
 		for rows := 1; rows <= s.maxRows(); rows++ {
 			s.gemm(rows)
 		}
+		s.depthwise()
 		s.elementwise()
 		s.reductions()
 		s.products()
 	}
+	shuffles()
 	build.Generate()
 }

@@ -68,6 +68,22 @@ func (s isa) tanh(x vec) vec {
 	return s.choose(lessThan, a, float(near), p, far)
 }
 
+// softplus is max(x, 0) + log(1 + e), e = exp(-|x|). With z = e/(2+e), log(1+e) = 2·artanh(z) = 2z + z³·p(z²).
+func (s isa) softplus(x vec) vec {
+	e := s.exp(s.or(s.abs(x), bits(0x80000000)))
+	z := s.op2(VDIVPS, e, s.op2(VADDPS, e, float(2)))
+	u := s.op2(VMULPS, z, z)
+	p := s.polynomial(u, fit(5, 0, 1./9, func(u float64) float64 {
+		if u < 1e-3 {
+			return 2./3 + u*2/5 + u*u*2/7
+		}
+		z := math.Sqrt(u)
+		return (math.Atanh(z)/z - 1) * 2 / u
+	}))
+	l := s.fma(s.op2(VMULPS, p, u), z, s.op2(VADDPS, z, z))
+	return s.op2(VADDPS, l, s.op2(VMAXPS, x, float(0)))
+}
+
 // erf is x·p(x²) below 1, sign(x)·(1 - exp(q(|x|))) elsewhere, and so ±1 from 4 on.
 func (s isa) erf(x vec) vec {
 	a := s.op2(VMINPS, s.load(float(4)), s.abs(x))

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// depthwise emits the convolution of one channel with one kernel, three rows of outputs at a time: each register of the
+// source is loaded once for the rows that read it.
+func (s isa) depthwise() {
+	const rows = 3
+	s.text("depthwise", "func(w, b []float32, kw, pitch int, c []float32, n, ldc int, bias, res, slope []float32)", fmt.Sprintf(
+		`%%s convolves rows of b, which begin pitch elements apart, with the kernel w, whose rows have kw elements; there must
+be %d or more of them. It computes n columns, rounded up to a multiple of %d, of %[1]d rows:
+
+	for r := range %[1]d { for j := range n { c[r*ldc+j] = (bias[0] or c[r*ldc+j]) + sum over y, x of w[y*kw+x] * b[(r+y)*pitch+x+j] } }
+
+The sum is complete before it is added to c, or to a bias if there is one. If there is res, which is laid out as c is and may be c, it is added too.
+If there is slope, what is negative then is multiplied by slope[0]; a slope of 0 makes 0 of it.`, rows, s.lanes))
+	b, c := Load(Param("b").Base(), GP64()), Load(Param("c").Base(), GP64())
+	pitch := Load(Param("pitch"), GP64())
+	SHLQ(U8(2), pitch)
+	kw := Load(Param("kw"), GP64())
+	SHLQ(U8(2), kw)
+	back := GP64() // from a row of the kernel to the one before
+	MOVQ(kw, back)
+	NEGQ(back)
+	n := Load(Param("n"), GP64())
+
+	Label("next")
+	for i, width := range []int{4, 2, 1} {
+		label := func(name string) string { return fmt.Sprintf("%s%d", name, i) }
+		if width > 1 {
+			CMPQ(n, U32(uint32((width-1)*s.lanes+1)))
+		} else {
+			CMPQ(n, U32(1))
+		}
+		JLT(LabelRef(label("narrower")))
+		acc := make([][]vec, rows)
+		for r := range acc {
+			acc[r] = make([]vec, width)
+			for v := range acc[r] {
+				acc[r][v] = s.vec()
+				s.zero(acc[r][v])
+			}
+		}
+		// w points to the row of the kernel that the first row of outputs, if it reads the row of the source at all, meets.
+		w, x, end := Load(Param("w").Base(), GP64()), GP64(), GP64()
+		MOVQ(b, x)
+		// row adds what a row of the source gives to rows first to last of the outputs.
+		row := func(name string, first, last int) {
+			wp, xp := GP64(), GP64()
+			MOVQ(w, wp)
+			MOVQ(x, xp)
+			LEAQ(Mem{Base: x, Index: kw, Scale: 1}, end)
+			Label(name)
+			held := make([]vec, rows)
+			for r := first; r <= last; r++ {
+				m := Mem{Base: wp}
+				if r > 0 {
+					m.Index, m.Scale = back, uint8(r)
+				}
+				held[r] = s.vec()
+				VBROADCASTSS(m, held[r])
+			}
+			for v := range width {
+				y := s.load(Mem{Base: xp, Disp: v * s.bytes()})
+				for r := first; r <= last; r++ {
+					VFMADD231PS(y, held[r], acc[r][v])
+				}
+			}
+			ADDQ(U8(4), wp)
+			ADDQ(U8(4), xp)
+			CMPQ(xp, end)
+			JNE(LabelRef(name))
+			ADDQ(kw, w)
+			ADDQ(pitch, x)
+		}
+		row(label("first"), 0, 0)
+		row(label("second"), 0, 1)
+		bottom, size := Load(Param("w").Base(), GP64()), Load(Param("w").Len(), GP64())
+		LEAQ(Mem{Base: bottom, Index: size, Scale: 4}, bottom)
+		Label(label("middle"))
+		row(label("all"), 0, 2)
+		CMPQ(w, bottom)
+		JB(LabelRef(label("middle")))
+		row(label("last"), 1, 2)
+		row(label("lowest"), 2, 2)
+
+		ldc := Load(Param("ldc"), GP64())
+		SHLQ(U8(2), ldc)
+		each := func(base reg.Register, f func(acc vec, m Mem)) {
+			for r := range acc {
+				for v, x := range acc[r] {
+					m := Mem{Base: base, Disp: v * s.bytes()}
+					if r > 0 {
+						m.Index, m.Scale = ldc, uint8(r)
+					}
+					f(x, m)
+				}
+			}
+		}
+		param := Load(Param("bias").Base(), GP64())
+		Load(Param("bias").Len(), size)
+		TESTQ(size, size)
+		JNZ(LabelRef(label("fresh")))
+		each(c, func(acc vec, m Mem) { VADDPS(m, acc, acc) })
+		JMP(LabelRef(label("residual")))
+		Label(label("fresh"))
+		y := s.vec()
+		VBROADCASTSS(Mem{Base: param}, y)
+		each(c, func(acc vec, _ Mem) { VADDPS(y, acc, acc) })
+		Label(label("residual"))
+		Load(Param("res").Len(), size)
+		TESTQ(size, size)
+		JZ(LabelRef(label("negative")))
+		// The address of res where c is now.
+		Load(Param("res").Base(), param)
+		start := Load(Param("c").Base(), GP64())
+		SUBQ(start, param)
+		ADDQ(c, param)
+		each(param, func(acc vec, m Mem) { VADDPS(m, acc, acc) })
+		Label(label("negative"))
+		Load(Param("slope").Len(), size)
+		TESTQ(size, size)
+		JZ(LabelRef(label("done")))
+		Load(Param("slope").Base(), param)
+		VBROADCASTSS(Mem{Base: param}, y)
+		kept := s.nonzero(y)
+		each(c, func(acc vec, _ Mem) {
+			s.chooseInto(acc, lessThan, acc, float(0), s.and(s.op2(VMULPS, acc, y), kept), acc)
+		})
+		Label(label("done"))
+		each(c, func(acc vec, m Mem) { VMOVUPS(acc, m) })
+		ADDQ(U32(uint32(width*s.bytes())), b)
+		ADDQ(U32(uint32(width*s.bytes())), c)
+		SUBQ(U32(uint32(width*s.lanes)), n)
+		JMP(LabelRef("next"))
+		Label(label("narrower"))
+	}
+	VZEROUPPER()
+	RET()
+}
