@@ -24,6 +24,9 @@ type Model struct {
 	Reach graph.Reach
 	// FLOPs are the floating-point operations for one input pixel.
 	FLOPs int64
+	// MaxWeights bounds the bytes of packed weights and of a tile's workspace, as far as slower algorithms allow; 0 means no
+	// bound. It must be set before the first run.
+	MaxWeights int64
 
 	mu       sync.Mutex
 	sessions []*tileSession // the most recently used first
@@ -40,10 +43,8 @@ const maxSessions = 3
 
 // NewModel finds out how m enlarges images. The keys of docs/model-metadata.md in overrides come before those in the file. It is
 // an error if m is not a network from one image of 1 or 3 channels to one such image, or uses unsupported operators.
-//
-// With onnxio.MaxMemory the network has tiles and algorithms that together keep to it.
-func NewModel(ctx context.Context, m *onnxio.Model, workers *graph.Workers, overrides map[string]string, options ...onnxio.Option) (*Model, error) {
-	p, err := onnxio.NewProgram(m, workers, options...)
+func NewModel(ctx context.Context, m *onnxio.Model, workers *graph.Workers, overrides map[string]string) (*Model, error) {
+	p, err := onnxio.NewProgram(m, workers)
 	if err != nil {
 		return nil, err
 	}
@@ -293,12 +294,25 @@ func (g *Model) session(ctx context.Context, h, w int) (*graph.Session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("upscale: %w", err)
 	}
-	s, err := g.program.Session(t, t.Outputs[g.output:g.output+1])
+	s, err := g.compile(t)
 	if err != nil {
 		return nil, fmt.Errorf("upscale: %w", err)
 	}
 	g.sessions = slices.Insert(g.sessions[:min(len(g.sessions), maxSessions-1)], 0, &tileSession{h, w, s})
 	return s, nil
+}
+
+func (g *Model) compile(t *onnxio.Translation) (*graph.Session, error) {
+	out := t.Outputs[g.output : g.output+1]
+	s, err := g.program.Session(t, out)
+	if err != nil || g.MaxWeights == 0 || s.WeightBytes()+s.WorkspaceBytes() <= g.MaxWeights {
+		return s, err
+	}
+	s, err = g.program.Session(t, out, graph.MaxMemory(s.ArenaBytes()+g.MaxWeights))
+	if least := (*graph.MemoryError)(nil); errors.As(err, &least) { // whether that is too much, the plan of tiles decides
+		return g.program.Session(t, out, graph.MaxMemory(least.Need))
+	}
+	return s, err
 }
 
 // Run implements Generator. It is safe for concurrent use.
@@ -384,9 +398,6 @@ func toPlanes(dst, pixels []float32, c int) {
 // Memory implements MemoryEstimator: what the network takes for a tile, its packed weights included.
 func (g *Model) Memory(h, w int) int64 {
 	s, err := g.session(context.Background(), h, w)
-	if tooMuch := (*graph.MemoryError)(nil); errors.As(err, &tooMuch) {
-		return tooMuch.Need
-	}
 	if err != nil {
 		return 0 // Run will say so
 	}

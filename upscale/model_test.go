@@ -2,6 +2,7 @@ package upscale
 
 import (
 	"context"
+	"errors"
 	"image"
 	"math"
 	"path/filepath"
@@ -242,6 +243,29 @@ func TestHaloIsMeasuredWhenNeeded(t *testing.T) {
 		}
 		if measured := u.facts.ReducedHalo > 0; measured != (n == 400) {
 			t.Errorf("a photo of %d pixels: reduced halo %d", n, u.facts.ReducedHalo)
+		}
+	}
+}
+
+// A bound on weights costs time, not accuracy, and the memory that plans count on holds them.
+func TestMaxWeights(t *testing.T) {
+	const n = 48
+	params := map[string]string{"num_feat": "64", "num_conv": "4"}
+	free, bound := newModel(t, "SRVGGNetCompact", params), newModel(t, "SRVGGNetCompact", params)
+	bound.MaxWeights = 1
+	least := int64(4 * 64 * 64 * 9 * 4) // of the weights as they are
+	if a, b := free.Memory(n, n), bound.Memory(n, n); b < least || a < b {
+		t.Errorf("%d bytes, and %d with a bound; the weights alone are %d", a, b, least)
+	}
+	picture := testPicture(free.Facts(), n)
+	a, err1 := free.crop(context.Background(), picture, n, 0, n)
+	b, err2 := bound.crop(context.Background(), picture, n, 0, n)
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	for i := range a {
+		if math.Abs(float64(a[i]-b[i])) > 1e-4 {
+			t.Fatalf("element %d is %g, with a bound %g", i, a[i], b[i])
 		}
 	}
 }

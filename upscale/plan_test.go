@@ -72,10 +72,10 @@ func TestPlanMemory(t *testing.T) {
 	if roomy.Tile.X < 256 || roomy.Tile.X > 512 || tight.Tile.X >= roomy.Tile.X {
 		t.Errorf("tiles %v, and %v with little memory", roomy.Tile, tight.Tile)
 	}
-	if roomy.Memory > 1<<30 || tight.Memory > 64<<20 {
+	if roomy.Memory > 1<<30 || tight.Memory > 96<<20 {
 		t.Errorf("expected memory %d and %d", roomy.Memory, tight.Memory)
 	}
-	if _, err := planOf(t, gen, Options{Memory: 4 << 20}, 6000, 4000); err == nil || !strings.Contains(err.Error(), "the memory limit leaves 2.0 MiB") {
+	if _, err := planOf(t, gen, Options{Memory: 4 << 20}, 6000, 4000); err == nil || !strings.Contains(err.Error(), "the memory limit leaves 3.0 MiB") {
 		t.Errorf("4 MiB: %v", err)
 	}
 	// Even shares: 300 pixels are not cut into 256 and 44.

@@ -18,7 +18,7 @@ type Options struct {
 	Scale   int   // enlargement of the result; 0: the network's. Smaller ones are reduced from it by bicubic interpolation
 	Tile    int   // input pixels that a tile adds to the result on each axis, the overlap comes on top; 0: choose
 	Overlap int   // input pixels that a tile sees beyond its share on each side; 0: choose
-	Memory  int64 // bytes that decoding, tiles and the network may take together; 0: 2 GiB
+	Memory  int64 // bytes that decoding, tiles and the network may take together, if debug.SetMemoryLimit keeps garbage to it; 0: 2 GiB
 	Threads int   // for writing; 0: one for each processor
 	Quality int   // of JPEG, 1 to 100; 0: 95
 
@@ -106,8 +106,8 @@ func (u *Upscaler) Plan(h photo.Header) (Plan, error) {
 func (u *Upscaler) plan(h photo.Header, f form) (Plan, error) {
 	r := request{
 		size: h.Size, tile: u.opt.Tile, overlap: u.opt.Overlap,
-		// The other half is for the garbage that the collector lets live.
-		budget: max(u.opt.Memory-h.Memory(), u.opt.Memory/8) / 2,
+		// The rest is for the model as its file has it, and for garbage.
+		budget: max(u.opt.Memory-h.Memory(), u.opt.Memory/8) / 4 * 3,
 		cost: func(tile image.Point, rows int) int64 {
 			s := int64(u.opt.Scale)
 			band := int64(rows) * s * int64(h.Size.X) * s * int64(f.bytes())

@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/gansr/gansr/onnxio"
 	"github.com/gansr/gansr/upscale"
 	"github.com/gansr/gansr/upscale/photo"
 )
@@ -65,12 +64,12 @@ Photos are cut into tiles that overlap by as much as the model sees, so that no 
 			}
 			workers := a.workers()
 			defer workers.Close()
-			debug.SetMemoryLimit(int64(memory))
-			// Of what the photo leaves of one half, see upscale.Options, tiles and rows take a part.
-			g, err := upscale.NewModel(cmd.Context(), file, workers, facts, onnxio.MaxMemory(int64(memory)*3/8))
+			g, err := upscale.NewModel(cmd.Context(), file, workers, facts)
 			if err != nil {
 				return err
 			}
+			debug.SetMemoryLimit(max(int64(memory)-ownMemory, ownMemory))
+			g.MaxWeights = int64(memory) / 2
 			m := a.meter()
 			opt.Progress = m.show
 			u, err := upscale.New(g, opt)
