@@ -144,11 +144,11 @@ func interleave[T any](dst, src []T, rows, cols, col int) bool {
 		return false
 	}
 	from := floatsOf(any(src).([]uint32))
-	parts := make([][]float32, cols)
-	for c := range parts {
+	var parts [4][]float32
+	for c := range cols {
 		parts[c] = from[c*col:][:rows]
 	}
-	kernel.Interleave(floatsOf(d[:rows*cols]), parts...)
+	kernel.Interleave(floatsOf(d[:rows*cols]), parts[:cols]...)
 	return true
 }
 

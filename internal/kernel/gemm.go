@@ -80,5 +80,5 @@ func (g gemm) run(p *Pool, a, b, c []float32) {
 	g.conv.runTiles(p, g.tiling, packed, c, b, residuals, *scratch)
 }
 
-// scratches keeps the scratch memory of products between calls.
+// scratches keeps scratch memory between calls.
 var scratches = sync.Pool{New: func() any { return new([]float32) }}
