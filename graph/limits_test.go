@@ -87,6 +87,22 @@ func TestMaxMemory(t *testing.T) {
 	}
 }
 
+// TestMaxMemoryWithoutConvolutions checks that there is an error where nothing can be chosen.
+func TestMaxMemoryWithoutConvolutions(t *testing.T) {
+	b := NewBuilder("net")
+	x, err0 := b.Input("x", Type{Float32, []int{1000}})
+	y, err1 := b.Apply1(Transpose{Perm: []int{0}}, x)
+	z, err2 := b.Apply1(Concat{Axis: 0}, y, y)
+	w, err3 := b.Apply1(Neg{}, z)
+	if err := errors.Join(err0, err1, err2, err3); err != nil {
+		t.Fatal(err)
+	}
+	var tooMuch *MemoryError
+	if _, err := NewSession([]*Value{x}, []*Value{w}, nil, MaxMemory(1)); !errors.As(err, &tooMuch) || tooMuch.Need < 4000 {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestSessionsShareWeights runs sessions for two shapes at once, which pack their weights together, and compares them with
 // sessions of their own.
 func TestSessionsShareWeights(t *testing.T) {

@@ -122,7 +122,7 @@ func NewSession(inputs, outputs []*Value, workers *Workers, options ...SessionOp
 		if s.limit == 0 || need <= s.limit {
 			return s, nil
 		}
-		if c.tight {
+		if c.tight || left == 1 {
 			return nil, &MemoryError{need, s.limit}
 		}
 		left = max(1, left-(need-s.limit))
