@@ -103,8 +103,9 @@ type direct struct {
 	outH, outW   int
 	epilogue     Epilogue
 
-	// Elements between neighbours, so that matrix products can use the same code.
-	srcC, srcW, dstC int
+	// Elements between neighbours, so that matrix products can use the same code; lda, between rows of weights that are not
+	// packed, is 0 if they are.
+	srcC, srcW, dstC, lda int
 
 	depth  int       // source channels of a group in a block; a function of the shape alone, as it affects rounding
 	panels []int     // first output channel of each panel of a group, and the end
@@ -319,6 +320,11 @@ func (j *tileJob) multiply() {
 				for p := j.from; p < j.to; p++ {
 					row, end := j.panels[p], j.panels[p+1]
 					to := (row-first)*ldc + r*step + at
+					if j.lda > 0 {
+						j.cpu.gemmRows[end-row-1](j.packed[row*j.lda+c:], j.strip[at:], j.lda, j.channel, depth,
+							out[to:], n, ldc, bias[min(row, len(bias)):], res[min(to, len(res)):], nil)
+						continue
+					}
 					j.cpu.gemm[end-row-1](packed[row*len(off):end*len(off)], j.strip[r*j.pitch+at:], off,
 						out[to:], n, ldc, bias[min(row, len(bias)):], res[min(to, len(res)):], slope[min(row, len(slope)):])
 				}

@@ -14,9 +14,12 @@ func simd() []functions {
 }
 
 var avx2 = functions{
-	path:      "avx2",
-	lanes:     8,
-	gemm:      []gemmFunc{gemm1AVX2, gemm2AVX2, gemm3AVX2, gemm4AVX2, gemm5AVX2, gemm6AVX2},
+	path:  "avx2",
+	lanes: 8,
+	gemm:  []gemmFunc{gemm1AVX2, gemm2AVX2, gemm3AVX2, gemm4AVX2, gemm5AVX2, gemm6AVX2},
+	gemmRows: []func(a, b []float32, lda, ldb, depth int, c []float32, n, ldc int, bias, res, slope []float32){
+		gemmRows1AVX2, gemmRows2AVX2, gemmRows3AVX2, gemmRows4AVX2, gemmRows5AVX2, gemmRows6AVX2,
+	},
 	depthwise: depthwiseAVX2,
 	binary: [numBinary]func(dst, a, b []float32){
 		opAdd: addAVX2, opSub: subAVX2, opMul: mulAVX2, opDiv: divAVX2, opMax: maxAVX2, opMin: minAVX2,
