@@ -26,7 +26,7 @@ var avx2 = functions{
 	},
 	unary: [numUnary]func(dst, a []float32, p, q float32){
 		opScaleShift: scaleShiftAVX2, opDivScalar: divScalarAVX2, opScalarDiv: scalarDivAVX2, opMaxScalar: maxScalarAVX2,
-		opMinScalar: minScalarAVX2, opPRelu: preluAVX2, opClip: clipAVX2, opAbs: absAVX2, opSqrt: sqrtAVX2, opExp: expAVX2,
+		opMinScalar: minScalarAVX2, opPRelu: preluAVX2, opClip: clipAVX2, opAbs: absAVX2, opSqrt: sqrtAVX2, opExp: expAVX2, opExpSub: expSubAVX2,
 		opSigmoid: sigmoidAVX2, opTanh: tanhAVX2, opSoftplus: softplusAVX2, opErf: erfAVX2, opGelu: geluAVX2,
 	},
 	sum: sumAVX2, dot: dotAVX2, reduceMax: reduceMaxAVX2, reduceMin: reduceMinAVX2,
@@ -56,7 +56,7 @@ var avx512 = functions{
 	},
 	unary: [numUnary]func(dst, a []float32, p, q float32){
 		opScaleShift: scaleShiftAVX512, opDivScalar: divScalarAVX512, opScalarDiv: scalarDivAVX512, opMaxScalar: maxScalarAVX512,
-		opMinScalar: minScalarAVX512, opPRelu: preluAVX512, opClip: clipAVX512, opAbs: absAVX512, opSqrt: sqrtAVX512, opExp: expAVX512,
+		opMinScalar: minScalarAVX512, opPRelu: preluAVX512, opClip: clipAVX512, opAbs: absAVX512, opSqrt: sqrtAVX512, opExp: expAVX512, opExpSub: expSubAVX512,
 		opSigmoid: sigmoidAVX512, opTanh: tanhAVX512, opSoftplus: softplusAVX512, opErf: erfAVX512, opGelu: geluAVX512,
 	},
 	sum: sumAVX512, dot: dotAVX512, reduceMax: reduceMaxAVX512, reduceMin: reduceMinAVX512,

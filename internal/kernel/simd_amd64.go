@@ -253,6 +253,13 @@ func sqrtAVX2(dst []float32, a []float32, p float32, q float32)
 //go:noescape
 func expAVX2(dst []float32, a []float32, p float32, q float32)
 
+// expSubAVX2 works on len(dst) elements:
+//
+//	for i, x := range a[:len(dst)] { dst[i] = exp(x - p) }
+//
+//go:noescape
+func expSubAVX2(dst []float32, a []float32, p float32, q float32)
+
 // sigmoidAVX2 works on len(dst) elements:
 //
 //	for i, x := range a[:len(dst)] { dst[i] = 1 / (1 + exp(-x)) }
@@ -813,6 +820,13 @@ func sqrtAVX512(dst []float32, a []float32, p float32, q float32)
 //
 //go:noescape
 func expAVX512(dst []float32, a []float32, p float32, q float32)
+
+// expSubAVX512 works on len(dst) elements:
+//
+//	for i, x := range a[:len(dst)] { dst[i] = exp(x - p) }
+//
+//go:noescape
+func expSubAVX512(dst []float32, a []float32, p float32, q float32)
 
 // sigmoidAVX512 works on len(dst) elements:
 //

@@ -7771,6 +7771,93 @@ DATA all0000007f<>+56(SB)/4, $0x0000007f
 DATA all0000007f<>+60(SB)/4, $0x0000007f
 GLOBL all0000007f<>(SB), RODATA|NOPTR, $64
 
+// func expSubAVX2(dst []float32, a []float32, p float32, q float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·expSubAVX2(SB), NOSPLIT, $0-56
+	VBROADCASTSS p+48(FP), Y0
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         dst_len+8(FP), CX
+	MOVQ         a_base+24(FP), DX
+
+loop:
+	SUBQ         $0x00000008, CX
+	JLT          tail
+	VMOVUPS      (DX), Y1
+	ADDQ         $0x00000020, DX
+	VSUBPS       Y0, Y1, Y1
+	VMOVUPS      all42b20000<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y1
+	VMOVUPS      allc2d00000<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMULPS       all3fb8aa3b<>+0(SB), Y1, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS all3f317200<>+0(SB), Y2, Y1
+	VFNMADD231PS all35bfbe8e<>+0(SB), Y2, Y1
+	VMOVUPS      all3ab6887e<>+0(SB), Y3
+	VFMADD213PS  all3c0905b1<>+0(SB), Y1, Y3
+	VFMADD213PS  all3d2aaa8d<>+0(SB), Y1, Y3
+	VFMADD213PS  all3e2aaa6f<>+0(SB), Y1, Y3
+	VFMADD213PS  all3f000000<>+0(SB), Y1, Y3
+	VMULPS       Y1, Y1, Y4
+	VMOVAPS      Y3, Y3
+	VFMADD213PS  Y1, Y4, Y3
+	VADDPS       all3f800000<>+0(SB), Y3, Y1
+	VCVTPS2DQ    Y2, Y2
+	VPSRAD       $0x01, Y2, Y3
+	VPSUBD       Y3, Y2, Y2
+	VPADDD       all0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y1, Y1
+	VPADDD       all0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y1, Y1
+	VMOVUPS      Y1, (AX)
+	ADDQ         $0x00000020, AX
+	JMP          loop
+
+tail:
+	ADDQ         $0x00000008, CX
+	JZ           end
+	LEAQ         tailMasks<>+32(SB), BX
+	SHLQ         $0x02, CX
+	SUBQ         CX, BX
+	VMOVUPS      (BX), Y1
+	VMASKMOVPS   (DX), Y1, Y2
+	VSUBPS       Y0, Y2, Y0
+	VMOVUPS      all42b20000<>+0(SB), Y2
+	VMINPS       Y0, Y2, Y0
+	VMOVUPS      allc2d00000<>+0(SB), Y2
+	VMAXPS       Y0, Y2, Y0
+	VMULPS       all3fb8aa3b<>+0(SB), Y0, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VMOVAPS      Y0, Y0
+	VFNMADD231PS all3f317200<>+0(SB), Y2, Y0
+	VFNMADD231PS all35bfbe8e<>+0(SB), Y2, Y0
+	VMOVUPS      all3ab6887e<>+0(SB), Y3
+	VFMADD213PS  all3c0905b1<>+0(SB), Y0, Y3
+	VFMADD213PS  all3d2aaa8d<>+0(SB), Y0, Y3
+	VFMADD213PS  all3e2aaa6f<>+0(SB), Y0, Y3
+	VFMADD213PS  all3f000000<>+0(SB), Y0, Y3
+	VMULPS       Y0, Y0, Y4
+	VMOVAPS      Y3, Y3
+	VFMADD213PS  Y0, Y4, Y3
+	VADDPS       all3f800000<>+0(SB), Y3, Y0
+	VCVTPS2DQ    Y2, Y2
+	VPSRAD       $0x01, Y2, Y3
+	VPSUBD       Y3, Y2, Y2
+	VPADDD       all0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y0, Y0
+	VPADDD       all0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y0, Y0
+	VMASKMOVPS   Y0, Y1, (AX)
+
+end:
+	VZEROUPPER
+	RET
+
 // func sigmoidAVX2(dst []float32, a []float32, p float32, q float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·sigmoidAVX2(SB), NOSPLIT, $0-56
@@ -22223,6 +22310,76 @@ tail:
 	BZHIQ        CX, BX, BX
 	KMOVW        BX, K1
 	VMOVUPS.Z    (DX), K1, Z0
+	VMOVUPS      all42b20000<>+0(SB), Z1
+	VMINPS       Z0, Z1, Z0
+	VMOVUPS      allc2d00000<>+0(SB), Z1
+	VMAXPS       Z0, Z1, Z0
+	VMULPS       all3fb8aa3b<>+0(SB), Z0, Z1
+	VRNDSCALEPS  $0x08, Z1, Z1
+	VMOVAPS      Z0, Z0
+	VFNMADD231PS all3f317200<>+0(SB), Z1, Z0
+	VFNMADD231PS all35bfbe8e<>+0(SB), Z1, Z0
+	VMOVUPS      all3ab6887e<>+0(SB), Z2
+	VFMADD213PS  all3c0905b1<>+0(SB), Z0, Z2
+	VFMADD213PS  all3d2aaa8d<>+0(SB), Z0, Z2
+	VFMADD213PS  all3e2aaa6f<>+0(SB), Z0, Z2
+	VFMADD213PS  all3f000000<>+0(SB), Z0, Z2
+	VMULPS       Z0, Z0, Z3
+	VMOVAPS      Z2, Z2
+	VFMADD213PS  Z0, Z3, Z2
+	VADDPS       all3f800000<>+0(SB), Z2, Z0
+	VSCALEFPS    Z1, Z0, Z0
+	VMOVUPS      Z0, K1, (AX)
+
+end:
+	VZEROUPPER
+	RET
+
+// func expSubAVX512(dst []float32, a []float32, p float32, q float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·expSubAVX512(SB), NOSPLIT, $0-56
+	VBROADCASTSS p+48(FP), Z0
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         dst_len+8(FP), CX
+	MOVQ         a_base+24(FP), DX
+
+loop:
+	SUBQ         $0x00000010, CX
+	JLT          tail
+	VMOVUPS      (DX), Z1
+	ADDQ         $0x00000040, DX
+	VSUBPS       Z0, Z1, Z1
+	VMOVUPS      all42b20000<>+0(SB), Z2
+	VMINPS       Z1, Z2, Z1
+	VMOVUPS      allc2d00000<>+0(SB), Z2
+	VMAXPS       Z1, Z2, Z1
+	VMULPS       all3fb8aa3b<>+0(SB), Z1, Z2
+	VRNDSCALEPS  $0x08, Z2, Z2
+	VMOVAPS      Z1, Z1
+	VFNMADD231PS all3f317200<>+0(SB), Z2, Z1
+	VFNMADD231PS all35bfbe8e<>+0(SB), Z2, Z1
+	VMOVUPS      all3ab6887e<>+0(SB), Z3
+	VFMADD213PS  all3c0905b1<>+0(SB), Z1, Z3
+	VFMADD213PS  all3d2aaa8d<>+0(SB), Z1, Z3
+	VFMADD213PS  all3e2aaa6f<>+0(SB), Z1, Z3
+	VFMADD213PS  all3f000000<>+0(SB), Z1, Z3
+	VMULPS       Z1, Z1, Z4
+	VMOVAPS      Z3, Z3
+	VFMADD213PS  Z1, Z4, Z3
+	VADDPS       all3f800000<>+0(SB), Z3, Z1
+	VSCALEFPS    Z2, Z1, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         $0x00000040, AX
+	JMP          loop
+
+tail:
+	ADDQ         $0x00000010, CX
+	JZ           end
+	MOVQ         $-1, BX
+	BZHIQ        CX, BX, BX
+	KMOVW        BX, K1
+	VMOVUPS.Z    (DX), K1, Z1
+	VSUBPS       Z0, Z1, Z0
 	VMOVUPS      all42b20000<>+0(SB), Z1
 	VMINPS       Z0, Z1, Z0
 	VMOVUPS      allc2d00000<>+0(SB), Z1
