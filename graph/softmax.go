@@ -77,8 +77,7 @@ func split(shape []int, axis int) (outer, n, inner int) {
 func (s Softmax) row(dst, a []float32) {
 	m := kernel.ReduceMax(a)
 	if !s.Log {
-		kernel.SubScalar(dst, a, m)
-		kernel.Exp(dst, dst)
+		kernel.ExpSub(dst, a, m)
 		kernel.MulScalar(dst, dst, float32(1/kernel.Sum(dst)))
 		return
 	}
@@ -86,8 +85,7 @@ func (s Softmax) row(dst, a []float32) {
 	sum := 0.0
 	for i := 0; i < len(a); i += len(buf) {
 		e := buf[:min(len(buf), len(a)-i)]
-		kernel.SubScalar(e, a[i:], m)
-		kernel.Exp(e, e)
+		kernel.ExpSub(e, a[i:], m)
 		sum += kernel.Sum(e)
 	}
 	kernel.SubScalar(dst, a, m)

@@ -164,8 +164,9 @@ type direct struct {
 	outH, outW   int
 	epilogue     Epilogue
 
-	// Elements between neighbours, so that matrix products can use the same code.
-	srcC, srcW, dstC int
+	// Elements between neighbours, so that matrix products can use the same code; lda, between rows of weights that are not
+	// packed, is 0 if they are.
+	srcC, srcW, dstC, lda int
 
 	depth  int       // source channels of a group in a block; a function of the shape alone, as it affects rounding
 	panels []int     // first output channel of each panel of a group, and the end
@@ -364,11 +365,11 @@ func (j *tileJob) multiply() {
 		out, ldc, step = j.dst[start:], j.dstC, j.outW
 	}
 	var res, slope []float32
-	for c := 0; c < ci; c += j.depth {
-		depth := min(j.depth, ci-c)
-		j.fill(c, depth)
+	for in := 0; in < ci; in += j.depth {
+		depth := min(j.depth, ci-in)
+		j.fill(in, depth)
 		off := j.offsets[:depth*len(j.taps)]
-		if j.straight && c+depth == ci { // with the epilogue
+		if j.straight && in+depth == ci { // with the epilogue
 			if j.residual >= 0 {
 				res = j.residuals[j.residual][start:]
 			}
@@ -386,13 +387,52 @@ func (j *tileJob) multiply() {
 				n := min(j.pass, length-at)
 				for p := j.from; p < j.to; p++ {
 					row, end := j.panels[p], j.panels[p+1]
-					to := (row-first)*ldc + r*step + at
-					j.cpu.gemm[end-row-1](packed[row*len(off):end*len(off)], j.strip[r*j.pitch+at:], off,
-						out[to:], n, ldc, bias[min(row, len(bias)):], res[min(to, len(res)):], slope[min(row, len(slope)):])
+					j.into(out, (row-first)*ldc+r*step+at, n, ldc, end-row, bias == nil, res, func(from, n int, c []float32, ldc int, res []float32) {
+						bias, slope := bias[min(row, len(bias)):], slope[min(row, len(slope)):]
+						if j.lda > 0 {
+							j.cpu.gemmRows[end-row-1](j.packed[row*j.lda+in:], j.strip[at+from:], j.lda, j.channel, depth, c, n, ldc, bias, res, nil)
+							return
+						}
+						j.cpu.gemm[end-row-1](packed[row*len(off):end*len(off)], j.strip[r*j.pitch+at+from:], off, c, n, ldc, bias, res, slope)
+					})
 				}
 			}
 		}
 		packed, bias = packed[m*len(off):], nil
+	}
+}
+
+// into has a micro-kernel compute n columns of rows of out, from at on, and makes sure that it writes no more than that to
+// dst: what does not fill a register goes through the product's memory. Add says that the micro-kernel adds to what is there.
+func (j *tileJob) into(out []float32, at, n, ldc, rows int, add bool, res []float32, kernel func(from, n int, c []float32, ldc int, res []float32)) {
+	lanes := j.cpu.lanes
+	whole := n
+	if j.straight {
+		whole = roundDown(n, lanes)
+	}
+	if whole > 0 {
+		kernel(0, whole, out[at:], ldc, res[min(at, len(res)):])
+	}
+	if whole == n {
+		return
+	}
+	edge, added := j.product[:rows*lanes], j.product[rows*lanes:][:rows*lanes]
+	if len(res) == 0 {
+		added = nil
+	}
+	rest := n - whole
+	for r := range rows {
+		from := at + whole + r*ldc
+		if add {
+			copy(edge[r*lanes:], out[from:][:rest])
+		}
+		if added != nil {
+			copy(added[r*lanes:], res[from:][:rest])
+		}
+	}
+	kernel(whole, rest, edge, lanes, added)
+	for r := range rows {
+		copy(out[at+whole+r*ldc:][:rest], edge[r*lanes:])
 	}
 }
 
@@ -404,18 +444,20 @@ func (j *tileJob) accumulate(packed []float32, off []int32, out []float32, step 
 		if runs-r >= depthwiseRows {
 			rows = depthwiseRows
 		}
-		to, bias, last := out[r*step:], bias, len(off)-taps
+		bias, last := bias, len(off)-taps
 		for at := 0; at <= last; at += taps {
 			var added, factors []float32
 			if at == last {
-				added, factors = res[min(r*step, len(res)):], slope
+				added, factors = res, slope
 			}
 			w, b := packed[at:at+taps], j.strip[at/taps*j.channel+r*j.pitch:]
-			if rows > 1 {
-				j.cpu.depthwise(w, b, j.s.KW, j.pitch, to, length, step, bias, added, factors)
-			} else {
-				j.cpu.gemm[0](w, b, off[:taps], to, length, step, bias, added, factors)
-			}
+			j.into(out, r*step, length, step, rows, bias == nil, added, func(from, n int, c []float32, ldc int, res []float32) {
+				if rows > 1 {
+					j.cpu.depthwise(w, b[from:], j.s.KW, j.pitch, c, n, ldc, bias, res, factors)
+				} else {
+					j.cpu.gemm[0](w, b[from:], off[:taps], c, n, ldc, bias, res, factors)
+				}
+			})
 			bias = nil
 		}
 		r += rows

@@ -15,6 +15,9 @@ type functions struct {
 	lanes int // float32s in a register: the unit of columns of gemm
 	// gemm[rows-1] multiplies a panel of a by n columns, rounded up to a multiple of lanes; see genericGemm.
 	gemm []gemmFunc
+	// gemmRows[rows-1] does so for rows of a that are not packed, lda elements apart, and rows of b that are ldb elements
+	// apart; nil if a path has no such form.
+	gemmRows []func(a, b []float32, lda, ldb, depth int, c []float32, n, ldc int, bias, res, slope []float32)
 	// depthwise convolves a channel with a kernel, depthwiseRows rows of outputs at a time; see genericDepthwise.
 	depthwise func(w, b []float32, kw, pitch int, c []float32, n, ldc int, bias, res, slope []float32)
 	binary    [numBinary]func(dst, a, b []float32)

@@ -14,16 +14,19 @@ func simd() []functions {
 }
 
 var avx2 = functions{
-	path:      "avx2",
-	lanes:     8,
-	gemm:      []gemmFunc{gemm1AVX2, gemm2AVX2, gemm3AVX2, gemm4AVX2, gemm5AVX2, gemm6AVX2},
+	path:  "avx2",
+	lanes: 8,
+	gemm:  []gemmFunc{gemm1AVX2, gemm2AVX2, gemm3AVX2, gemm4AVX2, gemm5AVX2, gemm6AVX2},
+	gemmRows: []func(a, b []float32, lda, ldb, depth int, c []float32, n, ldc int, bias, res, slope []float32){
+		gemmRows1AVX2, gemmRows2AVX2, gemmRows3AVX2, gemmRows4AVX2, gemmRows5AVX2, gemmRows6AVX2,
+	},
 	depthwise: depthwiseAVX2,
 	binary: [numBinary]func(dst, a, b []float32){
 		opAdd: addAVX2, opSub: subAVX2, opMul: mulAVX2, opDiv: divAVX2, opMax: maxAVX2, opMin: minAVX2,
 	},
 	unary: [numUnary]func(dst, a []float32, p, q float32){
 		opScaleShift: scaleShiftAVX2, opDivScalar: divScalarAVX2, opScalarDiv: scalarDivAVX2, opMaxScalar: maxScalarAVX2,
-		opMinScalar: minScalarAVX2, opPRelu: preluAVX2, opClip: clipAVX2, opAbs: absAVX2, opSqrt: sqrtAVX2, opExp: expAVX2,
+		opMinScalar: minScalarAVX2, opPRelu: preluAVX2, opClip: clipAVX2, opAbs: absAVX2, opSqrt: sqrtAVX2, opExp: expAVX2, opExpSub: expSubAVX2,
 		opSigmoid: sigmoidAVX2, opTanh: tanhAVX2, opSoftplus: softplusAVX2, opErf: erfAVX2, opGelu: geluAVX2,
 	},
 	sum: sumAVX2, dot: dotAVX2, reduceMax: reduceMaxAVX2, reduceMin: reduceMinAVX2,
@@ -54,7 +57,7 @@ var avx512 = functions{
 	},
 	unary: [numUnary]func(dst, a []float32, p, q float32){
 		opScaleShift: scaleShiftAVX512, opDivScalar: divScalarAVX512, opScalarDiv: scalarDivAVX512, opMaxScalar: maxScalarAVX512,
-		opMinScalar: minScalarAVX512, opPRelu: preluAVX512, opClip: clipAVX512, opAbs: absAVX512, opSqrt: sqrtAVX512, opExp: expAVX512,
+		opMinScalar: minScalarAVX512, opPRelu: preluAVX512, opClip: clipAVX512, opAbs: absAVX512, opSqrt: sqrtAVX512, opExp: expAVX512, opExpSub: expSubAVX512,
 		opSigmoid: sigmoidAVX512, opTanh: tanhAVX512, opSoftplus: softplusAVX512, opErf: erfAVX512, opGelu: geluAVX512,
 	},
 	sum: sumAVX512, dot: dotAVX512, reduceMax: reduceMaxAVX512, reduceMin: reduceMinAVX512,

@@ -77,6 +77,9 @@ func Sqrt(dst, a []float32) { unary(opSqrt, dst, a, 0, 0) }
 // Exp sets dst = e**a.
 func Exp(dst, a []float32) { unary(opExp, dst, a, 0, 0) }
 
+// ExpSub sets dst = e**(a-s).
+func ExpSub(dst, a []float32, s float32) { unary(opExpSub, dst, a, s, 0) }
+
 // Sigmoid sets dst = 1/(1+exp(-a)).
 func Sigmoid(dst, a []float32) { unary(opSigmoid, dst, a, 0, 0) }
 
@@ -117,6 +120,7 @@ const (
 	opAbs
 	opSqrt
 	opExp
+	opExpSub
 	opSigmoid
 	opTanh
 	opSoftplus

@@ -29,6 +29,7 @@ var genericUnary = [numUnary]func(dst, a []float32, p, q float32){
 	opAbs:      each(func(x, _, _ float32) float32 { return math.Float32frombits(math.Float32bits(x) &^ (1 << 31)) }),
 	opSqrt:     double(math.Sqrt),
 	opExp:      double(math.Exp),
+	opExpSub:   each(func(x, p, _ float32) float32 { return float32(math.Exp(float64(x - p))) }),
 	opSigmoid:  double(func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }),
 	opTanh:     double(math.Tanh),
 	opSoftplus: double(func(x float64) float64 { return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) }),

@@ -137,6 +137,7 @@ func TestUnary(t *testing.T) {
 		{"Neg", without(Neg), each(func(x, _ float32) float32 { return -x }), []float32{0}, 0, 0},
 		{"Sqrt", without(Sqrt), of(math.Sqrt), []float32{0}, 0, 0},
 		{"Exp", without(Exp), of(math.Exp), []float32{0}, 2, 0},
+		{"ExpSub", ExpSub, each(func(x, s float32) float32 { return float32(math.Exp(float64(x - s))) }), []float32{0, 1.5, nan}, 2, 0},
 		{"Sigmoid", without(Sigmoid), of(func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }), []float32{0}, 2, 1e-37},
 		{"Tanh", without(Tanh), of(math.Tanh), []float32{0}, 2, 0},
 		{"Softplus", without(Softplus), of(func(x float64) float64 { return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) }), []float32{0}, 3, 1e-37},

@@ -27,11 +27,12 @@ func GemmBatch(p *Pool, batch int, operands func(i int) (a, b, c []float32), m, 
 
 // gemm is a matrix product as a convolution: of n pixels, with m kernels of 1x1, over k channels.
 type gemm struct {
-	conv      *direct // without its weights; nil if there is nothing to multiply
-	empty     func(c []float32)
+	conv      *direct                          // without its weights
+	empty     func(c []float32)                // instead, if there is nothing to multiply
+	dots      func(p *Pool, a, b, c []float32) // or if each element is a product of vectors that lie in memory as they are
 	tiling    *tiling
 	dOut, dIn int // elements between rows and columns of a
-	size      int // elements of a
+	size      int // elements of a to be packed
 	workspace int
 }
 
@@ -41,6 +42,20 @@ func newGemm(threads, m, n, k, lda int, transA bool, ldb int, transB bool, ldc i
 			for i := 0; i < m && n > 0 && !accumulate; i++ {
 				clear(c[i*ldc:][:n])
 			}
+		}}
+	}
+	if m == 1 && transB && !transA {
+		return gemm{dots: func(p *Pool, a, b, c []float32) {
+			const together = 64
+			p.Run(ceilDiv(n, together), func(_, i int) {
+				for j := i * together; j < min(n, (i+1)*together); j++ {
+					sum := Dot(a[:k], b[j*ldb:][:k])
+					if accumulate {
+						sum += float64(c[j])
+					}
+					c[j] = float32(sum)
+				}
+			})
 		}}
 	}
 	var ep Epilogue
@@ -56,14 +71,21 @@ func newGemm(threads, m, n, k, lda int, transA bool, ldb int, transB bool, ldc i
 	if transB {
 		g.conv.srcC, g.conv.srcW = 1, ldb
 	}
+	if g.conv.cpu.gemmRows != nil && !transA {
+		g.conv.lda, g.size = lda, 0
+	}
 	g.tiling = g.conv.tiling(threads)
 	g.workspace = g.tiling.workspace * threads
 	return g
 }
 
 func (g gemm) run(p *Pool, a, b, c []float32) {
-	if g.conv == nil {
+	switch {
+	case g.empty != nil:
 		g.empty(c)
+		return
+	case g.dots != nil:
+		g.dots(p, a, b, c)
 		return
 	}
 	scratch := scratches.Get().(*[]float32)
@@ -71,13 +93,16 @@ func (g gemm) run(p *Pool, a, b, c []float32) {
 	if len(*scratch) < g.workspace+g.size {
 		*scratch = make([]float32, g.workspace+g.size)
 	}
-	packed := (*scratch)[g.workspace:][:g.size]
-	g.conv.pack(p, packed, a, g.dOut, g.dIn, 0)
+	if g.size > 0 {
+		packed := (*scratch)[g.workspace:][:g.size]
+		g.conv.pack(p, packed, a, g.dOut, g.dIn, 0)
+		a = packed
+	}
 	var residuals [][]float32
 	if g.conv.residual >= 0 {
 		residuals = [][]float32{c}
 	}
-	g.conv.runTiles(p, g.tiling, packed, c, b, residuals, *scratch)
+	g.conv.runTiles(p, g.tiling, a, c, b, residuals, *scratch)
 }
 
 // scratches keeps scratch memory between calls.

@@ -15,6 +15,16 @@ package kernel
 //go:noescape
 func gemm1AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
+// gemmRows1AVX2 multiplies 1 rows of a by n columns, rounded up to a multiple of 8, and adds the product to c, or to a bias if
+// there is one:
+//
+//	for r := range 1 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k < depth of a[r*lda+k] * b[k*ldb+j] } }
+//
+// It ends as gemm1AVX2 does.
+//
+//go:noescape
+func gemmRows1AVX2(a []float32, b []float32, lda int, ldb int, depth int, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
+
 // gemm2AVX2 multiplies a panel 2 high by n columns, rounded up to a multiple of 8, and adds the product to c, or to a
 // bias if there is one:
 //
@@ -25,6 +35,16 @@ func gemm1AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc in
 //
 //go:noescape
 func gemm2AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
+
+// gemmRows2AVX2 multiplies 2 rows of a by n columns, rounded up to a multiple of 8, and adds the product to c, or to a bias if
+// there is one:
+//
+//	for r := range 2 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k < depth of a[r*lda+k] * b[k*ldb+j] } }
+//
+// It ends as gemm2AVX2 does.
+//
+//go:noescape
+func gemmRows2AVX2(a []float32, b []float32, lda int, ldb int, depth int, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm3AVX2 multiplies a panel 3 high by n columns, rounded up to a multiple of 8, and adds the product to c, or to a
 // bias if there is one:
@@ -37,6 +57,16 @@ func gemm2AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc in
 //go:noescape
 func gemm3AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
+// gemmRows3AVX2 multiplies 3 rows of a by n columns, rounded up to a multiple of 8, and adds the product to c, or to a bias if
+// there is one:
+//
+//	for r := range 3 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k < depth of a[r*lda+k] * b[k*ldb+j] } }
+//
+// It ends as gemm3AVX2 does.
+//
+//go:noescape
+func gemmRows3AVX2(a []float32, b []float32, lda int, ldb int, depth int, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
+
 // gemm4AVX2 multiplies a panel 4 high by n columns, rounded up to a multiple of 8, and adds the product to c, or to a
 // bias if there is one:
 //
@@ -47,6 +77,16 @@ func gemm3AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc in
 //
 //go:noescape
 func gemm4AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
+
+// gemmRows4AVX2 multiplies 4 rows of a by n columns, rounded up to a multiple of 8, and adds the product to c, or to a bias if
+// there is one:
+//
+//	for r := range 4 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k < depth of a[r*lda+k] * b[k*ldb+j] } }
+//
+// It ends as gemm4AVX2 does.
+//
+//go:noescape
+func gemmRows4AVX2(a []float32, b []float32, lda int, ldb int, depth int, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm5AVX2 multiplies a panel 5 high by n columns, rounded up to a multiple of 8, and adds the product to c, or to a
 // bias if there is one:
@@ -59,6 +99,16 @@ func gemm4AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc in
 //go:noescape
 func gemm5AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
+// gemmRows5AVX2 multiplies 5 rows of a by n columns, rounded up to a multiple of 8, and adds the product to c, or to a bias if
+// there is one:
+//
+//	for r := range 5 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k < depth of a[r*lda+k] * b[k*ldb+j] } }
+//
+// It ends as gemm5AVX2 does.
+//
+//go:noescape
+func gemmRows5AVX2(a []float32, b []float32, lda int, ldb int, depth int, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
+
 // gemm6AVX2 multiplies a panel 6 high by n columns, rounded up to a multiple of 8, and adds the product to c, or to a
 // bias if there is one:
 //
@@ -69,6 +119,16 @@ func gemm5AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc in
 //
 //go:noescape
 func gemm6AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
+
+// gemmRows6AVX2 multiplies 6 rows of a by n columns, rounded up to a multiple of 8, and adds the product to c, or to a bias if
+// there is one:
+//
+//	for r := range 6 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k < depth of a[r*lda+k] * b[k*ldb+j] } }
+//
+// It ends as gemm6AVX2 does.
+//
+//go:noescape
+func gemmRows6AVX2(a []float32, b []float32, lda int, ldb int, depth int, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // depthwiseAVX2 convolves rows of b, which begin pitch elements apart, with the kernel w, whose rows have kw elements; there must
 // be 3 or more of them. It computes n columns, rounded up to a multiple of 8, of 3 rows:
@@ -192,6 +252,13 @@ func sqrtAVX2(dst []float32, a []float32, p float32, q float32)
 //
 //go:noescape
 func expAVX2(dst []float32, a []float32, p float32, q float32)
+
+// expSubAVX2 works on len(dst) elements:
+//
+//	for i, x := range a[:len(dst)] { dst[i] = exp(x - p) }
+//
+//go:noescape
+func expSubAVX2(dst []float32, a []float32, p float32, q float32)
 
 // sigmoidAVX2 works on len(dst) elements:
 //
@@ -774,6 +841,13 @@ func sqrtAVX512(dst []float32, a []float32, p float32, q float32)
 //
 //go:noescape
 func expAVX512(dst []float32, a []float32, p float32, q float32)
+
+// expSubAVX512 works on len(dst) elements:
+//
+//	for i, x := range a[:len(dst)] { dst[i] = exp(x - p) }
+//
+//go:noescape
+func expSubAVX512(dst []float32, a []float32, p float32, q float32)
 
 // sigmoidAVX512 works on len(dst) elements:
 //

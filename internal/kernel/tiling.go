@@ -56,12 +56,8 @@ func (c *direct) tiling(threads int) *tiling {
 	t.channel = oddLines(len(c.phases) * t.stripHeight * t.pitch)
 	length := (t.height-1)*t.pitch + t.width
 	t.joined = cost(length, lanes) < t.height*cost(t.width, lanes) && !c.single
-	// The micro-kernel writes whole registers, and may not reach into what others write.
-	if t.joined {
-		t.straight = c.simple && t.pitch == c.outW && t.height*c.outW%lanes == 0 && c.outH*c.outW%lanes == 0
-	} else {
-		t.straight = c.simple && c.outW%lanes == 0
-	}
+	// Where rows are long, it costs little to keep the micro-kernel from writing more than them.
+	t.straight = c.simple && (!t.joined && (c.outW%lanes == 0 || c.outW >= 4*lanes) || t.joined && t.pitch == c.outW)
 	t.step = roundUp(t.width, lanes)
 	if t.joined {
 		t.step = t.pitch
@@ -74,7 +70,7 @@ func (c *direct) tiling(threads int) *tiling {
 	} else {
 		t.strip = roundUp(c.depth*t.channel+lanes, 16)
 	}
-	t.workspace = t.strip + t.panelCount*rows*t.ldc
+	t.workspace = t.strip + max(t.panelCount*rows*t.ldc, 2*len(c.cpu.gemm)*lanes)
 	t.offsets = make([]int32, 0, taps)
 	for i := range c.depth {
 		for _, p := range c.taps {

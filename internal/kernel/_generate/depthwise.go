@@ -92,49 +92,17 @@ If there is slope, what is negative then is multiplied by slope[0]; a slope of 0
 
 		ldc := Load(Param("ldc"), GP64())
 		SHLQ(U8(2), ldc)
-		each := func(base reg.Register, f func(acc vec, m Mem)) {
+		s.store(acc, c, func(base reg.Register, f func(r, v int, m Mem)) {
 			for r := range acc {
-				for v, x := range acc[r] {
+				for v := range acc[r] {
 					m := Mem{Base: base, Disp: v * s.bytes()}
 					if r > 0 {
 						m.Index, m.Scale = ldc, uint8(r)
 					}
-					f(x, m)
+					f(r, v, m)
 				}
 			}
-		}
-		param := Load(Param("bias").Base(), GP64())
-		Load(Param("bias").Len(), size)
-		TESTQ(size, size)
-		JNZ(LabelRef(label("fresh")))
-		each(c, func(acc vec, m Mem) { VADDPS(m, acc, acc) })
-		JMP(LabelRef(label("residual")))
-		Label(label("fresh"))
-		y := s.vec()
-		VBROADCASTSS(Mem{Base: param}, y)
-		each(c, func(acc vec, _ Mem) { VADDPS(y, acc, acc) })
-		Label(label("residual"))
-		Load(Param("res").Len(), size)
-		TESTQ(size, size)
-		JZ(LabelRef(label("negative")))
-		// The address of res where c is now.
-		Load(Param("res").Base(), param)
-		start := Load(Param("c").Base(), GP64())
-		SUBQ(start, param)
-		ADDQ(c, param)
-		each(param, func(acc vec, m Mem) { VADDPS(m, acc, acc) })
-		Label(label("negative"))
-		Load(Param("slope").Len(), size)
-		TESTQ(size, size)
-		JZ(LabelRef(label("done")))
-		Load(Param("slope").Base(), param)
-		VBROADCASTSS(Mem{Base: param}, y)
-		kept := s.nonzero(y)
-		each(c, func(acc vec, _ Mem) {
-			s.chooseInto(acc, lessThan, acc, float(0), s.and(s.op2(VMULPS, acc, y), kept), acc)
-		})
-		Label(label("done"))
-		each(c, func(acc vec, m Mem) { VMOVUPS(acc, m) })
+		}, func(int) int { return 0 }, label)
 		ADDQ(U32(uint32(width*s.bytes())), b)
 		ADDQ(U32(uint32(width*s.bytes())), c)
 		SUBQ(U32(uint32(width*s.lanes)), n)

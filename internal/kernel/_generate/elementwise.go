@@ -51,6 +51,7 @@ func (s isa) elementwise() {
 	one("abs", "abs(x)", 0, math(s.abs))
 	one("sqrt", "sqrt(x)", 0, math(func(x vec) vec { v := s.vec(); VSQRTPS(x, v); return v }))
 	one("exp", "exp(x)", 0, math(s.exp))
+	one("expSub", "exp(x - p)", 1, func(p, _ vec) func(vec) vec { return func(x vec) vec { return s.exp(s.op2(VSUBPS, x, p)) } })
 	one("sigmoid", "1 / (1 + exp(-x))", 0, math(s.sigmoid))
 	one("tanh", "tanh(x)", 0, math(s.tanh))
 	one("softplus", "log(1 + exp(x))", 0, math(s.softplus))

@@ -14,6 +14,9 @@ func main() {
 	for _, s := range []isa{{name: "AVX2", lanes: 8}, {name: "AVX512", lanes: 16}} {
 		for rows := 1; rows <= s.maxRows(); rows++ {
 			s.gemm(rows)
+			if !s.wide() {
+				s.gemmRows(rows)
+			}
 		}
 		s.depthwise()
 		s.elementwise()

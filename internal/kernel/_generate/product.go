@@ -23,9 +23,9 @@ func (s isa) products() {
 	s.scatter("scatter", "prelu(src[i*L+c] + p[c], p[L+c])*p[2*L+c] + p[3*L+c]", false, false)
 	s.scatter("scatterAddFirst", "prelu(src[i*L+c] + p[c] + res[c*stride+i], p[L+c])*p[2*L+c] + p[3*L+c]", true, false)
 	s.scatter("scatterAddLast", "prelu(src[i*L+c] + p[c], p[L+c])*p[2*L+c] + p[3*L+c] + res[c*stride+i]", false, true)
-	s.store("store", "prelu(src[i] + p[i%L], p[L+i%L])*p[2*L+i%L] + p[3*L+i%L]", false, false)
-	s.store("storeAddFirst", "prelu(src[i] + p[i%L] + res[i], p[L+i%L])*p[2*L+i%L] + p[3*L+i%L]", true, false)
-	s.store("storeAddLast", "prelu(src[i] + p[i%L], p[L+i%L])*p[2*L+i%L] + p[3*L+i%L] + res[i]", false, true)
+	s.storeBlock("store", "prelu(src[i] + p[i%L], p[L+i%L])*p[2*L+i%L] + p[3*L+i%L]", false, false)
+	s.storeBlock("storeAddFirst", "prelu(src[i] + p[i%L] + res[i], p[L+i%L])*p[2*L+i%L] + p[3*L+i%L]", true, false)
+	s.storeBlock("storeAddLast", "prelu(src[i] + p[i%L], p[L+i%L])*p[2*L+i%L] + p[3*L+i%L] + res[i]", false, true)
 }
 
 // maxNarrow is how many tiles a product with one register of output channels takes: enough to hide the latency of the
@@ -320,8 +320,8 @@ func (s isa) prelu(v, slope vec) vec {
 	return s.choose(lessThan, v, float(0), s.op2(VMULPS, v, slope), v)
 }
 
-// store emits the beginning of an epilogue for pixels of a block of channels. A residual may be added first or last.
-func (s isa) store(name, expr string, first, last bool) {
+// storeBlock emits the beginning of an epilogue for pixels of a block of channels. A residual may be added first or last.
+func (s isa) storeBlock(name, expr string, first, last bool) {
 	s.text(name, "func(dst, src, res, p []float32)", fmt.Sprintf(
 		`%%s applies the beginning of an epilogue to a block of channels. With L = %d, of which len(dst) is a multiple and not 0:
 
