@@ -45,6 +45,9 @@ func choosePlan(s ConvShape) plan {
 	if c := chooseStrided(s); c != nil {
 		return c
 	}
+	if c := chooseGrouped(s); c != nil {
+		return c
+	}
 	return nil
 }
 
