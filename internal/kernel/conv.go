@@ -69,6 +69,9 @@ func choosePlans(s ConvShape) []plan {
 	for _, c := range chooseStrided(s) {
 		plans = append(plans, c)
 	}
+	for _, c := range chooseGrouped(s) {
+		plans = append(plans, c)
+	}
 	return plans
 }
 

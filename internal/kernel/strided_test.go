@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestStrided checks convolutions with strides that are computed by transforms, by every one and with an epilogue.
+// TestStrided checks convolutions with strides or groups that are computed by transforms, by every one and with an epilogue.
 func TestStrided(t *testing.T) {
 	r := rand.New(rand.NewPCG(71, 72))
 	for i, s := range []ConvShape{
@@ -16,8 +16,10 @@ func TestStrided(t *testing.T) {
 		{2, 3, 40, 41, 24, 7, 9, 3, 3, 1, 1, 3, 4, 3, 4, 1},
 		{2, 8, 33, 20, 8, 9, 3, 3, 1, 1, 1, 5, 1, 5, 1, 1}, // along one axis only
 		{2, 8, 2, 2, 8, 9, 9, 3, 3, 1, 1, 8, 9, 8, 9, 1},   // hardly anything but pads
+		{2, 24, 19, 30, 48, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 3},
+		{2, 16, 20, 23, 24, 5, 5, 2, 2, 1, 1, 2, 2, 2, 2, 2},
 	} {
-		src, weight := random(r, s.N*s.C*s.H*s.W), random(r, s.OC*s.C*s.KH*s.KW)
+		src, weight := random(r, s.N*s.C*s.H*s.W), random(r, s.OC*s.C/s.Groups*s.KH*s.KW)
 		MulScalar(weight, weight, 0.02) // errors in proportion to what testEpilogue allows
 		want := make([]float64, s.N*s.OC*s.OutH()*s.OutW())
 		RefConv(s.nd(), want, widen(src), widen(weight), nil)
@@ -27,8 +29,8 @@ func TestStrided(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if _, ok := c.algorithm.(*strided); !ok {
-					t.Fatalf("computed by %T", c.algorithm)
+				if _, ok := c.algorithm.(*direct); ok {
+					t.Fatal("computed directly")
 				}
 				once := runGuarded(t, c, 1, len(want), src, nil)
 				if e := rms(t, once, want); e > tr.accuracy() {
