@@ -138,6 +138,7 @@ func PrepareConvTranspose(s ConvTransposeShape, weight []float32, ep Epilogue) (
 	}
 	if len(c.convs) == 1 && c.convs[0] != nil { // nothing to interleave
 		c.convs[0].epilogue = ep
+		c.convs[0].simplify()
 	}
 	return c, nil
 }
