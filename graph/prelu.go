@@ -64,3 +64,10 @@ func (PRelu) stage(in []*Value, i int) (kernel.Stage, int, bool) {
 	slope, ok := perChannel(in[0], in[1])
 	return kernel.Stage{Kind: kernel.StagePRelu, Slope: slope}, -1, ok && i == 0
 }
+
+func (PRelu) gradient(d *derivation) []*Value {
+	x, slope := d.in[0], d.in[1]
+	return d.operands(
+		func() *Value { return d.apply(Gate{}, d.grad(0), x, slope) },
+		func() *Value { return d.mul(d.thin(0), d.apply(Min{}, x, d.num(0))) })
+}

@@ -226,3 +226,18 @@ func reduce[T, A number](x *Exec, p reduction, f fold[T, A], dst, src []T) {
 		}
 	})
 }
+
+// gradient: that of an extreme is shared by the elements that are equal to it. There is none of a product.
+func (r Reduce) gradient(d *derivation) []*Value {
+	g := d.thin(0)
+	switch r.By {
+	case ReduceMean:
+		return []*Value{d.scale(g, 1/float64(max(1, d.in[0].typ.Len()/max(1, d.outs[0].typ.Len()))))}
+	case ReduceMax, ReduceMin:
+		most := d.keep(d.apply(Compare{Is: IsEqual}, d.in[0], d.outs[0]), d.num(1))
+		return []*Value{d.mul(d.div(g, d.sum(most, r.Axes...)), most)}
+	case ReduceMul:
+		d.fail(&NoGradientError{[]string{d.label()}})
+	}
+	return []*Value{g}
+}

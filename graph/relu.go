@@ -24,3 +24,7 @@ func (Relu) inPlace() []int                        { return []int{0} }
 func (Relu) stage([]*Value, int) (kernel.Stage, int, bool) {
 	return kernel.Stage{Kind: kernel.StagePRelu, Slope: []float32{0}}, -1, true
 }
+
+func (Relu) gradient(d *derivation) []*Value {
+	return []*Value{d.apply(Gate{}, d.grad(0), d.in[0], d.num(0))}
+}
