@@ -314,7 +314,7 @@ func courseTraining(t *testing.T, dt DType, batches int) {
 		if err != nil {
 			c.fail(err)
 		}
-		norms := c.apply(Sqrt{}, c.sum(c.mul(gs[0], gs[0]), 1, 2, 3))
+		norms := c.apply(Reduce{ReduceL2, []int{1, 2, 3}}, gs[0])
 		off := c.sub(norms, c.scalar(dt, 1))
 		wasserstein := c.sub(c.mean(c.critic(fake, params)), c.mean(c.critic(hr, params)))
 		total := c.add(wasserstein, c.scale(c.mean(c.mul(off, off)), 30))

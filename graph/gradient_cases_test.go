@@ -9,7 +9,7 @@ func elementwiseCases() []gradientCase {
 	x, p := around(2, 3, 2), positive(2, 3, 2)
 	cases := []gradientCase{
 		of(Abs{}, x), of(Exp{}, x), of(Log{}, p), of(Sqrt{}, p), of(Sin{}, x), of(Cos{}, x), of(Neg{}, x), of(Sigmoid{}, x), of(Tanh{}, x),
-		of(Softplus{}, x), of(Erf{}, x), of(Gelu{}, x), of(Elu{Alpha: 1.3}, x), of(Relu{}, x), of(Sign{}, x), of(Floor{}, x),
+		of(Softplus{}, x), of(Erf{}, x), of(Gelu{}, x), of(Elu{Alpha: 1.3}, x), of(Relu{}, x), of(PRelu{}, x, fixedFloats(-0.5, 0.3)), of(Sign{}, x), of(Floor{}, x),
 		of(Clip{}, x, number64(-0.5), number64(0.6)), of(Clip{}, x, operand{[]int{1}, -0.45, -0.4, nil}, operand{[]int{}, 0.5, 0.6, nil}),
 		of(PRelu{}, x, number64(0.01)), of(PRelu{}, x, around(3, 1)), of(PRelu{}, x, around(2, 3, 2)), of(PRelu{}, x, around(2)),
 		of(Gate{}, x, x, around(3, 1)),
@@ -55,7 +55,7 @@ func sumCases() []gradientCase {
 		of(MatMul{}, around(2, 3, 2), around(3, 1, 2, 4)), of(MatMul{TransB: true}, around(3, 2), around(2, 4, 2)),
 	}
 	for _, axes := range [][]int{nil, {1}, {0, 2}, {2, 1, 0}} {
-		for _, by := range []Reduction{ReduceAdd, ReduceMean, ReduceMax, ReduceMin} {
+		for _, by := range []Reduction{ReduceAdd, ReduceMean, ReduceMax, ReduceMin, ReduceL2} {
 			cases = append(cases, of(Reduce{by, axes}, x))
 		}
 	}

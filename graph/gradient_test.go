@@ -28,7 +28,6 @@ func indices(shape []int, v ...int) operand {
 }
 func number64(v float64) operand       { return fixed(Scalar(v)) }
 func operands(in ...operand) []operand { return in }
-func onesOf(n int) []int               { return slices.Repeat([]int{1}, n) }
 func (o operand) values(r *rand.Rand) *Tensor {
 	t := NewTensor(Float64, o.shape...)
 	d := Data[float64](t)
@@ -291,5 +290,34 @@ func TestMaxPoolGradientOfNothing(t *testing.T) {
 	out, err := s.Run(context.Background(), []*Tensor{tensorOf(t, []float32{1, 2, 5, 3, 4}, 1, 1, 5)})
 	if err != nil || !Equal(out[0], tensorOf(t, []float32{0, 1, 0, 0, 1}, 1, 1, 5)) {
 		t.Errorf("got %v, error %v", out[0].data, err)
+	}
+}
+
+// The length of zeros has a corner there; 0 is its gradient of the least length.
+func TestL2GradientOfZeros(t *testing.T) {
+	b := NewBuilder("test")
+	x, _ := b.Input("x", Type{Float32, []int{2, 2}})
+	y, err := b.Apply1(Reduce{ReduceL2, []int{1}}, x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := b.Gradients([]*Value{y}, nil, []*Value{x})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := b.Gradients(g, nil, []*Value{x})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := NewSession([]*Value{x}, []*Value{g[0], h[0]}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := s.Run(context.Background(), []*Tensor{tensorOf(t, []float32{0, 0, 3, 4}, 2, 2)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !Equal(out[0], tensorOf(t, []float32{0, 0, 0.6, 0.8}, 2, 2)) || Data[float32](out[1])[0] != 0 {
+		t.Errorf("gradient %v, second %v", out[0].data, out[1].data)
 	}
 }

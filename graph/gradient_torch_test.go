@@ -133,7 +133,7 @@ func gradientPenalty(b *Builder, x *Value, params []*Value) ([]*Value, error) {
 		if err != nil {
 			return err
 		}
-		norm := c.apply(Sqrt{}, c.sum(c.mul(gs[0], gs[0]), 1, 2, 3))
+		norm := c.apply(Reduce{ReduceL2, []int{1, 2, 3}}, gs[0])
 		off := c.sub(norm, c.scalar(x.typ.DType, 1))
 		penalty = c.reshape(c.scale(c.apply(Reduce{ReduceMean, []int{0, 1, 2, 3}}, c.mul(off, off)), 30))
 		return nil
