@@ -1,6 +1,9 @@
 package kernel
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // RefConvWeights is the gradient of RefConv's weights: dw[OC, C/Groups, Kernel...] is the sum, over all outputs, of the gradient g
 // [N, OC, Out()...] times the element of src [N, C, In...] that the weight multiplies there.
@@ -45,6 +48,9 @@ func ConvWeights(p *Pool, s ConvShape, dw, src, g []float32) error {
 	}
 	images := min(s.N, max(1, weightImages/(s.C*c.height*c.width+s.OC*c.pixels)))
 	plane, panels := c.planeElements(images), s.OC*images*c.pixels
+	if plane > math.MaxInt32 { // offsets would not fit
+		return fmt.Errorf("kernel: gradient of weights over a source of %d padded elements, too many", plane)
+	}
 	sums := s.OC * c.row
 	scratch := scratches.Get().(*[]float32)
 	defer scratches.Put(scratch)
