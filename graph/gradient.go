@@ -243,3 +243,28 @@ func (d *derivation) operands(each ...func() *Value) []*Value {
 	}
 	return gs
 }
+
+// through returns the gradient of an operator that f makes of others, whose only result that counts is the first.
+func (d *derivation) through(f func(in []*Value) *Value) []*Value {
+	// The operands stand for themselves alone, whatever they are computed from.
+	in := make([]*Value, len(d.in))
+	var targets []*Value
+	for i, v := range d.in {
+		in[i] = v
+		if d.wants[i] {
+			in[i] = d.apply(Reshape{Shape: v.typ.Shape}, v)
+			targets = append(targets, in[i])
+		}
+	}
+	found, err := d.b.Gradients([]*Value{f(in)}, []*Value{d.grad(0)}, targets)
+	if err != nil {
+		d.fail(err)
+	}
+	gs := make([]*Value, len(d.in))
+	for i := range gs {
+		if d.wants[i] {
+			gs[i], found = found[0], found[1:]
+		}
+	}
+	return gs
+}

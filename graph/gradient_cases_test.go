@@ -115,6 +115,7 @@ func normCases() []gradientCase {
 		of(LayerNorm{Axis: 1, Epsilon: 1e-2, Stash: Float64}, around(2, 3, 2), around(3, 2), around(3, 2)),
 		of(LayerNorm{Axis: 2, Epsilon: 1e-2, Stash: Float64}, around(2, 2, 4)), of(LayerNorm{Axis: 1, Epsilon: 1e-2, RMS: true}, around(3, 4), around(4)),
 	}
+	cases = append(cases, of(LRN{Size: 3, Alpha: 0.5, Beta: 0.75, Bias: 1.2}, around(2, 4, 3)), of(LRN{Size: 2, Alpha: 0.5, Beta: 0.5, Bias: 1}, around(1, 5, 2, 2)))
 	for _, shape := range [][]int{{2, 2, 2, 2}, {4, 2}} {
 		cases = append(cases, gradientCase{fmt.Sprintf("BatchNormTraining%v", shape), operands(around(shape...), around(2), around(2), around(2), positive(2)),
 			func(b *Builder, in []*Value) ([]*Value, error) {
@@ -164,6 +165,13 @@ func resizeCases() []gradientCase {
 	add(Resize{Sizes: []int{1, 1, 2, 3}, Mode: "cubic", Coordinates: "half_pixel", CubicA: -0.5, Antialias: true}, 1, 1, 5, 6)
 	add(Resize{Sizes: []int{1, 1, 2, 3}, Mode: "linear", Coordinates: "half_pixel", Antialias: true, ExcludeOutside: true}, 1, 1, 5, 6)
 	add(Resize{Sizes: []int{3, 5}, Mode: "linear", Coordinates: "tf_crop_and_resize", Roi: []float64{-0.2, 0.8, 1.3, 0.1}, Extrapolation: 7}, 4, 4)
+	for _, padding := range []string{"zeros", "border", "reflection"} {
+		for _, align := range []bool{false, true} {
+			beyond := operand{[]int{2, 2, 3, 2}, -1.83, 1.77, nil}
+			cases = append(cases, of(GridSample{"linear", padding, align}, around(2, 2, 3, 4), beyond), of(GridSample{"nearest", padding, align}, around(2, 1, 3, 4), beyond))
+		}
+	}
+	cases = append(cases, of(GridSample{"linear", "border", false}, around(1, 2, 4), operand{[]int{1, 5, 1}, -1.2, 1.1, nil}))
 	add(Resize{Sizes: []int{5}, Mode: "cubic", Coordinates: "half_pixel", CubicA: -0.75}, 3)
 	return cases
 }

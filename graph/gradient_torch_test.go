@@ -98,6 +98,8 @@ func decodeOperator(name string, attrs json.RawMessage) (Operator, error) {
 		return decoded[Pad](decode)
 	case "DepthToSpace":
 		return decoded[DepthToSpace](decode)
+	case "GridSample":
+		return decoded[GridSample](decode)
 	case "MatMul":
 		return decoded[MatMul](decode)
 	}
@@ -151,7 +153,7 @@ func TestGradientsAgainstPyTorch(t *testing.T) {
 	if err := json.Unmarshal(file, &all); err != nil {
 		t.Fatal(err)
 	}
-	if len(all.Cases) != 44 {
+	if len(all.Cases) != 47 {
 		t.Errorf("there are %d cases", len(all.Cases))
 	}
 	for _, c := range all.Cases {

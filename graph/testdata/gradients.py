@@ -15,10 +15,12 @@ def flat(t):
     return {"shape": list(t.shape), "data": [float(f"{v:.9g}") for v in t.detach().flatten().tolist()]}
 
 
-def case(name, op, attrs, f, *shapes, second=True, positive=()):
+def case(name, op, attrs, f, *shapes, second=True, positive=(), wide=()):
     x = [(torch.rand(s, dtype=torch.float64) * 1.5 - 0.7).requires_grad_() for s in shapes]
     for i in positive:
         x[i] = (torch.rand(shapes[i], dtype=torch.float64) + 0.5).requires_grad_()
+    for i in wide:
+        x[i] = (torch.rand(shapes[i], dtype=torch.float64) * 3 - 1.5).requires_grad_()
     y = f(*x)
     y = list(y) if isinstance(y, (tuple, list)) else [y]
     seeds = [torch.rand_like(v) - 0.4 for v in y]
@@ -105,6 +107,10 @@ case("pow", "Pow", {}, torch.pow, (2, 5), (5,), positive=(0,))
 case("reflect", "Pad", {"Mode": "reflect", "Begin": [0, 0, 2, 1], "End": [0, 0, 1, 2]}, lambda x: F.pad(x, (1, 2, 2, 1), mode="reflect"), (1, 2, 3, 4))
 case("replicate", "Pad", {"Mode": "edge", "Begin": [0, 0, 2, 1], "End": [0, 0, 1, 2]}, lambda x: F.pad(x, (1, 2, 2, 1), mode="replicate"), (1, 2, 3, 4))
 case("pixel shuffle", "DepthToSpace", {"Block": 2, "ChannelsFirst": True}, lambda x: F.pixel_shuffle(x, 2), (1, 8, 2, 3))
+for padding in ("zeros", "border", "reflection"):
+    case(f"grid sample {padding}", "GridSample", {"Mode": "linear", "Padding": padding, "AlignCorners": False},
+         lambda x, grid: F.grid_sample(x, grid, padding_mode=padding, align_corners=False), (2, 2, 3, 4), (2, 3, 3, 2), second=False, wide=(1,))
+    # PyTorch has no second derivatives of it
 case("products", "MatMul", {}, torch.matmul, (2, 3, 2), (2, 4))
 
 
