@@ -3,6 +3,7 @@ package graph
 import (
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"testing"
@@ -212,5 +213,70 @@ func (c recorded) check(t *testing.T, dt DType, tolerance float64) {
 	got := gradientGraph{session: s}.run(t, x)
 	for i, w := range want {
 		compareTensors(t, fmt.Sprintf("%v value %d", dt, i), got[i].Converted(Float64), w.tensor(), tolerance)
+	}
+}
+
+// The number of threads changes no bit of a gradient.
+func TestGradientsAreDeterministic(t *testing.T) {
+	b := NewBuilder("test")
+	var in []*Value
+	var x []*Tensor
+	input := func(shape ...int) *Value {
+		v, err := b.Input("x", Type{Float32, shape})
+		if err != nil {
+			t.Fatal(err)
+		}
+		in = append(in, v)
+		x = append(x, around(shape...).values(rand.New(rand.NewPCG(uint64(len(x)), 1))).Converted(Float32))
+		return v
+	}
+	var grads []*Value
+	err := b.compose(func(c composer) error {
+		h := c.apply(Conv{[]int{1, 1}, []int{1, 1}, []int{1, 1, 1, 1}, 1}, input(2, 3, 96, 96), input(16, 3, 3, 3), input(16))
+		h, _, _, err := b.BatchNormTraining(BatchStatistics{1e-5, 0.9, true}, h, input(16), input(16), input(16), input(16))
+		if err != nil {
+			return err
+		}
+		h = c.apply(PRelu{}, h, input(16, 1, 1))
+		pool := Sliding{[]int{2, 2}, []int{2, 2}, []int{1, 1}, make([]int, 4), false}
+		h = c.add(c.apply(MaxPool{Sliding: pool}, h), c.apply(AveragePool{Sliding: pool}, h))
+		h = c.apply(Pad{Mode: PadReflect, Begin: []int{0, 0, 1, 1}, End: []int{0, 0, 1, 1}}, h)
+		h = c.apply(GroupNorm{4, 1e-5}, h, input(16), input(16))
+		h = c.apply(Resize{Sizes: []int{2, 16, 80, 110}, Scales: []float64{1, 1, 1.6, 2.2}, Mode: "cubic", Coordinates: "half_pixel", CubicA: -0.75}, h)
+		h = c.apply(Gelu{}, c.apply(Conv{[]int{2, 2}, []int{1, 1}, []int{2, 2, 2, 2}, 2}, h, input(32, 8, 5, 5)))
+		h = c.apply(Softmax{Axis: 1}, c.apply(MatMul{}, c.reshape(h, 64, 40*55), input(40*55, 30)))
+		first, err := b.Gradients([]*Value{c.mul(h, h)}, nil, in)
+		if err != nil {
+			return err
+		}
+		var squares *Value
+		for _, g := range first {
+			s := c.mean(c.mul(g, g))
+			if squares != nil {
+				s = c.add(squares, s)
+			}
+			squares = s
+		}
+		second, err := b.Gradients([]*Value{squares}, nil, in)
+		grads = slices.Concat(first, second)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	workers := NewWorkers(3)
+	defer workers.Close()
+	var results [2][]*Tensor
+	for i, w := range []*Workers{nil, workers} {
+		s, err := NewSession(in, grads, w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		results[i] = gradientGraph{session: s}.run(t, x)
+	}
+	for i, g := range results[0] {
+		if !Equal(g, results[1][i]) {
+			t.Errorf("gradient %d differs", i)
+		}
 	}
 }
