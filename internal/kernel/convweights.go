@@ -29,11 +29,7 @@ func RefConvWeights[T Number](s ShapeND, dw, src, g []T) {
 }
 
 // ConvWeights is the gradient of a convolution's weights [OC, C/Groups, KH, KW], from its source and the gradient g of its output, both
-// with the shapes of s.
-//
-// It is a product of matrices, a sum over output pixels, by the micro-kernels of Gemm: panels of output channels times runs of source
-// channels that follow each other once pixels lie apart, for all taps of a kernel row at once. The sum is made in blocks of pixels, in an
-// order that depends on the shape alone.
+// with the shapes of s. The algorithm and the order of sums depend on the shape and the CPU path alone.
 func ConvWeights(p *Pool, s ConvShape, dw, src, g []float32) error {
 	if err := s.Validate(); err != nil {
 		return err
@@ -41,11 +37,20 @@ func ConvWeights(p *Pool, s ConvShape, dw, src, g []float32) error {
 	if len(src) != s.N*s.C*s.H*s.W || len(g) != s.N*s.OC*s.OutH()*s.OutW() || len(dw) != s.OC*s.C/s.Groups*s.KH*s.KW {
 		return fmt.Errorf("kernel: gradient of %d weights from %d and %d elements does not fit %+v", len(dw), len(src), len(g), s)
 	}
-	c := newConvWeights(s)
 	if s.N == 0 {
 		clear(dw)
 		return nil
 	}
+	if f := chooseFastWeights(s); f != nil {
+		f.run(p, dw, src, g)
+		return nil
+	}
+	return newConvWeights(s).run(p, dw, src, g)
+}
+
+// run sets dw, as ConvWeights does.
+func (c *convWeights) run(p *Pool, dw, src, g []float32) error {
+	s := &c.s
 	images := min(s.N, max(1, weightImages/(s.C*c.height*c.width+s.OC*c.pixels)))
 	plane, panels := c.planeElements(images), s.OC*images*c.pixels
 	if plane > math.MaxInt32 { // offsets would not fit
@@ -73,7 +78,9 @@ const (
 	manyChannels = 64
 )
 
-// convWeights is the work of ConvWeights.
+// convWeights computes the gradient of weights as a product of matrices, a sum over output pixels, by the micro-kernels of Gemm: panels of
+// output channels times runs of source channels that follow each other once they are side by side in a pixel, for all taps of a kernel
+// row at once. The sum is made in blocks of pixels.
 type convWeights struct {
 	s             ConvShape
 	cpu           *functions

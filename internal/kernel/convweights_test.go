@@ -40,7 +40,17 @@ func TestConvWeights(t *testing.T) {
 	}
 	for i := range paths {
 		cpu = &paths[i]
-		for _, s := range weightShapes() {
+		names := []string{"direct"}
+		for _, tr := range cpu.transforms {
+			if tr.kernel == nil {
+				names = append(names, tr.name)
+			}
+		}
+		for i, s := range slices.Repeat(weightShapes(), len(names)) {
+			t.Setenv("GANSR_CONV", names[i/len(weightShapes())])
+			if i >= len(weightShapes()) && (chooseFastWeights(s) == nil || s.H > 1000) {
+				continue
+			}
 			src, src64 := random(s.N * s.C * s.H * s.W)
 			g, g64 := random(s.N * s.OC * s.OutH() * s.OutW())
 			want := make([]float64, s.OC*s.C/s.Groups*s.KH*s.KW)
