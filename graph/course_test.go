@@ -271,7 +271,7 @@ func TestCourseTraining(t *testing.T) {
 		}
 		courseTraining(t, Float64, math.MaxInt)
 	})
-	t.Run("float32", func(t *testing.T) { courseTraining(t, Float32, 4) })
+	t.Run("float32", func(t *testing.T) { courseTraining(t, Float32, 2) })
 }
 
 func courseTraining(t *testing.T, dt DType, batches int) {

@@ -29,6 +29,7 @@ type fastWeights struct {
 const (
 	weightPlanes   = 16 << 20 // elements of x and g, unless a single tile takes more: 64 MiB
 	weightProducts = 2 << 20  // elements of products
+	weightFarCost  = 1.6      // how much longer transforms take whose planes leave all caches
 )
 
 func newFastWeights(tr *transform, s ConvShape) *fastWeights {
@@ -82,7 +83,7 @@ func (f *fastWeights) cost() float64 {
 	chunks := math.Ceil(tiles / float64(f.chunk))
 	far, memory := 1.0, cacheCost // of x and g
 	if planes*(ci+co)*tiles/chunks > cached {
-		far, memory = farCost, memoryCost
+		far, memory = weightFarCost, memoryCost
 	}
 	// The products read x once for each of their rows, g once for each of their columns; making panels of g takes three times.
 	reads := ci*float64(ceilDiv(len(f.panels)-1, f.rows)) + co*float64(ceilDiv(f.ci, f.columns)+3)
