@@ -26,3 +26,5 @@ func (Abs) Name() string                          { return "Abs" }
 func (Abs) Infer(in []Type) ([]Type, error)       { return inferUnary("Abs", &absLoops, in) }
 func (Abs) Eval(x *Exec, out, in []*Tensor) error { return evalUnary(x, &absLoops, out[0], in[0]) }
 func (Abs) inPlace() []int                        { return []int{0} }
+
+func (Abs) gradient(d *derivation) []*Value { return d.times(d.apply(Sign{}, d.in[0])) }

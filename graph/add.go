@@ -33,3 +33,8 @@ func (Add) stage(in []*Value, i int) (kernel.Stage, int, bool) {
 	}
 	return kernel.Stage{}, -1, false
 }
+
+func (Add) gradient(d *derivation) []*Value {
+	g := func() *Value { return d.thin(0) }
+	return d.operands(g, g)
+}

@@ -90,3 +90,72 @@ func (b BatchNorm) stage(in []*Value, i int) (kernel.Stage, int, bool) {
 	number2number(s.Shift, term)
 	return s, -1, true
 }
+
+func (b BatchNorm) gradient(d *derivation) []*Value {
+	x, g := d.in[0], d.grad(0)
+	dt, rank := x.typ.DType, x.typ.Rank()
+	param := func(i int) *Value { return d.cast(d.in[i], dt) }
+	scale, mean, variance := param(1), param(3), param(4)
+	inverse := d.inverseRoot(variance, b.Epsilon)
+	factor := d.mul(scale, inverse)
+	gs := make([]*Value, 5)
+	give := func(i int, f func() *Value) {
+		if d.wants[i] {
+			gs[i] = d.cast(f(), d.in[i].typ.DType)
+		}
+	}
+	give(0, func() *Value { return d.mul(g, d.channels(factor, rank)) })
+	product := func() *Value { return d.channelSums(d.mul(g, d.sub(x, d.channels(mean, rank)))) }
+	give(1, func() *Value { return d.mul(product(), inverse) })
+	give(2, func() *Value { return d.channelSums(g) })
+	give(3, func() *Value { return d.neg(d.mul(factor, d.channelSums(g))) })
+	give(4, func() *Value {
+		return d.scale(d.mul(product(), d.mul(factor, d.mul(inverse, inverse))), -0.5)
+	})
+	return gs
+}
+
+// inverseRoot returns 1/sqrt(variance + epsilon).
+func (c composer) inverseRoot(variance *Value, epsilon float64) *Value {
+	dt := variance.typ.DType
+	return c.div(c.scalar(dt, 1), c.apply(Sqrt{}, c.add(variance, c.scalar(dt, epsilon))))
+}
+
+func (c composer) cast(x *Value, to DType) *Value {
+	if x.typ.DType == to {
+		return x
+	}
+	return c.apply(Cast{To: to}, x)
+}
+
+// BatchStatistics says how batch normalisation in training uses the statistics of a batch.
+type BatchStatistics struct {
+	Epsilon float64
+	// Keep is how much of the running statistics stays: ONNX's momentum, one minus PyTorch's.
+	Keep float64
+	// Unbiased divides the variance that goes into the running one by one less than the number of elements, as PyTorch does and ONNX does not.
+	Unbiased bool
+}
+
+// BatchNormTraining adds batch normalisation with the statistics of the batch: BatchNorm with the mean and the (biased) variance of each channel of
+// x (N x C x spatial), of which it is differentiated too. It returns the result, and what the running mean and variance (C each) become.
+func (b *Builder) BatchNormTraining(s BatchStatistics, x, scale, bias, mean, variance *Value) (y, newMean, newVariance *Value, err error) {
+	err = b.compose(func(c composer) error {
+		if x.typ.Rank() < 2 {
+			return fmt.Errorf("graph: BatchNormTraining of %v: it should be N x C x spatial", x.typ)
+		}
+		channels := x.typ.Shape[1]
+		m := c.applyAll(Moments{Axes: allBut(x.typ.Rank(), 1)}, x)
+		batchMean, batchVariance := c.reshape(m[0], channels), c.reshape(m[1], channels)
+		y = c.apply(BatchNorm{Epsilon: s.Epsilon}, x, scale, bias, batchMean, batchVariance)
+		n := float64(x.typ.Len()) / float64(max(1, channels))
+		unbias := 1.0
+		if s.Unbiased && n > 1 {
+			unbias = n / (n - 1)
+		}
+		newMean = c.add(c.scale(mean, s.Keep), c.scale(c.cast(batchMean, mean.typ.DType), 1-s.Keep))
+		newVariance = c.add(c.scale(variance, s.Keep), c.scale(c.cast(batchVariance, variance.typ.DType), (1-s.Keep)*unbias))
+		return nil
+	})
+	return y, newMean, newVariance, err
+}

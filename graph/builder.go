@@ -32,21 +32,26 @@ func (v *Value) Name() string { return v.name }
 // Builder makes an ExprGraph of this package's operators. Results that depend on constants alone are computed at
 // once and become constants, unless they are very large; equal calls with equal operands are made once.
 type Builder struct {
-	g      *gorgonia.ExprGraph
-	prefix string
-	ids    int
-	shared map[string]*call
-	folded int // bytes of the constants that were computed
+	g       *gorgonia.ExprGraph
+	prefix  string
+	ids     int
+	shared  map[string]*call
+	scalars map[string]*Value
+	place   string // of the calls that are made now
+	folded  int    // bytes of the constants that were computed
 }
 
 // NewBuilder returns an empty graph. The prefix names the network (such as "generator") in the names of its
 // nodes, so that several networks can be joined in one graph.
 func NewBuilder(prefix string) *Builder {
-	return &Builder{g: gorgonia.NewGraph(gorgonia.WithGraphName(prefix)), prefix: prefix, shared: map[string]*call{}}
+	return &Builder{g: gorgonia.NewGraph(gorgonia.WithGraphName(prefix)), prefix: prefix, shared: map[string]*call{}, scalars: map[string]*Value{}}
 }
 
 // ExprGraph returns the graph that has been built.
 func (b *Builder) ExprGraph() *gorgonia.ExprGraph { return b.g }
+
+// At says where in its source the calls that follow have their place, such as the node of a file that they translate. Errors name it.
+func (b *Builder) At(place string) { b.place = place }
 
 // Input adds a value that is given when the graph runs.
 func (b *Builder) Input(name string, t Type) (*Value, error) {
@@ -99,7 +104,7 @@ func (b *Builder) Apply(op Operator, in ...*Value) ([]*Value, error) {
 	if err != nil {
 		return nil, fmt.Errorf("graph: %w", err)
 	}
-	c := &call{op: op, in: slices.Clone(in)}
+	c := &call{op: op, in: slices.Clone(in), place: b.place}
 	for i, t := range types {
 		if n, ok := Numel(t.Shape); !ok || n > maxElements {
 			return nil, fmt.Errorf("graph: %s would make a tensor of shape %v, which is too large", op.Name(), t.Shape)

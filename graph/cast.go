@@ -187,3 +187,8 @@ func (t *Tensor) Converted(to DType) *Tensor {
 	convert(c, t)
 	return c
 }
+
+// gradient: between floating-point types a cast is the identity, but for rounding.
+func (Cast) gradient(d *derivation) []*Value {
+	return []*Value{d.apply(Cast{To: d.in[0].typ.DType}, d.thin(0))}
+}

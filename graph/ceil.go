@@ -3,7 +3,7 @@ package graph
 import "math"
 
 // Ceil is the next integer towards +Inf.
-type Ceil struct{}
+type Ceil struct{ stationary }
 
 var ceilLoops = floatLoops(math.Ceil)
 

@@ -75,3 +75,25 @@ func (Clip) stage(in []*Value, i int) (kernel.Stage, int, bool) {
 	}
 	return kernel.Stage{Kind: kernel.StageClip, Lo: Data[float32](lo)[0], Hi: Data[float32](hi)[0]}, -1, true
 }
+
+// gradient: a limit has the gradient of the elements that it replaces; an element that equals a limit counts as within.
+func (Clip) gradient(d *derivation) []*Value {
+	x, lo, hi := d.in[0], d.in[1], d.in[2]
+	all := make([]int, x.typ.Rank())
+	for k := range all {
+		all[k] = k
+	}
+	collect := func(limit, replaced *Value) *Value {
+		return d.reshape(d.sum(d.keep(replaced, d.grad(0)), all...), limit.typ.Shape...)
+	}
+	low := d.reshape(lo) // 0-d, which broadcasts to any shape
+	below, above := d.less(x, low), d.less(d.reshape(hi), d.apply(Max{}, x, low))
+	gs := []*Value{d.apply(Where{}, d.apply(Or{}, below, above), d.num(0), d.thin(0)), nil, nil}
+	if d.wants[1] {
+		gs[1] = collect(lo, d.apply(And{}, below, d.apply(Not{}, above)))
+	}
+	if d.wants[2] {
+		gs[2] = collect(hi, above)
+	}
+	return gs
+}

@@ -52,3 +52,15 @@ func concat[T any](x *Exec, p panels, at int) func(dst, src []T) {
 	move := movePanels[T](x, p)
 	return func(dst, src []T) { move(dst[at:], src) }
 }
+
+func (c Concat) gradient(d *derivation) []*Value {
+	gs := make([]*Value, len(d.in))
+	at := 0
+	for i, v := range d.in {
+		if d.wants[i] {
+			gs[i] = d.slice(d.grad(0), c.Axis, at, v.typ.Shape[c.Axis])
+		}
+		at += v.typ.Shape[c.Axis]
+	}
+	return gs
+}

@@ -259,3 +259,46 @@ func narrowFrom(t *Tensor, at int, src []float32) {
 		}
 	}
 }
+
+func (c Conv) gradient(d *derivation) []*Value {
+	x, w, g := d.in[0], d.in[1], d.grad(0)
+	gs := make([]*Value, len(d.in))
+	if d.wants[0] {
+		gs[0] = d.apply(c.transposed(g.typ.Shape[2:], x.typ.Shape[2:], w.typ.Shape[2:]), g, w)
+	}
+	if d.wants[1] {
+		gs[1] = d.apply(ConvWeights{c, w.typ.Shape[2:]}, x, g)
+	}
+	if len(d.in) == 3 && d.wants[2] {
+		gs[2] = d.channelSums(g)
+	}
+	return gs
+}
+
+// transposed returns the transpose of c, as a map of what has the size in to what has the size out.
+func (c Conv) transposed(in, out, kernelShape []int) ConvTranspose {
+	n := len(in)
+	t := ConvTranspose{Strides: c.Strides, Dilations: c.Dilations, Pads: slices.Clone(c.Pads), OutputPads: make([]int, n), Groups: c.Groups}
+	for i := range n {
+		missing := out[i] - ((in[i]-1)*c.Strides[i] + (kernelShape[i]-1)*c.Dilations[i] + 1 - c.Pads[i] - c.Pads[n+i])
+		t.OutputPads[i] = max(missing, 0)
+		t.Pads[n+i] -= min(missing, 0)
+	}
+	return t
+}
+
+// channelSums returns the sum of N x C x spatial for each channel.
+func (c composer) channelSums(x *Value) *Value {
+	return c.reshape(c.sum(x, allBut(x.typ.Rank(), 1)...), x.typ.Shape[1])
+}
+
+// allBut returns the axes of a rank without one.
+func allBut(rank, axis int) []int {
+	var axes []int
+	for k := range rank {
+		if k != axis {
+			axes = append(axes, k)
+		}
+	}
+	return axes
+}

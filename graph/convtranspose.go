@@ -110,3 +110,28 @@ func (c ConvTranspose) prepare(_ *Weights, in []*Value, out []Type, ep kernel.Ep
 	k, err := kernel.PrepareConvTranspose(s, Data[float32](widen(in[1].known)), biasEpilogue(knownTensors(in[2:]), ep))
 	return prepareConv(k, in[0].typ, out[0], ep), err
 }
+
+func (c ConvTranspose) gradient(d *derivation) []*Value {
+	x, w, g := d.in[0], d.in[1], d.grad(0)
+	conv := c.conv()
+	gs := make([]*Value, len(d.in))
+	if d.wants[0] {
+		gs[0] = d.apply(conv, g, w)
+	}
+	if d.wants[1] {
+		gs[1] = d.apply(ConvWeights{conv, w.typ.Shape[2:]}, g, x)
+	}
+	if len(d.in) == 3 && d.wants[2] {
+		gs[2] = d.channelSums(g)
+	}
+	return gs
+}
+
+// conv returns the convolution that c is the transpose of.
+func (c ConvTranspose) conv() Conv {
+	pads := slices.Clone(c.Pads)
+	for i, o := range c.OutputPads { // less than a stride is no further position
+		pads[len(c.OutputPads)+i] -= o / c.Strides[i] * c.Strides[i]
+	}
+	return Conv{Strides: c.Strides, Dilations: c.Dilations, Pads: pads, Groups: c.Groups}
+}

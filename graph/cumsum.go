@@ -69,3 +69,8 @@ func cumSum[T, S number](c CumSum, dst, a []T, shape []int) {
 		}
 	}
 }
+
+func (c CumSum) gradient(d *derivation) []*Value {
+	c.Reverse = !c.Reverse
+	return []*Value{d.apply(c, d.grad(0))}
+}

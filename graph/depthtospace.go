@@ -37,3 +37,7 @@ func (d DepthToSpace) Eval(x *Exec, out, in []*Tensor) error {
 
 // maxBlock keeps the squares of block sizes within an int.
 const maxBlock = 1 << 15
+
+func (s DepthToSpace) gradient(d *derivation) []*Value {
+	return []*Value{d.apply(SpaceToDepth(s), d.grad(0))}
+}

@@ -42,3 +42,9 @@ func (Div) stage(in []*Value, i int) (kernel.Stage, int, bool) {
 	kernel.ScalarDiv(scale, 1, c)
 	return kernel.Stage{Kind: kernel.StageAffine, Scale: scale}, -1, true
 }
+
+func (Div) gradient(d *derivation) []*Value {
+	return d.operands(
+		func() *Value { return d.div(d.thin(0), d.in[1]) },
+		func() *Value { return d.neg(d.mul(d.thin(0), d.div(d.outs[0], d.in[1]))) })
+}

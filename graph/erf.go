@@ -15,3 +15,8 @@ func (Erf) Name() string                          { return "Erf" }
 func (Erf) Infer(in []Type) ([]Type, error)       { return inferUnary("Erf", &erfLoops, in) }
 func (Erf) Eval(x *Exec, out, in []*Tensor) error { return evalUnary(x, &erfLoops, out[0], in[0]) }
 func (Erf) inPlace() []int                        { return []int{0} }
+
+func (Erf) gradient(d *derivation) []*Value {
+	x := d.in[0]
+	return d.times(d.scale(d.apply(Exp{}, d.neg(d.mul(x, x))), 2/math.Sqrt(math.Pi)))
+}

@@ -15,3 +15,5 @@ func (Exp) Name() string                          { return "Exp" }
 func (Exp) Infer(in []Type) ([]Type, error)       { return inferUnary("Exp", &expLoops, in) }
 func (Exp) Eval(x *Exec, out, in []*Tensor) error { return evalUnary(x, &expLoops, out[0], in[0]) }
 func (Exp) inPlace() []int                        { return []int{0} }
+
+func (Exp) gradient(d *derivation) []*Value { return d.times(d.outs[0]) }

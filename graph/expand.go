@@ -35,3 +35,7 @@ func (e Expand) Eval(x *Exec, out, in []*Tensor) error {
 	w.move(x, out[0], in[0])
 	return nil
 }
+
+func (Expand) gradient(d *derivation) []*Value {
+	return d.operands(func() *Value { return d.thin(0) })
+}

@@ -3,7 +3,7 @@ package graph
 import "math"
 
 // Floor is the next integer towards -Inf.
-type Floor struct{}
+type Floor struct{ stationary }
 
 var floorLoops = floatLoops(math.Floor)
 

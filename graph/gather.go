@@ -40,3 +40,7 @@ func (g Gather) Eval(x *Exec, out, in []*Tensor) error {
 	takeRuns(x, out[0], in[0], runs{outer, n * inner, at, inner})
 	return nil
 }
+
+func (g Gather) gradient(d *derivation) []*Value {
+	return []*Value{d.apply(ScatterSum{Axis: g.Axis, Size: d.in[0].typ.Shape[g.Axis]}, d.grad(0), d.in[1]), nil}
+}

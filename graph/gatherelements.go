@@ -29,3 +29,7 @@ func (g GatherElements) Eval(x *Exec, out, in []*Tensor) error {
 	takeRuns(x, out[0], in[0], runs{1, 0, at, 1})
 	return nil
 }
+
+func (g GatherElements) gradient(d *derivation) []*Value {
+	return []*Value{d.apply(ScatterElementsSum{Axis: g.Axis, Shape: d.in[0].typ.Shape}, d.grad(0), d.in[1]), nil}
+}

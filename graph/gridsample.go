@@ -157,3 +157,91 @@ func mirror(p, lo, hi float64) float64 {
 	p = math.Mod(math.Abs(p-lo), 2*(hi-lo))
 	return lo + min(p, 2*(hi-lo)-p)
 }
+
+// gradient: the operator is made of Gathers of the elements around each position. There is none of cubic mode.
+func (g GridSample) gradient(d *derivation) []*Value {
+	if g.Mode == "cubic" {
+		d.fail(&NoGradientError{[]string{d.label()}})
+	}
+	return d.through(func(in []*Value) *Value {
+		x, grid := in[0], in[1]
+		shape, out := x.typ.Shape, d.outs[0].typ.Shape
+		samples, channels := shape[0], shape[1]
+		n := len(shape) - 2
+		points := grid.typ.Len() / n // of all samples
+		positions := d.reshape(grid, points, n)
+
+		first := make([]int64, points) // of each point's sample, in elements of a channel
+		area, _ := Numel(shape[2:])
+		for i := range first {
+			first[i] = int64(i * samples / max(1, points) * area)
+		}
+		// Each tap so far, as offsets and weights of all points, meets each tap of the next axis.
+		type tap struct{ offset, weight *Value }
+		taps := []tap{{d.b.Constant("first", &Tensor{Int64, []int{points, 1}, first}), d.num(1)}}
+		for axis, size := range shape[2:] {
+			at := g.position(d.composer, d.slice(positions, 1, n-1-axis, 1), size)
+			var next []tap
+			for _, own := range g.around(d.composer, at, size, rowMajor(shape[2:])[axis], x.typ.DType) {
+				for _, t := range taps {
+					next = append(next, tap{d.add(t.offset, own[0]), d.mul(t.weight, own[1])})
+				}
+			}
+			taps = next
+		}
+		perm := []int{0, 2, 1}
+		pixels := d.reshape(d.apply(Transpose{Perm: perm}, d.reshape(x, samples, channels, area)), samples*area, channels)
+		var y *Value
+		for _, t := range taps {
+			v := d.mul(d.apply(Gather{}, pixels, d.reshape(t.offset, points)), t.weight)
+			if y != nil {
+				v = d.add(y, v)
+			}
+			y = v
+		}
+		return d.reshape(d.apply(Transpose{Perm: perm}, d.reshape(y, samples, points/max(1, samples), channels)), out...)
+	})
+}
+
+// position returns where a grid's values lie along an axis of size, within it unless the padding is zeros.
+func (g GridSample) position(c composer, v *Value, size int) *Value {
+	num := func(f float64) *Value { return c.scalar(v.typ.DType, f) }
+	p := c.scale(c.add(v, num(1)), float64(size-1)/2)
+	lo, hi := 0.0, float64(size-1)
+	if !g.AlignCorners {
+		p = c.scale(c.sub(c.scale(c.add(v, num(1)), float64(size)), num(1)), 0.5)
+		lo, hi = -0.5, float64(size)-0.5
+	}
+	if g.Padding == "reflection" && hi > lo {
+		period := 2 * (hi - lo)
+		away := c.apply(Abs{}, c.sub(p, num(lo)))
+		away = c.sub(away, c.scale(c.apply(Floor{}, c.scale(away, 1/period)), period))
+		p = c.add(c.apply(Min{}, away, c.sub(num(period), away)), num(lo))
+	}
+	if g.Padding != "zeros" {
+		p = c.apply(Clip{}, p, num(0), num(float64(size-1)))
+	}
+	return p
+}
+
+// around returns offset and weight of the elements that positions p along an axis of size take, stride elements apart.
+func (g GridSample) around(c composer, p *Value, size, stride int, dt DType) [][2]*Value {
+	num := func(f float64) *Value { return c.scalar(p.typ.DType, f) }
+	low := c.apply(Floor{}, p)
+	part := c.sub(p, low)
+	elements, weights := []*Value{low, c.add(low, num(1))}, []*Value{c.sub(num(1), part), part}
+	if g.Mode == "nearest" {
+		elements, weights = []*Value{c.apply(Round{}, p)}, []*Value{num(1)}
+	}
+	var taps [][2]*Value
+	for i, e := range elements {
+		within := c.apply(Clip{}, e, num(0), num(float64(size-1)))
+		weight := weights[i]
+		if g.Padding == "zeros" {
+			weight = c.keep(c.apply(Compare{Is: IsEqual}, e, within), weight)
+		}
+		offset := c.mul(c.apply(Cast{To: Int64}, within), c.scalar(Int64, float64(stride)))
+		taps = append(taps, [2]*Value{offset, c.cast(weight, dt)})
+	}
+	return taps
+}

@@ -99,3 +99,42 @@ func standardize64(dst, a []float64, mean, scale, bias float64) {
 		dst[i] = (v-mean)*scale + bias
 	}
 }
+
+func (n GroupNorm) gradient(d *derivation) []*Value {
+	x, g := d.in[0], d.grad(0)
+	shape := x.typ.Shape
+	grouped := []int{shape[0], n.Groups, x.typ.Len() / max(1, shape[0]*n.Groups)}
+	s := d.standardize(d.reshape(x, grouped...), []int{2}, n.Epsilon)
+	gs := make([]*Value, 3)
+	if d.wants[0] {
+		scaled := d.mul(g, d.channels(d.in[1], len(shape)))
+		gs[0] = d.reshape(s.gradient(d.composer, d.reshape(scaled, grouped...)), shape...)
+	}
+	if d.wants[1] {
+		gs[1] = d.channelSums(d.mul(g, d.reshape(s.value(d.composer), shape...)))
+	}
+	if d.wants[2] {
+		gs[2] = d.channelSums(g)
+	}
+	return gs
+}
+
+// standardized is (x - mean) / sqrt(variance + epsilon) over some axes.
+type standardized struct {
+	centered, inverse *Value // x - mean, and 1/sqrt(variance + epsilon)
+	axes              []int
+}
+
+func (c composer) standardize(x *Value, axes []int, epsilon float64) standardized {
+	m := c.applyAll(Moments{Axes: axes}, x)
+	return standardized{c.sub(x, m[0]), c.inverseRoot(m[1], epsilon), axes}
+}
+
+func (s standardized) value(c composer) *Value { return c.mul(s.centered, s.inverse) }
+
+// gradient returns that of x, from g, that of the standardized value.
+func (s standardized) gradient(c composer, g *Value) *Value {
+	y := s.value(c)
+	mean := func(v *Value) *Value { return c.apply(Reduce{By: ReduceMean, Axes: s.axes}, v) }
+	return c.mul(s.inverse, c.sub(c.sub(g, mean(g)), c.mul(y, mean(c.mul(g, y)))))
+}

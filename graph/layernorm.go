@@ -88,3 +88,56 @@ func layerNorm[T float](x *Exec, l LayerNorm, out, in []*Tensor, moments func([]
 		fromFloat(out[2], factors)
 	}
 }
+
+func (l LayerNorm) gradient(d *derivation) []*Value {
+	x, g := d.in[0], d.grad(0)
+	var axes []int
+	for k := l.Axis; k < x.typ.Rank(); k++ {
+		axes = append(axes, k)
+	}
+	mean := func(v *Value) *Value { return d.apply(Reduce{By: ReduceMean, Axes: axes}, v) }
+	var s standardized
+	if l.RMS {
+		s = standardized{x, d.inverseRoot(mean(d.mul(x, x)), l.Epsilon), axes}
+	} else {
+		s = d.standardize(x, axes, l.Epsilon)
+	}
+	y := s.value(d.composer)
+	gs := make([]*Value, len(d.in))
+	if d.wants[0] {
+		scaled := g
+		if len(d.in) > 1 {
+			scaled = d.mul(g, d.in[1])
+		}
+		if l.RMS {
+			gs[0] = d.mul(s.inverse, d.sub(scaled, d.mul(y, mean(d.mul(scaled, y)))))
+		} else {
+			gs[0] = d.add(s.gradient(d.composer, scaled), l.statistics(d, s))
+		}
+	}
+	if len(d.in) > 1 && d.wants[1] {
+		gs[1] = d.sumTo(d.mul(g, y), x.typ.Shape, d.in[1].typ.Shape)
+	}
+	if len(d.in) > 2 && d.wants[2] {
+		gs[2] = d.sumTo(g, x.typ.Shape, d.in[2].typ.Shape)
+	}
+	return gs
+}
+
+// statistics returns the part of x's gradient that comes from the mean and 1/deviation.
+func (l LayerNorm) statistics(d *derivation, s standardized) *Value {
+	dt := d.in[0].typ.DType
+	n := 1.0
+	for _, k := range s.axes {
+		n *= float64(d.in[0].typ.Shape[k])
+	}
+	g := d.num(0)
+	if d.grads[1] != nil {
+		g = d.add(g, d.scale(d.cast(d.grads[1], dt), 1/n))
+	}
+	if d.grads[2] != nil { // the derivative of 1/deviation is -inverse^3 * (x - mean)/n
+		cube := d.mul(s.inverse, d.mul(s.inverse, s.inverse))
+		g = d.sub(g, d.mul(d.scale(d.mul(d.cast(d.grads[2], dt), cube), 1/n), s.centered))
+	}
+	return g
+}

@@ -55,3 +55,14 @@ func lrn[T float](x *Exec, l LRN, out, in *Tensor) {
 		}
 	})
 }
+
+func (l LRN) gradient(d *derivation) []*Value {
+	return d.through(func(in []*Value) *Value {
+		x := in[0]
+		shape := x.typ.Shape
+		square := d.reshape(d.mul(x, x), shape[0], 1, shape[1], x.typ.Len()/max(1, shape[0]*shape[1]))
+		window := Sliding{[]int{l.Size, 1}, []int{1, 1}, []int{1, 1}, []int{(l.Size - 1) / 2, 0, l.Size / 2, 0}, false}
+		mean := d.reshape(d.apply(AveragePool{window, true}, square), shape...)
+		return d.mul(x, d.apply(Pow{}, d.add(d.scale(mean, l.Alpha), d.num(l.Bias)), d.num(-l.Beta)))
+	})
+}

@@ -128,3 +128,50 @@ func (MatMul) batch(out, a, b []int) func(i int) (int, int) {
 		return oa, ob
 	}
 }
+
+// gradient: a matrix that is multiplied by a whole batch is multiplied by the batch's rows as one matrix.
+func (m MatMul) gradient(d *derivation) []*Value {
+	a, b, g := d.in[0], d.in[1], d.grad(0)
+	if ranks := b.typ.Rank(); ranks < g.typ.Rank() && ranks == 2 && !m.TransA {
+		rows := func(v *Value) *Value {
+			n := v.typ.Shape[v.typ.Rank()-1]
+			return d.reshape(v, v.typ.Len()/max(1, n), n)
+		}
+		gs := m.products(d, rows(a), b, rows(g))
+		if gs[0] != nil {
+			gs[0] = d.reshape(gs[0], a.typ.Shape...)
+		}
+		return gs
+	}
+	return d.broadcast(m.products(d, a, b, g))
+}
+
+// products returns the gradients of m's operands a and b from that of its result, as matrices.
+func (m MatMul) products(d *derivation, a, b, g *Value) []*Value {
+	gs := make([]*Value, 2)
+	switch {
+	case !d.wants[0]:
+	case m.TransA:
+		gs[0] = d.apply(MatMul{TransA: m.TransB, TransB: true}, b, g)
+	default:
+		gs[0] = d.apply(MatMul{TransB: !m.TransB}, g, b)
+	}
+	switch {
+	case !d.wants[1]:
+	case m.TransB:
+		gs[1] = d.apply(MatMul{TransA: true, TransB: m.TransA}, g, a)
+	default:
+		gs[1] = d.apply(MatMul{TransA: !m.TransA}, a, g)
+	}
+	return gs
+}
+
+// broadcast sums over the batches that an operand was repeated for.
+func (d *derivation) broadcast(gs []*Value) []*Value {
+	for i, g := range gs {
+		if g != nil {
+			gs[i] = d.sumTo(g, g.typ.Shape, d.in[i].typ.Shape)
+		}
+	}
+	return gs
+}

@@ -21,3 +21,5 @@ func (Min) Eval(x *Exec, out, in []*Tensor) error {
 	return evalBinary(x, &minLoops, out[0], in[0], in[1])
 }
 func (Min) inPlace() []int { return []int{0, 1} }
+
+func (Min) gradient(d *derivation) []*Value { return d.chosen(d.in[0], d.in[1]) }

@@ -27,3 +27,9 @@ func (Mul) stage(in []*Value, i int) (kernel.Stage, int, bool) {
 	scale, ok := perChannel(in[i], in[1-i])
 	return kernel.Stage{Kind: kernel.StageAffine, Scale: scale}, -1, ok
 }
+
+func (Mul) gradient(d *derivation) []*Value {
+	return d.operands(
+		func() *Value { return d.mul(d.thin(0), d.in[1]) },
+		func() *Value { return d.mul(d.thin(0), d.in[0]) })
+}

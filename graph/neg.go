@@ -18,3 +18,5 @@ func (Neg) Name() string                          { return "Neg" }
 func (Neg) Infer(in []Type) ([]Type, error)       { return inferUnary("Neg", &negLoops, in) }
 func (Neg) Eval(x *Exec, out, in []*Tensor) error { return evalUnary(x, &negLoops, out[0], in[0]) }
 func (Neg) inPlace() []int                        { return []int{0} }
+
+func (Neg) gradient(d *derivation) []*Value { return []*Value{d.neg(d.thin(0))} }

@@ -12,9 +12,18 @@ import (
 
 // call is one application of an operator. Each of its results is an ExprGraph node of its own.
 type call struct {
-	op   Operator
-	in   []*Value
-	outs []*Value
+	op    Operator
+	in    []*Value
+	outs  []*Value
+	place string // as Builder.At told it
+}
+
+// label names the call in errors.
+func (c *call) label() string {
+	if c.place == "" {
+		return fmt.Sprintf("%s of %v", c.op.Name(), typesOf(c.in))
+	}
+	return c.place
 }
 
 // result is the Gorgonia operator of one result of a call.

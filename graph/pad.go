@@ -158,3 +158,30 @@ func padRows[T any](x *Exec, l padding) func(dst, src []T) {
 		})
 	}
 }
+
+// gradient: an axis that repeats positions of the operand is a Gather of them.
+func (p Pad) gradient(d *derivation) []*Value {
+	g := d.grad(0)
+	if p.Mode == PadConstant {
+		inside := d.apply(Slice{Starts: p.Begin, Sizes: d.in[0].typ.Shape, Steps: slices.Repeat([]int{1}, len(p.Begin))}, g)
+		if len(d.in) == 1 || !d.wants[1] {
+			return []*Value{inside, nil}[:len(d.in)]
+		}
+		all := make([]int, len(p.Begin))
+		for k := range all {
+			all[k] = k
+		}
+		return []*Value{inside, d.reshape(d.sub(d.sum(g, all...), d.sum(inside, all...)), d.in[1].typ.Shape...)}
+	}
+	for k, n := range d.in[0].typ.Shape {
+		if p.Begin[k]+p.End[k] == 0 {
+			continue
+		}
+		from := make([]int, p.Begin[k]+n+p.End[k])
+		for i := range from {
+			from[i] = p.Mode.source(i-p.Begin[k], n)
+		}
+		g = d.apply(ScatterSum{Axis: k, Size: n}, g, d.b.Constant("positions", Ints(from...)))
+	}
+	return []*Value{g}
+}

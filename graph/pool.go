@@ -133,26 +133,15 @@ func (a AveragePool) Eval(x *Exec, out, in []*Tensor) error {
 }
 
 func averagePool[T float](x *Exec, a AveragePool, out, in *Tensor, add func(dst, a, b []T)) {
-	// counts holds how many positions of each axis are under the window.
-	counts := make([][]T, len(a.Kernel))
-	for i := range counts {
-		counts[i] = make([]T, out.shape[2+i])
-		for o := range counts[i] {
-			lo, hi := a.span(i, o, in.shape[2+i])
-			if a.CountPads {
-				lo, hi = 0, min(a.Kernel[i], ceilDiv(in.shape[2+i]+a.Pads[i]+a.Pads[len(counts)+i]-o*a.Strides[i], a.Dilations[i]))
-			}
-			counts[i][o] = T(hi - lo)
-		}
-	}
+	counts := a.counts(in.shape[2:], out.shape[2:])
 	last := len(counts) - 1
 	slide(x, a.Sliding, out, in, pooling[T]{join: add, finish: func(row []T, at []int) {
-		outer := T(1)
+		outer := 1
 		for i, o := range at {
 			outer *= counts[i][o]
 		}
 		for i, c := range counts[last] {
-			row[i] /= max(1, outer*c)
+			row[i] /= T(max(1, outer*c))
 		}
 	}})
 }
@@ -306,4 +295,69 @@ func joinRow[T any](s Sliding, dst, src []T, phases [][]T, p pooling[T]) {
 		}
 		p.join(dst[lo:hi], dst[lo:hi], run[at:][:hi-lo])
 	}
+}
+
+// gradient adds each result's to the element that it was taken from: the indices of the pool that also gives them.
+func (m MaxPool) gradient(d *derivation) []*Value {
+	x, g := d.in[0], d.grad(0)
+	n := g.typ.Len()
+	m.Indices, m.ColumnMajor = true, false
+	at := d.reshape(d.applyAll(m, x)[1], n)
+	g = d.reshape(g, n)
+	if m.empty(x.typ.Shape[2:], d.outs[0].typ.Shape[2:]) { // index -1 would be the last element
+		nowhere := d.less(at, d.scalar(Int64, 0))
+		g, at = d.apply(Where{}, nowhere, d.num(0), g), d.apply(Where{}, nowhere, d.scalar(Int64, 0), at)
+	}
+	return []*Value{d.reshape(d.apply(ScatterElementsSum{Shape: []int{x.typ.Len()}}, g, at), x.typ.Shape...)}
+}
+
+// empty reports whether the window covers no element somewhere.
+func (s Sliding) empty(size, out []int) bool {
+	for i := range size {
+		for o := range out[i] {
+			if lo, hi := s.span(i, o, size[i]); lo >= hi {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// gradient spreads each result's over the elements under the window: a transposed convolution with ones, of each channel alone.
+func (a AveragePool) gradient(d *derivation) []*Value {
+	x, g := d.in[0].typ.Shape, d.outs[0].typ.Shape
+	dt := d.in[0].typ.DType
+	conv := Conv{Strides: a.Strides, Dilations: a.Dilations, Pads: a.Pads, Groups: 1}
+	spread := conv.transposed(g[2:], x[2:], a.Kernel)
+	shares := NewTensor(Float64, g[2:]...)
+	counts := a.counts(x[2:], g[2:])
+	at := make([]int, len(counts))
+	for i := range Data[float64](shares) {
+		unravel(at, i, g[2:])
+		n := 1
+		for k, o := range at {
+			n *= counts[k][o]
+		}
+		Data[float64](shares)[i] = 1 / float64(max(1, n))
+	}
+	ones := NewTensor(Float64, slices.Concat([]int{1, 1}, a.Kernel)...)
+	fill(Data[float64](ones), 1)
+	planes := d.reshape(d.mul(d.grad(0), d.b.Constant("shares", shares.Converted(dt))), slices.Concat([]int{g[0] * g[1], 1}, g[2:])...)
+	return []*Value{d.reshape(d.apply(spread, planes, d.b.Constant("ones", ones.Converted(dt))), x...)}
+}
+
+// counts returns how many positions of each axis count for a mean, by output position.
+func (a AveragePool) counts(size, out []int) [][]int {
+	counts := make([][]int, len(a.Kernel))
+	for i := range counts {
+		counts[i] = make([]int, out[i])
+		for o := range counts[i] {
+			lo, hi := a.span(i, o, size[i])
+			if a.CountPads {
+				lo, hi = 0, min(a.Kernel[i], ceilDiv(size[i]+a.Pads[i]+a.Pads[len(counts)+i]-o*a.Strides[i], a.Dilations[i]))
+			}
+			counts[i][o] = hi - lo
+		}
+	}
+	return counts
 }

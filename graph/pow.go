@@ -54,3 +54,15 @@ func (Pow) Eval(x *Exec, out, in []*Tensor) error {
 	return evalBinary(x, &powLoops, out[0], in[0], in[1])
 }
 func (Pow) inPlace() []int { return []int{0, 1} }
+
+// gradient: that of the exponent is 0 where the base is not positive and its logarithm does not exist.
+func (Pow) gradient(d *derivation) []*Value {
+	a, b := d.in[0], d.in[1]
+	return d.operands(
+		func() *Value { return d.mul(d.thin(0), d.mul(b, d.apply(Pow{}, a, d.sub(b, d.num(1))))) },
+		func() *Value {
+			positive := d.less(d.num(0), a)
+			log := d.apply(Log{}, d.apply(Where{}, positive, a, d.num(1)))
+			return d.mul(d.thin(0), d.mul(d.outs[0], log))
+		})
+}

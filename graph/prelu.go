@@ -64,3 +64,17 @@ func (PRelu) stage(in []*Value, i int) (kernel.Stage, int, bool) {
 	slope, ok := perChannel(in[0], in[1])
 	return kernel.Stage{Kind: kernel.StagePRelu, Slope: slope}, -1, ok && i == 0
 }
+
+// gradient looks at the result if no slope is negative: see Relu.
+func (PRelu) gradient(d *derivation) []*Value {
+	x, slope := d.in[0], d.in[1]
+	side := x
+	if slope.known != nil {
+		if s, err := Floats(slope.known); err == nil && len(s) > 0 && slices.Min(s) >= 0 {
+			side = d.outs[0]
+		}
+	}
+	return d.operands(
+		func() *Value { return d.apply(Gate{}, d.grad(0), side, slope) },
+		func() *Value { return d.mul(d.thin(0), d.apply(Min{}, x, d.num(0))) })
+}

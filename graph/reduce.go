@@ -8,10 +8,13 @@ import (
 	"github.com/gansr/gansr/internal/kernel"
 )
 
-// ReduceMean is a reduction that only Reduce does.
-const ReduceMean Reduction = "mean"
+// Reductions that only Reduce does. ReduceL2 is the root of the sum of squares, of floating-point numbers.
+const (
+	ReduceMean Reduction = "mean"
+	ReduceL2   Reduction = "l2"
+)
 
-var reduceNames = map[Reduction]string{ReduceAdd: "ReduceSum", ReduceMul: "ReduceProd", ReduceMax: "ReduceMax", ReduceMin: "ReduceMin", ReduceMean: "ReduceMean"}
+var reduceNames = map[Reduction]string{ReduceAdd: "ReduceSum", ReduceMul: "ReduceProd", ReduceMax: "ReduceMax", ReduceMin: "ReduceMin", ReduceMean: "ReduceMean", ReduceL2: "ReduceL2"}
 
 // Reduce joins the elements along axes, which remain with one element each. Sums and products of float32 are kept in float64;
 // those of integers wrap, and their mean is rounded towards zero. Of no elements the sum is 0, the product 1, the mean NaN (0 for
@@ -32,7 +35,7 @@ func (r Reduce) Infer(in []Type) ([]Type, error) {
 	if err := wantOperands(r.Name(), in, 1, 1); err != nil {
 		return nil, err
 	}
-	if r.Name() == "Reduce" || in[0].DType == Bool {
+	if r.Name() == "Reduce" || in[0].DType == Bool || r.By == ReduceL2 && !in[0].DType.IsFloat() {
 		return nil, fmt.Errorf("%s of %v with reduction %q is not defined", r.Name(), in[0].DType, r.By)
 	}
 	shape := slices.Clone(in[0].Shape)
@@ -61,6 +64,10 @@ func (r Reduce) Eval(x *Exec, out, in []*Tensor) error {
 					sums[i] += float64(a[i])
 				}
 			}
+			reduce(x, p, f, d, a)
+		case ReduceL2:
+			f := foldBy[float32](r.By, minusInf, inf)
+			f.run = func(sum float64, a []float32) float64 { return sum + kernel.SumSquares(a) }
 			reduce(x, p, f, d, a)
 		case ReduceMax:
 			f := foldBy[float32](r.By, float32(minusInf), 0)
@@ -118,6 +125,9 @@ func foldBy[T, A number](by Reduction, lo, hi A) fold[T, A] {
 		f.start, join = hi, func(a A, v T) A { return min(a, A(v)) }
 	case ReduceMul:
 		f.start, join = 1, func(a A, v T) A { return a * A(v) }
+	case ReduceL2:
+		join = func(a A, v T) A { return a + A(v)*A(v) }
+		f.finish = func(a A, _ int) T { return T(math.Sqrt(float64(a))) }
 	}
 	if by == ReduceMean {
 		f.finish = func(a A, n int) T {
@@ -225,4 +235,23 @@ func reduce[T, A number](x *Exec, p reduction, f fold[T, A], dst, src []T) {
 			}
 		}
 	})
+}
+
+// gradient: that of an extreme is shared by the elements that are equal to it. There is none of a product.
+func (r Reduce) gradient(d *derivation) []*Value {
+	g := d.thin(0)
+	switch r.By {
+	case ReduceMean:
+		return []*Value{d.scale(g, 1/float64(max(1, d.in[0].typ.Len()/max(1, d.outs[0].typ.Len()))))}
+	case ReduceMax, ReduceMin:
+		most := d.keep(d.apply(Compare{Is: IsEqual}, d.in[0], d.outs[0]), d.num(1))
+		return []*Value{d.mul(d.div(g, d.sum(most, r.Axes...)), most)}
+	case ReduceL2: // where all elements are 0, so is the gradient
+		y, one := d.outs[0], d.num(1)
+		some := d.less(d.num(0), y)
+		return []*Value{d.mul(d.in[0], d.keep(some, d.div(g, d.apply(Where{}, some, y, one))))}
+	case ReduceMul:
+		d.fail(&NoGradientError{[]string{d.label()}})
+	}
+	return []*Value{g}
 }

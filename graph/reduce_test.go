@@ -31,6 +31,8 @@ func reduceNaively(by Reduction, shape, axes []int, a []float64) []float64 {
 		switch by {
 		case ReduceAdd, ReduceMean:
 			out[at] += v
+		case ReduceL2:
+			out[at] = math.Hypot(out[at], v)
 		case ReduceMul:
 			out[at] *= v
 		case ReduceMax:

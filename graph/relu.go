@@ -24,3 +24,8 @@ func (Relu) inPlace() []int                        { return []int{0} }
 func (Relu) stage([]*Value, int) (kernel.Stage, int, bool) {
 	return kernel.Stage{Kind: kernel.StagePRelu, Slope: []float32{0}}, -1, true
 }
+
+// gradient looks at the result, which is positive where the operand is, so that a fused operand need not be kept.
+func (Relu) gradient(d *derivation) []*Value {
+	return []*Value{d.apply(Gate{}, d.grad(0), d.outs[0], d.num(0))}
+}

@@ -28,11 +28,15 @@ func (p pass) outWidth() int {
 
 // passes splits the work: from the last axis to the first, the last two together.
 func (r Resize) passes(x *Exec, shape []int) []pass {
-	rank := len(shape)
-	axes := make([]*sampling, rank)
+	axes := make([]*sampling, len(shape))
 	for k, n := range shape {
-		axes[k] = r.axis(x, rank, k, n)
+		axes[k] = r.axis(x, len(shape), k, n)
 	}
+	return planPasses(axes, shape)
+}
+
+func planPasses(axes []*sampling, shape []int) []pass {
+	rank := len(shape)
 	cur := slices.Clone(shape)
 	var ps []pass
 	add := func(k int, rows, columns *sampling) {
@@ -49,8 +53,9 @@ func (r Resize) passes(x *Exec, shape []int) []pass {
 		case k == rank-1 && k > 0:
 			add(k-1, axes[k-1], a)
 			cur[k] = a.out
-			k--
-			cur[k] = r.Sizes[k]
+			if k--; axes[k] != nil {
+				cur[k] = axes[k].out
+			}
 		case k == rank-1:
 			ps = append(ps, pass{planes: 1, height: 1, width: cur[k], columns: a})
 		default:

@@ -29,3 +29,11 @@ func (Reshape) Eval(_ *Exec, out, in []*Tensor) error {
 	copyTensor(out[0], in[0])
 	return nil
 }
+
+func (Reshape) gradient(d *derivation) []*Value {
+	shape := d.in[0].typ.Shape
+	if g := d.thin(0); g.typ.Len() == 1 {
+		return []*Value{d.reshape(g, slices.Repeat([]int{1}, len(shape))...)}
+	}
+	return []*Value{d.reshape(d.grad(0), shape...)}
+}

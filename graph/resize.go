@@ -275,3 +275,8 @@ func keys(t, a float64) float64 {
 	}
 	return 0
 }
+
+// gradient: the operator is linear in x, but for what it extrapolates.
+func (r Resize) gradient(d *derivation) []*Value {
+	return []*Value{d.apply(ResizeTransposed{Of: r, Shape: d.in[0].typ.Shape}, d.grad(0))}
+}

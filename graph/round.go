@@ -3,7 +3,7 @@ package graph
 import "math"
 
 // Round is the nearest integer, of two equally near ones the even one.
-type Round struct{}
+type Round struct{ stationary }
 
 var roundLoops = floatLoops(math.RoundToEven)
 

@@ -21,3 +21,8 @@ func (Sigmoid) inPlace() []int { return []int{0} }
 func (Sigmoid) stage([]*Value, int) (kernel.Stage, int, bool) {
 	return kernel.Stage{Kind: kernel.StageSigmoid}, -1, true
 }
+
+func (Sigmoid) gradient(d *derivation) []*Value {
+	y := d.outs[0]
+	return d.times(d.mul(y, d.sub(d.num(1), y)))
+}

@@ -1,7 +1,7 @@
 package graph
 
 // Sign is -1 below zero, 1 above, and 0 at zero; NaN stays NaN.
-type Sign struct{}
+type Sign struct{ stationary }
 
 var signLoops = loops{Float32: sign[float32], Float64: sign[float64],
 	Int8: sign[int8], Int16: sign[int16], Int32: sign[int32], Int64: sign[int64],

@@ -54,3 +54,14 @@ func (s Slice) walk(shape []int) walk {
 	}
 	return w
 }
+
+// slice takes size positions of an axis, from start on.
+func (c composer) slice(x *Value, axis, start, size int) *Value {
+	s := Slice{Starts: make([]int, x.typ.Rank()), Sizes: slices.Clone(x.typ.Shape), Steps: slices.Repeat([]int{1}, x.typ.Rank())}
+	s.Starts[axis], s.Sizes[axis] = start, size
+	return c.apply(s, x)
+}
+
+func (s Slice) gradient(d *derivation) []*Value {
+	return []*Value{d.apply(Embed{Slice: s, Shape: d.in[0].typ.Shape}, d.grad(0))}
+}

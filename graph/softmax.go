@@ -145,3 +145,11 @@ func (s Softmax) plain(dst, a []float64, n, stride int) {
 }
 
 func (Softmax) inPlace() []int { return []int{0} }
+
+func (s Softmax) gradient(d *derivation) []*Value {
+	g, y := d.grad(0), d.outs[0]
+	if s.Log {
+		return []*Value{d.sub(g, d.mul(d.apply(Exp{}, y), d.sum(g, s.Axis)))}
+	}
+	return []*Value{d.mul(y, d.sub(g, d.sum(d.mul(g, y), s.Axis)))}
+}

@@ -18,3 +18,5 @@ func (Softplus) Eval(x *Exec, out, in []*Tensor) error {
 	return evalUnary(x, &softplusLoops, out[0], in[0])
 }
 func (Softplus) inPlace() []int { return []int{0} }
+
+func (Softplus) gradient(d *derivation) []*Value { return d.times(d.apply(Sigmoid{}, d.in[0])) }

@@ -32,3 +32,7 @@ func (s SpaceToDepth) Eval(x *Exec, out, in []*Tensor) error {
 	v.move(x, out[0], in[0])
 	return nil
 }
+
+func (s SpaceToDepth) gradient(d *derivation) []*Value {
+	return []*Value{d.apply(DepthToSpace(s), d.grad(0))}
+}

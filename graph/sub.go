@@ -35,3 +35,7 @@ func (Sub) stage(in []*Value, i int) (kernel.Stage, int, bool) {
 	kernel.Neg(shift, c)
 	return kernel.Stage{Kind: kernel.StageAffine, Shift: shift}, -1, true
 }
+
+func (Sub) gradient(d *derivation) []*Value {
+	return d.operands(func() *Value { return d.thin(0) }, func() *Value { return d.neg(d.thin(0)) })
+}

@@ -19,3 +19,8 @@ func (Tanh) inPlace() []int                        { return []int{0} }
 func (Tanh) stage([]*Value, int) (kernel.Stage, int, bool) {
 	return kernel.Stage{Kind: kernel.StageTanh}, -1, true
 }
+
+func (Tanh) gradient(d *derivation) []*Value {
+	y := d.outs[0]
+	return d.times(d.sub(d.num(1), d.mul(y, y)))
+}

@@ -39,3 +39,11 @@ func (t Transpose) Eval(x *Exec, out, in []*Tensor) error {
 	w.move(x, out[0], in[0])
 	return nil
 }
+
+func (t Transpose) gradient(d *derivation) []*Value {
+	back := make([]int, len(t.Perm))
+	for k, p := range t.Perm {
+		back[p] = k
+	}
+	return []*Value{d.apply(Transpose{Perm: back}, d.thin(0))}
+}

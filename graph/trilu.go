@@ -48,3 +48,5 @@ func triangle[T any](t Trilu, rows, cols int) func(dst, src []T) {
 		}
 	}
 }
+
+func (t Trilu) gradient(d *derivation) []*Value { return []*Value{d.apply(t, d.grad(0))} }

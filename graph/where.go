@@ -44,3 +44,9 @@ func replace[T any](x *Exec, out, in []*Tensor) func(dst, b []T) {
 		}, dst, Data[bool](in[0]), b, out[0].shape, in[0].shape, in[2].shape)
 	}
 }
+
+func (Where) gradient(d *derivation) []*Value {
+	return d.operands(nil,
+		func() *Value { return d.keep(d.in[0], d.thin(0)) },
+		func() *Value { return d.apply(Where{}, d.in[0], d.num(0), d.thin(0)) })
+}

@@ -57,7 +57,7 @@ func (c *call) reduce(x *graph.Value, axes []int) *graph.Value {
 	case "ReduceL1":
 		return by(graph.ReduceAdd, c.apply(graph.Abs{}, x))
 	case "ReduceL2":
-		return c.apply(graph.Sqrt{}, sumSquare())
+		return by(graph.ReduceL2, x)
 	case "ReduceSumSquare":
 		return sumSquare()
 	case "ReduceLogSum":

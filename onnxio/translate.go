@@ -118,6 +118,7 @@ func (t *translator) node(s *env, n *Node) ([]*graph.Value, error) {
 	if !ok || n.Domain != "" {
 		return nil, fmt.Errorf("%s: %w", n.Label(), errUnknownOperator)
 	}
+	t.b.At(n.Label())
 	outs, err := c.translate(op)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", n.Label(), err)

@@ -1,0 +1,254 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+)
+
+// RefConvWeights is the gradient of RefConv's weights: dw[OC, C/Groups, Kernel...] is the sum, over all outputs, of the gradient g
+// [N, OC, Out()...] times the element of src [N, C, In...] that the weight multiplies there.
+func RefConvWeights[T Number](s ShapeND, dw, src, g []T) {
+	out := s.Out()
+	small, large := product(out), product(s.In)
+	ci, co, taps := s.C/s.Groups, s.OC/s.Groups, product(s.Kernel)
+	clear(dw)
+	s.eachTap(out, s.In, func(tap, from, to, count, stride int) {
+		for i := range s.N * s.OC {
+			n, oc := i/s.OC, i%s.OC
+			g := g[i*small+from:][:count]
+			for c := range ci {
+				x := src[(n*s.C+oc/co*ci+c)*large+to:]
+				var sum T
+				for j, v := range g {
+					sum += v * x[j*stride]
+				}
+				dw[(oc*ci+c)*taps+tap] += sum
+			}
+		}
+	})
+}
+
+// ConvWeights is the gradient of a convolution's weights [OC, C/Groups, KH, KW], from its source and the gradient g of its output, both
+// with the shapes of s. The algorithm and the order of sums depend on the shape and the CPU path alone.
+func ConvWeights(p *Pool, s ConvShape, dw, src, g []float32) error {
+	if err := s.Validate(); err != nil {
+		return err
+	}
+	if len(src) != s.N*s.C*s.H*s.W || len(g) != s.N*s.OC*s.OutH()*s.OutW() || len(dw) != s.OC*s.C/s.Groups*s.KH*s.KW {
+		return fmt.Errorf("kernel: gradient of %d weights from %d and %d elements does not fit %+v", len(dw), len(src), len(g), s)
+	}
+	if s.N == 0 {
+		clear(dw)
+		return nil
+	}
+	if f := chooseFastWeights(s); f != nil {
+		f.run(p, dw, src, g)
+		return nil
+	}
+	return newConvWeights(s).run(p, dw, src, g)
+}
+
+// run sets dw, as ConvWeights does.
+func (c *convWeights) run(p *Pool, dw, src, g []float32) error {
+	s := &c.s
+	images := min(s.N, max(1, weightImages/(s.C*c.height*c.width+s.OC*c.pixels)))
+	plane, panels := c.planeElements(images), s.OC*images*c.pixels
+	if plane > math.MaxInt32 { // offsets would not fit
+		return fmt.Errorf("kernel: gradient of weights over a source of %d padded elements, too many", plane)
+	}
+	sums := s.OC * c.row
+	scratch := scratches.Get().(*[]float32)
+	defer scratches.Put(scratch)
+	if need := s.Groups*plane + panels + sums; len(*scratch) < need {
+		*scratch = make([]float32, need)
+	}
+	c.src, c.g, c.sums = (*scratch)[:s.Groups*plane], (*scratch)[s.Groups*plane:][:panels], (*scratch)[s.Groups*plane+panels:][:sums]
+	for n := 0; n < s.N; n += images {
+		count := min(images, s.N-n)
+		c.packSource(p, src, n, count)
+		c.packGradient(p, g, n, count)
+		c.multiply(p, count, n == 0)
+	}
+	c.unpack(p, dw)
+	return nil
+}
+
+const (
+	weightImages = 4 << 20 // elements of images that are packed at a time, at least one image
+	manyChannels = 64
+)
+
+// convWeights computes the gradient of weights as a product of matrices, a sum over output pixels, by the micro-kernels of Gemm: panels of
+// output channels times runs of source channels that follow each other once they are side by side in a pixel, for all taps of a kernel
+// row at once. The sum is made in blocks of pixels.
+type convWeights struct {
+	s             ConvShape
+	cpu           *functions
+	height, width int // of the source with what pads it
+	pixels        int // of an image's output
+	pixel         int // elements of a source pixel of a group
+	runs          []weightRun
+	taps          []int // where each tap's sums begin in those of an output channel
+	row           int   // elements of an output channel's sums
+	block         int   // pixels whose products make one sum: what they take of a run fits a first-level cache
+	panels        []int // of a group: their first output channels, and the end
+	src           []float32
+	g             []float32
+	sums          []float32
+}
+
+// weightRun is a number of source elements that follow each other, of one tap or of several.
+type weightRun struct {
+	offset  int // from an output pixel's first source pixel
+	columns int
+	at      int // in an output channel's sums
+}
+
+func newConvWeights(s ConvShape) *convWeights {
+	c := &convWeights{s: s, cpu: cpu, pixels: s.OutH() * s.OutW()}
+	c.height = (s.OutH()-1)*s.StrideH + (s.KH-1)*s.DilationH + 1
+	c.width = (s.OutW()-1)*s.StrideW + (s.KW-1)*s.DilationW + 1
+	ci := s.C / s.Groups
+	// Few channels: a run is all that a kernel row multiplies. Many: a run is one tap of as many channels as a micro-kernel works on at a
+	// time, so that all taps of these find them in a first-level cache; pixels must not all lie in one place of it then.
+	taps, columns := s.KW, ci
+	c.pixel = ci
+	if ci >= manyChannels {
+		taps, columns, c.pixel = 1, 2*cpu.lanes, oddLines(ci)
+	}
+	if s.DilationW > 1 {
+		taps = 1
+	}
+	for range s.KH {
+		for x := range s.KW {
+			c.taps = append(c.taps, c.row+x%taps*ci)
+			if x%taps == taps-1 || x == s.KW-1 {
+				c.row += roundUp((x%taps+1)*ci, cpu.lanes)
+			}
+		}
+	}
+	for from := 0; from < ci; from += columns {
+		for y := range s.KH {
+			for x := 0; x < s.KW; x += taps {
+				c.runs = append(c.runs, weightRun{
+					offset:  (y*s.DilationH*c.width+x*s.DilationW)*c.pixel + from,
+					columns: taps * min(columns, ci-from),
+					at:      c.taps[y*s.KW+x] + from,
+				})
+			}
+		}
+	}
+	c.block = max(64, min(4096/columns, 256))
+	m := s.OC / s.Groups
+	panels := ceilDiv(m, len(c.cpu.gemm))
+	for i := range panels + 1 {
+		c.panels = append(c.panels, i*m/panels)
+	}
+	return c
+}
+
+// planeElements is how long a group's source is, with what is read behind its end.
+func (c *convWeights) planeElements(images int) int {
+	return roundUp(images*c.height*c.width*c.pixel+c.cpu.lanes, 16)
+}
+
+// packSource sets c.src to count images from n on: by group, a pixel's channels side by side.
+func (c *convWeights) packSource(p *Pool, src []float32, n, count int) {
+	s, plane := &c.s, len(c.src)/c.s.Groups
+	ci := s.C / s.Groups
+	p.Run(s.Groups*count*c.height, func(_, i int) {
+		y, image, group := i%c.height, i/c.height%count, i/c.height/count
+		row := c.src[group*plane+(image*c.height+y)*c.width*c.pixel:][:c.width*c.pixel]
+		y -= s.PadTop
+		if y < 0 || y >= s.H {
+			clear(row)
+			return
+		}
+		left := min(s.PadLeft, c.width)
+		right := max(left, min(c.width, s.PadLeft+s.W))
+		clear(row[:left*c.pixel])
+		clear(row[right*c.pixel:])
+		from := src[(((n+image)*s.Groups+group)*ci*s.H+y)*s.W:]
+		interleave(row[left*c.pixel:], c.pixel, from, s.H*s.W, ci, right-left)
+	})
+}
+
+// packGradient sets c.g to that of count images from n on: by panel, a pixel's output channels side by side.
+func (c *convWeights) packGradient(p *Pool, g []float32, n, count int) {
+	s, panels := &c.s, len(c.panels)-1
+	m := s.OC / s.Groups
+	const part = 1024
+	parts := ceilDiv(c.pixels, part)
+	p.Run(s.Groups*panels*count*parts, func(_, i int) {
+		from, image, panel, group := i%parts*part, i/parts%count, i/parts/count%panels, i/parts/count/panels
+		first, rows := c.panels[panel], c.panels[panel+1]-c.panels[panel]
+		to := c.g[(group*m+first)*count*c.pixels+(image*c.pixels+from)*rows:]
+		interleave(to, rows, g[((n+image)*s.OC+group*m+first)*c.pixels+from:], c.pixels, rows, min(part, c.pixels-from))
+	})
+}
+
+// interleave sets dst[j*step+i] = src[i*stride+j] for i below rows and j below n.
+func interleave(dst []float32, step int, src []float32, stride, rows, n int) {
+	i := 0
+	for ; i+4 <= rows; i += 4 {
+		a, b, c, d := src[i*stride:][:n], src[(i+1)*stride:][:n], src[(i+2)*stride:][:n], src[(i+3)*stride:][:n]
+		at := i
+		for j, v := range a {
+			to := dst[at:][:4:4]
+			to[0], to[1], to[2], to[3] = v, b[j], c[j], d[j]
+			at += step
+		}
+	}
+	for ; i < rows; i++ {
+		at := i
+		for _, v := range src[i*stride:][:n] {
+			dst[at] = v
+			at += step
+		}
+	}
+}
+
+// multiply adds the products of count packed images to the sums, or begins them. A worker takes some of the sums over all pixels.
+func (c *convWeights) multiply(p *Pool, count int, begin bool) {
+	s := &c.s
+	offsets := make([]int32, 0, count*c.pixels)
+	for image := range count {
+		for y := range s.OutH() {
+			for x := range s.OutW() {
+				offsets = append(offsets, int32(((image*c.height+y*s.StrideH)*c.width+x*s.StrideW)*c.pixel))
+			}
+		}
+	}
+	m, plane, panels := s.OC/s.Groups, len(c.src)/s.Groups, len(c.panels)-1
+	items := s.Groups * panels * len(c.runs)
+	parts := min(items, 2*p.Threads())
+	zeros := make([]float32, len(c.cpu.gemm))
+	p.Run(parts, func(_, part int) {
+		for block := 0; block < len(offsets); block += c.block {
+			var bias []float32
+			if begin && block == 0 {
+				bias = zeros
+			}
+			off := offsets[block:min(len(offsets), block+c.block)]
+			for i := part * items / parts; i < (part+1)*items/parts; i++ {
+				panel, run, group := i%panels, c.runs[i/panels%len(c.runs)], i/panels/len(c.runs)
+				first, rows := c.panels[panel], c.panels[panel+1]-c.panels[panel]
+				a := c.g[(group*m+first)*len(offsets)+block*rows:][:len(off)*rows]
+				c.cpu.gemm[rows-1](a, c.src[group*plane+run.offset:], off, c.sums[(group*m+first)*c.row+run.at:], run.columns, c.row, bias, nil, nil)
+			}
+		}
+	})
+}
+
+// unpack writes the sums to the weights' places.
+func (c *convWeights) unpack(p *Pool, dw []float32) {
+	ci, taps := c.s.C/c.s.Groups, c.s.KH*c.s.KW
+	p.Run(c.s.OC, func(_, oc int) {
+		sums, to := c.sums[oc*c.row:][:c.row], dw[oc*ci*taps:][:ci*taps]
+		for i := range ci {
+			for k, at := range c.taps {
+				to[i*taps+k] = sums[at+i]
+			}
+		}
+	})
+}

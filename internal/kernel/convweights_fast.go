@@ -1,0 +1,315 @@
+package kernel
+
+import (
+	"math"
+	"os"
+)
+
+// fastWeights computes the gradient of a convolution's weights, of stride 1, by a Fourier transform of tiles. A tile of the output's
+// gradient, with zeros around it, is correlated with the tile of the source that it was computed from, which gives as many elements as the
+// kernel has. The planes of both are multiplied as matrices, over the tiles, and only their sum is transformed back.
+//
+// With L lanes, n tiles are planes of x, [part][tile][source channel of the part], and of g, [panel][tile][output channel of the panel]; channels are
+// padded with zeros to multiples of L. Products are made for some output channels and source channels at a time, so that all of their
+// planes fit a cache: [plane][output channel][source channel].
+type fastWeights struct {
+	cpu            *functions
+	tr             *transform
+	s              ConvShape
+	outH, outW     int
+	tileH, tileW   int // outputs of a tile
+	tilesY, tilesX int // of an image
+	ci, co         int // channels, padded
+	chunk          int // tiles at a time
+	panels         []int
+	rows, columns  int // output channels, the panels of which are whole, and source channels whose products are made at once
+	values         []value
+}
+
+const (
+	weightPlanes   = 16 << 20 // elements of x and g, unless a single tile takes more: 64 MiB
+	weightProducts = 2 << 20  // elements of products
+	weightFarCost  = 1.6      // how much longer transforms take whose planes leave all caches
+)
+
+func newFastWeights(tr *transform, s ConvShape) *fastWeights {
+	lanes := cpu.lanes
+	f := &fastWeights{
+		cpu: cpu, tr: tr, s: s, outH: s.OutH(), outW: s.OutW(), tileH: tr.t - s.KH + 1, tileW: tr.t - s.KW + 1,
+		ci: roundUp(s.C, lanes), co: roundUp(s.OC, lanes), values: tr.values(true),
+	}
+	f.tilesY, f.tilesX = ceilDiv(f.outH, f.tileH), ceilDiv(f.outW, f.tileW)
+	tiles := s.N * f.tilesY * f.tilesX
+	f.chunk = ceilDiv(tiles, ceilDiv(tiles, max(1, weightPlanes/(tr.planes*(f.ci+f.co)))))
+	products := weightProducts / tr.planes
+	f.columns = roundUp(even(f.ci, max(lanes, int(math.Sqrt(float64(products))))), lanes)
+	count := ceilDiv(s.OC, len(cpu.gemm))
+	for i := range count + 1 {
+		f.panels = append(f.panels, i*s.OC/count)
+	}
+	f.rows = even(count, max(1, products/(f.columns*len(cpu.gemm))))
+	return f
+}
+
+// chooseFastWeights plans the fastest way through a transform, or returns nil if there is a faster one; see chooseFast.
+func chooseFastWeights(s ConvShape) *fastWeights {
+	if s.StrideH != 1 || s.StrideW != 1 || s.DilationH != 1 || s.DilationW != 1 || s.Groups != 1 || s.N == 0 {
+		return nil
+	}
+	forced := os.Getenv("GANSR_CONV")
+	if _, measured := costsOf[cpu.path]; forced == "" && (!measured || min(s.C, s.OC) < cpu.lanes) { // few channels waste lanes
+		return nil
+	}
+	var best *fastWeights
+	least := 0.9 * directCost(s)
+	for i := range cpu.transforms {
+		tr := &cpu.transforms[i]
+		if tr.kernel != nil || !tr.fits(s.KH, s.KW) || max(s.KH, s.KW) > tr.t-2 || forced != "" && forced != tr.name {
+			continue
+		}
+		f := newFastWeights(tr, s)
+		if c := f.cost(); c < least || forced != "" {
+			best, least = f, c
+		}
+	}
+	return best
+}
+
+// cost estimates the time of a run, in ns of one thread.
+func (f *fastWeights) cost() float64 {
+	costs := costsOf[f.cpu.path]
+	lanes, planes := float64(f.cpu.lanes), float64(f.tr.planes)
+	tiles, ci, co := float64(f.s.N*f.tilesY*f.tilesX), float64(f.ci), float64(f.co)
+	chunks := math.Ceil(tiles / float64(f.chunk))
+	far, memory := 1.0, cacheCost // of x and g
+	if planes*(ci+co)*tiles/chunks > cached {
+		far, memory = weightFarCost, memoryCost
+	}
+	// The products read x once for each of their rows, g once for each of their columns; making panels of g takes three times.
+	reads := ci*float64(ceilDiv(len(f.panels)-1, f.rows)) + co*float64(ceilDiv(f.ci, f.columns)+3)
+	transforms, pairs := costs.transforms[f.tr.name], chunks*float64(f.s.OC)*ci
+	return tiles*(ci+co)/lanes*transforms[0]*far + planes*tiles*reads*memory +
+		planes*(tiles*float64(f.s.OC)*ci/lanes*costs.product*math.Sqrt(far)+2*pairs*cacheCost) + pairs/lanes*transforms[1]
+}
+
+// weightWorker is the memory of a thread.
+type weightWorker struct{ strip, rows, panel, scratch []float32 }
+
+// run sets dw, as ConvWeights does.
+func (f *fastWeights) run(p *Pool, dw, src, g []float32) {
+	lanes, t := f.cpu.lanes, f.tr.t
+	k := &weightChunk{fastWeights: f, src: src, g: g, dw: dw}
+	k.xPlane, k.gPlane = oddLines(f.chunk*f.ci), oddLines(f.chunk*f.co)
+	k.product = oddLines(f.rows * len(f.cpu.gemm) * f.columns)
+	k.run = max(1, min(f.chunk, f.tilesX, (stripSize/(t*lanes)-t)/f.tileW+1))
+	width := max(lanes, (k.run-1)*f.tileW+t)
+	k.pitch, k.rowStride = oddLines(width*lanes), roundUp(width, cacheLine)
+	sizes := []int{t * k.pitch, lanes * k.rowStride, f.chunk * f.co, roundUp(f.tr.scratch, cacheLine)}
+	private := roundUp(sizes[0]+sizes[1]+sizes[2]+sizes[3], cacheLine)
+	planes := f.tr.planes * (k.xPlane + k.gPlane + k.product)
+	scratch := scratches.Get().(*[]float32)
+	defer scratches.Put(scratch)
+	if need := cacheLine + planes + p.Threads()*private; len(*scratch) < need {
+		*scratch = make([]float32, need)
+	}
+	ws := aligned(*scratch)
+	take := func(n int) []float32 {
+		part := ws[:n]
+		ws = ws[n:]
+		return part
+	}
+	k.xs, k.gs, k.products = take(f.tr.planes*k.xPlane), take(f.tr.planes*k.gPlane), take(f.tr.planes*k.product)
+	for range p.Threads() {
+		k.workers = append(k.workers, weightWorker{take(sizes[0]), take(sizes[1]), take(sizes[2]), take(sizes[3])})
+		take(private - sizes[0] - sizes[1] - sizes[2] - sizes[3])
+	}
+	tiles := f.s.N * f.tilesY * f.tilesX
+	for k.first = 0; k.first < tiles; k.first += f.chunk {
+		k.n = min(f.chunk, tiles-k.first)
+		k.transform(p)
+		k.multiply(p)
+	}
+}
+
+// weightChunk is the computation of the tiles first, first+1, ...
+type weightChunk struct {
+	*fastWeights
+	dw, src, g     []float32
+	xs, gs         []float32
+	products       []float32
+	xPlane, gPlane int // elements from one plane to the next
+	product        int
+	run            int // tiles side by side that are taken from the source together, at most
+	pitch          int // of a strip: rows of pixels, the channels of a block together
+	rowStride      int
+	workers        []weightWorker
+	first, n       int
+}
+
+// transform makes the planes of the source and of the output's gradient.
+func (k *weightChunk) transform(p *Pool) {
+	lanes, s := k.cpu.lanes, &k.s
+	type tile struct{ image, y, x, at, n int }
+	var runs []tile
+	for at := 0; at < k.n; {
+		i := k.first + at
+		x, y := i%k.tilesX, i/k.tilesX
+		n := min(k.run, k.n-at, k.tilesX-x)
+		runs = append(runs, tile{y / k.tilesY, y % k.tilesY * k.tileH, x * k.tileW, at, n})
+		at += n
+	}
+	source := func(w *weightWorker, r tile, block int) {
+		k.load(w, k.src, s.H, s.W, s.C, r.image, block, r.y-s.PadTop, r.x-s.PadLeft, s.H, s.W, (r.n-1)*k.tileW+k.tr.t)
+		first, columns := k.part(block * lanes)
+		for j := range r.n {
+			to := k.xs[first*k.n+(r.at+j)*columns+block*lanes-first:]
+			k.tr.forward(w.strip[j*k.tileW*lanes:], k.pitch, 0, to, k.xPlane, 1, w.scratch)
+		}
+	}
+	gradient := func(w *weightWorker, r tile, block int) {
+		for j := range r.n {
+			x := r.x + j*k.tileW
+			k.load(w, k.g, k.outH, k.outW, s.OC, r.image, block, r.y, x, min(k.outH, r.y+k.tileH), min(k.outW, x+k.tileW), k.tr.t)
+			k.tr.forward(w.strip, k.pitch, 0, k.gs[(r.at+j)*k.co+block*lanes:], k.gPlane, 1, w.scratch)
+		}
+	}
+	// Blocks that share cache lines of the planes follow each other.
+	each := func(blocks int, f func(w *weightWorker, r tile, block int)) {
+		share := max(1, cacheLine/lanes)
+		p.Run(len(runs)*ceilDiv(blocks, share), func(worker, i int) {
+			first := i / len(runs) * share
+			for block := first; block < min(first+share, blocks); block++ {
+				f(&k.workers[worker], runs[i%len(runs)], block)
+			}
+		})
+	}
+	each(k.ci/lanes, source)
+	each(k.co/lanes, gradient)
+	p.Run(len(k.values), func(worker, i int) { k.pack(k.values[i], k.workers[worker].panel) })
+}
+
+// part returns which source channels, the first and how many, are multiplied together with channel c.
+func (k *weightChunk) part(c int) (first, columns int) {
+	first = c / k.columns * k.columns
+	return first, min(k.columns, k.ci-first)
+}
+
+// load fills the strip with rows of pixels of a block of channels of an image of a tensor of height x width and so many channels, from row
+// y and column x on. What lies outside, or at bottom or right or further, is 0.
+func (k *weightChunk) load(w *weightWorker, src []float32, height, width, channels, image, block, y, x, bottom, right, columns int) {
+	lanes, area := k.cpu.lanes, height*width
+	lo := min(max(0, -x), columns)
+	hi := max(lo, min(columns, right-x))
+	count := min(lanes, channels-block*lanes)
+	src = src[(image*channels+block*lanes)*area:]
+	for i := range k.tr.t {
+		row := w.strip[i*k.pitch:][:k.pitch]
+		if y+i < 0 || y+i >= bottom || lo == hi {
+			clear(row[:columns*lanes])
+			continue
+		}
+		from := src[(y+i)*width+x+lo:]
+		if count == lanes && hi-lo >= lanes {
+			clear(row[:lo*lanes])
+			clear(row[hi*lanes : columns*lanes])
+			k.cpu.gather(row[lo*lanes:], from, area, hi-lo)
+			continue
+		}
+		clear(w.rows)
+		for c := range count {
+			copy(w.rows[c*k.rowStride+lo:][:hi-lo], from[c*area:])
+		}
+		k.cpu.gather(row, w.rows, k.rowStride, max(columns, lanes))
+	}
+}
+
+// pack turns the planes of a value of g into panels, in the form that a kernel's planes have in transform, but for a factor, which
+// multiplies with x's to those of the sum.
+func (k *weightChunk) pack(v value, buffer []float32) {
+	buffer = buffer[:k.n*k.co]
+	plane := func(i int) []float32 { return k.gs[(v.plane+i)*k.gPlane:][:len(buffer)] }
+	if !v.complex {
+		copy(buffer, plane(0))
+		k.interleave(plane(0), buffer)
+		return
+	}
+	re, im, sum := plane(0), plane(1), plane(2)
+	Sub(buffer, re, im)
+	k.interleave(im, buffer)
+	Neg(buffer, sum)
+	k.interleave(sum, re)
+	k.interleave(re, buffer)
+}
+
+// interleave writes tiles of output channels as panels.
+func (k *weightChunk) interleave(to, from []float32) {
+	for q, first := range k.panels[:len(k.panels)-1] {
+		to, from := to[first*k.n:], from[first:]
+		switch rows := k.panels[q+1] - first; rows {
+		case 6: // most are
+			for tile := range k.n {
+				*(*[6]float32)(to[tile*6:]) = [6]float32(from[tile*k.co:])
+			}
+		default:
+			for tile := range k.n {
+				copy(to[tile*rows:][:rows], from[tile*k.co:])
+			}
+		}
+	}
+}
+
+// multiply makes the products and adds what they are transformed back to to the gradient.
+func (k *weightChunk) multiply(p *Pool) {
+	lanes := k.cpu.lanes
+	offsets := make([]int32, k.n)
+	zeros := make([]float32, len(k.cpu.gemm))
+	const together = 8 // planes
+	for panel := 0; panel < len(k.panels)-1; panel += k.rows {
+		panels := k.panels[panel:min(panel+k.rows+1, len(k.panels))]
+		first, end := panels[0], panels[len(panels)-1]
+		for column := 0; column < k.ci; column += k.columns {
+			_, columns := k.part(column)
+			for i := range offsets {
+				offsets[i] = int32(i * columns)
+			}
+			p.Run(ceilDiv(k.tr.planes, together), func(_, i int) {
+				for plane := i * together; plane < min(k.tr.planes, (i+1)*together); plane++ {
+					if next := plane + 1; next < k.tr.planes {
+						k.cpu.prefetch(k.xs[next*k.xPlane+column*k.n:][:columns*k.n])
+						k.cpu.prefetch(k.gs[next*k.gPlane+first*k.n:][:(end-first)*k.n])
+					}
+					x, g, y := k.xs[plane*k.xPlane+column*k.n:], k.gs[plane*k.gPlane:], k.products[plane*k.product:]
+					for q, from := range panels[:len(panels)-1] {
+						rows := panels[q+1] - from
+						k.cpu.gemm[rows-1](g[from*k.n:][:rows*k.n], x, offsets, y[(from-first)*columns:], columns, columns, zeros, nil, nil)
+					}
+				}
+			})
+			blocks := columns / lanes
+			p.Run((end-first)*blocks, func(worker, i int) {
+				row, block := i/blocks, i%blocks
+				k.inverse(&k.workers[worker], k.products[row*columns+block*lanes:], first+row, column+block*lanes)
+			})
+		}
+	}
+}
+
+// inverse transforms the products of an output channel with a block of source channels back.
+func (k *weightChunk) inverse(w *weightWorker, products []float32, oc, c int) {
+	lanes, s, scale := k.cpu.lanes, &k.s, 1/float32(k.tr.t*k.tr.t)
+	k.tr.inverse(w.strip, k.pitch, 0, products, k.product, 1, s.KH, w.scratch)
+	for lane := range min(lanes, s.C-c) {
+		to := k.dw[(oc*s.C+c+lane)*s.KH*s.KW:][:s.KH*s.KW]
+		for y := range s.KH {
+			row := w.strip[y*k.pitch+lane:]
+			for x := range to[:s.KW] {
+				v := row[x*lanes] * scale
+				if k.first > 0 {
+					v += to[x]
+				}
+				to[x] = v
+			}
+			to = to[s.KW:]
+		}
+	}
+}

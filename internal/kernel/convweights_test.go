@@ -1,0 +1,112 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+func weightShapes() []ConvShape {
+	shape := func(n, c, h, w, oc, k, stride, dilation, pad, groups int) ConvShape {
+		return ConvShape{N: n, C: c, H: h, W: w, OC: oc, KH: k, KW: k, StrideH: stride, StrideW: stride, DilationH: dilation, DilationW: dilation,
+			PadTop: pad, PadLeft: pad, PadBottom: pad, PadRight: pad, Groups: groups}
+	}
+	uneven := shape(2, 5, 9, 14, 7, 3, 1, 1, 0, 1)
+	uneven.KW, uneven.StrideW, uneven.DilationH, uneven.PadTop, uneven.PadRight = 5, 3, 2, 3, 1
+	return []ConvShape{
+		shape(1, 1, 1, 1, 1, 1, 1, 1, 0, 1), shape(2, 3, 19, 17, 16, 7, 1, 1, 3, 1), shape(3, 3, 20, 20, 8, 9, 2, 1, 4, 1),
+		shape(2, 64, 8, 8, 20, 5, 2, 1, 2, 1), shape(1, 128, 5, 6, 13, 3, 1, 1, 1, 1), shape(2, 16, 9, 9, 32, 1, 1, 1, 0, 1),
+		shape(2, 8, 10, 11, 8, 3, 1, 1, 1, 8), shape(1, 12, 9, 8, 18, 3, 1, 2, 2, 3), shape(1, 2, 3, 3, 2, 3, 1, 1, 4, 1), shape(5, 4, 33, 31, 6, 3, 1, 1, 1, 2),
+		shape(3, 1, 1300, 1250, 1, 3, 1, 1, 1, 1), // several times of packing
+		shape(2, 9, 21, 18, 10, 5, 2, 1, 2, 1), shape(1, 4, 17, 19, 9, 4, 3, 1, 1, 1), shape(1, 8, 9, 9, 8, 2, 2, 1, 0, 1),
+		uneven, shape(0, 2, 4, 4, 3, 3, 1, 1, 1, 1),
+	}
+}
+
+// On every path, the gradient is that of float64, and the same whatever the number of threads.
+func TestConvWeights(t *testing.T) {
+	defer func(f *functions) { cpu = f }(cpu)
+	pool := NewPool(3)
+	defer pool.Close()
+	r := rand.New(rand.NewPCG(1, 2))
+	random := func(n int) ([]float32, []float64) {
+		a, b := make([]float32, n), make([]float64, n)
+		for i := range a {
+			a[i] = r.Float32()*2 - 1
+			b[i] = float64(a[i])
+		}
+		return a, b
+	}
+	for i := range paths {
+		cpu = &paths[i]
+		names := []string{"direct"}
+		for _, tr := range cpu.transforms {
+			if tr.kernel == nil {
+				names = append(names, tr.name)
+			}
+		}
+		for i, s := range slices.Repeat(weightShapes(), len(names)) {
+			t.Setenv("GANSR_CONV", names[i/len(weightShapes())])
+			if i >= len(weightShapes()) && (chooseFastWeights(s) == nil || s.H > 1000) {
+				continue
+			}
+			src, src64 := random(s.N * s.C * s.H * s.W)
+			g, g64 := random(s.N * s.OC * s.OutH() * s.OutW())
+			want := make([]float64, s.OC*s.C/s.Groups*s.KH*s.KW)
+			RefConvWeights(s.nd(), want, src64, g64)
+			got, same := make([]float32, len(want)), make([]float32, len(want))
+			got[0] = float32(math.NaN())
+			for _, run := range []struct {
+				pool *Pool
+				dw   []float32
+			}{{nil, got}, {pool, same}} {
+				if err := ConvWeights(run.pool, s, run.dw, src, g); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if !slices.Equal(got, same) {
+				t.Errorf("%s: %+v: threads change the result", cpu.path, s)
+			}
+			bound := 5e-6 * math.Sqrt(float64(1+s.N*s.OutH()*s.OutW()))
+			for k, w := range want {
+				if !(math.Abs(float64(got[k])-w) <= bound) {
+					t.Fatalf("%s: %+v: element %d is %v, want %v", cpu.path, s, k, got[k], w)
+				}
+			}
+		}
+	}
+}
+
+func TestConvWeightsErrors(t *testing.T) {
+	s := weightShapes()[1]
+	if err := ConvWeights(nil, s, nil, nil, nil); err == nil {
+		t.Error("no error for operands that are too short")
+	}
+	s.Groups = 5
+	if err := ConvWeights(nil, s, nil, nil, nil); err == nil {
+		t.Error("no error for groups that do not divide the channels")
+	}
+}
+
+func BenchmarkConvWeights(b *testing.B) {
+	for _, s := range []struct {
+		n, c, size, oc, k, stride int
+	}{{1, 3, 64, 16, 7, 1}, {1, 16, 64, 32, 7, 1}, {1, 64, 64, 128, 7, 1}, {1, 128, 64, 256, 7, 1}, {1, 16, 256, 3, 7, 1}, {1, 3, 256, 32, 9, 2}, {1, 64, 64, 128, 5, 2},
+		{1, 512, 8, 1024, 5, 2}, {1, 64, 64, 64, 3, 1}, {1, 64, 64, 64, 1, 1}} {
+		shape := ConvShape{N: s.n, C: s.c, H: s.size, W: s.size, OC: s.oc, KH: s.k, KW: s.k, StrideH: s.stride, StrideW: s.stride, DilationH: 1, DilationW: 1,
+			PadTop: s.k / 2, PadLeft: s.k / 2, PadBottom: s.k / 2, PadRight: s.k / 2, Groups: 1}
+		b.Run(fmt.Sprintf("%d-%d-k%d-s%d-%d", s.c, s.oc, s.k, s.stride, s.size), func(b *testing.B) {
+			src, g := make([]float32, s.n*s.c*s.size*s.size), make([]float32, s.n*s.oc*shape.OutH()*shape.OutW())
+			dw := make([]float32, s.oc*s.c*s.k*s.k)
+			for b.Loop() {
+				if err := ConvWeights(nil, shape, dw, src, g); err != nil {
+					b.Fatal(err)
+				}
+			}
+			flops := 2 * float64(len(g)) * float64(s.c*s.k*s.k)
+			b.ReportMetric(flops*float64(b.N)/b.Elapsed().Seconds()/1e9, "GF/s")
+		})
+	}
+}
