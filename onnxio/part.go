@@ -115,13 +115,13 @@ func (t *translator) initializerOf(s *env, name string) string {
 }
 
 // Trainable sorts the floating-point initialisers of the main graph by what training does with them. Parameters can learn: what
-// operators compute with, but neither numbers that decide shapes, such as the scales of a Resize, nor single numbers other than the
-// slope of a PRelu. Running are the statistics of batch normalisation. Both are in the order of the file.
+// operators compute with, but neither numbers that decide shapes, such as the scales of a Resize, nor single numbers that are no
+// layer's weight or bias. Running are the statistics of batch normalisation. Both are in the order of the file.
 func (m *Model) Trainable() (parameters, running []string) {
 	const (
 		fixed   = 1 << iota // decides a shape, or is the statistic or setting of an operator
 		learned             // used otherwise
-		slope
+		layer               // the weight or bias of a layer
 		statistic
 	)
 	use := map[string]int{}
@@ -144,8 +144,8 @@ func (m *Model) Trainable() (parameters, running []string) {
 			case n.Domain != "":
 			case n.Name == "BatchNormalization" && i >= 3:
 				as = statistic
-			case n.Name == "PRelu" && i == 1:
-				as = slope
+			case i > 0 && slices.Contains([]string{"Conv", "ConvTranspose", "Gemm", "PRelu", "BatchNormalization", "InstanceNormalization", "GroupNormalization", "LayerNormalization"}, n.Name):
+				as = layer
 			case i > 0 && slices.Contains([]string{"Resize", "Upsample", "Clip", "Pad", "Dropout", "Range", "OneHot"}, n.Name):
 				as = fixed
 			case n.Name == "Identity" || n.Name == "Shape" || n.Name == "Constant":
@@ -171,7 +171,7 @@ func (m *Model) Trainable() (parameters, running []string) {
 		case !info.DType.IsFloat() || u&fixed != 0:
 		case u&statistic != 0:
 			running = append(running, name)
-		case u&slope != 0 || u&learned != 0 && elements > 1:
+		case u&layer != 0 || u&learned != 0 && elements > 1:
 			parameters = append(parameters, name)
 		}
 	}
