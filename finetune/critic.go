@@ -45,7 +45,8 @@ func (t *Trainer) criticStep(ctx context.Context, shape []int) (s *step, err err
 			y, _ := d.of(ctx, f, f.convert(x, t.plain, t.seen))
 			return y
 		}
-		loss := t.adversarial.critic(f, score(p.hr), score(p.fake))
+		real, fake := f.both(t.critic, score, p.hr, p.fake)
+		loss := t.adversarial.critic(f, real, fake)
 		total, norm := loss, f.number(0)
 		if t.config.Adversarial.Kind == WassersteinPenalty {
 			share := f.input("share", shape[0], 1, 1, 1)
@@ -59,6 +60,21 @@ func (t *Trainer) criticStep(ctx context.Context, shape []int) (s *step, err err
 		return nil
 	})
 	return s, err
+}
+
+// both returns the scores of two batches of pictures, in one pass where the critic looks at each picture alone and takes any number: its
+// weights are packed once then.
+func (f formula) both(critic *network, score func(*graph.Value) *graph.Value, a, b *graph.Value) (*graph.Value, *graph.Value) {
+	dims := critic.model.Graph().Inputs[0].Dims
+	if len(critic.running) > 0 || len(dims) > 0 && dims[0].Known() {
+		return score(a), score(b)
+	}
+	scores := score(f.apply(graph.Concat{Axis: 0}, a, b))
+	n := a.Type().Shape[0]
+	if got := scores.Type().Shape; len(got) == 0 || got[0] != 2*n {
+		f.check(fmt.Errorf("finetune: the critic makes %v of %d pictures; it should score each", scores.Type(), 2*n))
+	}
+	return f.part(scores, 0, 0, n), f.part(scores, 0, n, n)
 }
 
 // learnCritic does a step of the critic. It reports whether all was finite; otherwise nothing has changed.

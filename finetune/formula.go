@@ -85,15 +85,16 @@ func (f formula) sum(terms ...*graph.Value) *graph.Value {
 	return total
 }
 
+// part returns some elements along an axis.
+func (f formula) part(a *graph.Value, axis, start, size int) *graph.Value {
+	sizes := slices.Clone(a.Type().Shape)
+	starts, ones := make([]int, len(sizes)), slices.Repeat([]int{1}, len(sizes))
+	starts[axis], sizes[axis] = start, size
+	return f.apply(graph.Slice{Starts: starts, Sizes: sizes, Steps: ones}, a)
+}
+
 // steps returns the differences of neighbours along an axis.
 func (f formula) steps(a *graph.Value, axis int) *graph.Value {
-	shape := a.Type().Shape
-	sizes := slices.Clone(shape)
-	sizes[axis]--
-	part := func(start int) *graph.Value {
-		starts, ones := make([]int, len(shape)), slices.Repeat([]int{1}, len(shape))
-		starts[axis] = start
-		return f.apply(graph.Slice{Starts: starts, Sizes: sizes, Steps: ones}, a)
-	}
-	return f.sub(part(0), part(1))
+	n := a.Type().Shape[axis] - 1
+	return f.sub(f.part(a, axis, 0, n), f.part(a, axis, 1, n))
 }
