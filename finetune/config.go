@@ -33,8 +33,9 @@ type Config struct {
 	// Folder is where checkpoints are; "" means none. Every is how many batches lie between two, 0 an epoch, and Keep how many stay.
 	Folder      string
 	Every, Keep int
-	// Patience is the number of steps in a row without finite figures after which the training ends with ErrDiverged.
-	Patience int
+	// Patience is the number of steps in a row without finite figures after which the training goes back to the last checkpoint and on with
+	// half the learning rates. It does so Rollbacks times at most, and then ends with ErrDiverged.
+	Patience, Rollbacks int
 }
 
 // Optimiser holds the settings of Adam for a network.
@@ -96,7 +97,7 @@ type Content struct {
 // Course returns the settings of the course on adversarial losses.
 func Course() Config {
 	c := Config{
-		Epochs: 100, BatchNorm: "batch", Keep: 3, Patience: 5,
+		Epochs: 100, BatchNorm: "batch", Keep: 3, Patience: 5, Rollbacks: 3,
 		Generator:   adam(5e-4, 1),
 		Critic:      adam(1e-4, 5),
 		Adversarial: Adversarial{Kind: WassersteinPenalty, Weight: 0.01, WarmUp: 5, Penalty: 30, Target: 1, Clip: 0.01},
@@ -109,7 +110,7 @@ func Course() Config {
 // Photo returns settings for training a good generator further: small steps, near to the photos, averaged.
 func Photo() Config {
 	return Config{
-		Epochs: 10, BatchNorm: "running", Average: 0.999, Keep: 3, Patience: 5,
+		Epochs: 10, BatchNorm: "running", Average: 0.999, Keep: 3, Patience: 5, Rollbacks: 3,
 		Generator:   adam(1e-5, 1),
 		Critic:      adam(1e-4, 5),
 		Adversarial: Adversarial{Kind: RelativisticAverage, Weight: 0.005, WarmUp: 1, Penalty: 10, Target: 1, Clip: 0.01},
@@ -155,8 +156,8 @@ func (c Config) check(critic, perceptual bool) error {
 		return fmt.Errorf("finetune: a moving average keeps a share from 0 to below 1, not %v", c.Average)
 	case c.Content.Perceptual != 0 && !perceptual:
 		return fmt.Errorf("finetune: the perceptual loss needs a network; give one, or weight 0")
-	case c.Every < 0 || c.Keep < 1 || c.Patience < 1:
-		return fmt.Errorf("finetune: every should not be negative, keep and patience be positive")
+	case c.Every < 0 || c.Keep < 1 || c.Patience < 1 || c.Rollbacks < 0:
+		return fmt.Errorf("finetune: every and rollbacks should not be negative, keep and patience be positive")
 	case !critic && (a.Weight != 0 || c.Content.Features != 0):
 		return fmt.Errorf("finetune: adversarial and feature losses need a critic; give one, or weights 0")
 	case !critic:

@@ -3,6 +3,7 @@ package finetune
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/gansr/gansr/graph"
 )
@@ -106,7 +107,7 @@ func (t *Trainer) learn(s *step, adam *Adam, o Optimiser, figures []float64) (no
 		return norm, false
 	}
 	clipNorm(t.workers, grads, norm, o.ClipNorm)
-	adam.Rate = o.Rate * o.Schedule.factor(t.epochs(), t.progress())
+	adam.Rate = math.Ldexp(o.Rate*o.Schedule.factor(t.epochs(), t.progress()), -t.state.Rollbacks)
 	if err := adam.Step(s.learns.parameters()); err != nil { // parameters and state are the trainer's own, and fit
 		panic(err)
 	}

@@ -35,7 +35,9 @@ func (t *Trainer) SaveCritic(path string) error {
 
 // save writes a network with the given values, or else its current ones.
 func (t *Trainer) save(n *network, values map[string]*graph.Tensor, path string) error {
-	settings, err := json.Marshal(t.config)
+	c := t.config
+	c.Folder = "" // of this computer, and nobody else's concern
+	settings, err := json.Marshal(c)
 	if err != nil {
 		return fmt.Errorf("finetune: %w", err)
 	}

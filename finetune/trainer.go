@@ -69,7 +69,7 @@ type Trainer struct {
 	draw   func(dst []float32) // numbers from 0 to below 1 for gradient penalties
 }
 
-// state counts. Checkpoints hold it.
+// state counts; steps include those that were skipped. Checkpoints hold it.
 type state struct {
 	Batches        int // so far
 	CriticSteps    int
@@ -77,6 +77,7 @@ type state struct {
 	Skipped        int
 	InARow         int // steps skipped since the last good one
 	Waiting        int // batches since the generator learned
+	Rollbacks      int // each halves the rates
 }
 
 // New prepares a training. It is an error if settings or models cannot work; what depends on the size of the batches shows in Run.
@@ -184,16 +185,39 @@ func (t *Trainer) Run(ctx context.Context) error {
 			return errors.Join(err, save())
 		}
 		// A batch is all or nothing: a checkpoint has no place within one.
-		if err := t.batch(context.WithoutCancel(ctx), b); err != nil {
+		err = t.batch(context.WithoutCancel(ctx), b)
+		if errors.Is(err, ErrDiverged) && t.state.Rollbacks < t.config.Rollbacks {
+			if found, failed := t.rollBack(); failed != nil {
+				return errors.Join(err, failed)
+			} else if found {
+				saved = t.state.Batches
+				continue
+			}
+		}
+		if err != nil {
 			return err
 		}
-		if t.state.Batches%every == 0 {
+		if t.state.Batches%every == 0 && t.state.InARow == 0 { // to go back to in better times
 			if err := save(); err != nil {
 				return err
 			}
 		}
 	}
 	return save()
+}
+
+// rollBack goes back to the last checkpoint, if there is one, and halves the learning rates.
+func (t *Trainer) rollBack() (found bool, err error) {
+	if t.config.Folder == "" {
+		return false, nil
+	}
+	from, n := t.state.Batches, t.state.Rollbacks
+	if found, err = t.Resume(); !found || err != nil {
+		return found, err
+	}
+	t.state.Rollbacks = n + 1
+	t.log.Warn("the figures were not finite any more: back to the last checkpoint, with half the learning rates", "from", from, "to", t.state.Batches)
+	return true, nil
 }
 
 // batch does the steps of one batch.

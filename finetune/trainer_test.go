@@ -9,6 +9,7 @@ import (
 	"math"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -163,6 +164,59 @@ func TestSkip(t *testing.T) {
 	}
 }
 
+// shaky is a Source whose batches from the fourth on hold no numbers, until it has been at its fourth twice.
+type shaky struct {
+	flat
+	next, falls int
+}
+
+func (s *shaky) Next(context.Context) (Batch, error) {
+	b := s.Batch
+	if s.next == 3 {
+		s.falls++
+	}
+	if s.next++; s.next > 3 && s.falls < 3 {
+		b.LR = slices.Repeat([]float32{float32(math.NaN())}, len(b.LR))
+	}
+	return b, nil
+}
+
+func (s *shaky) State() []byte { return []byte{byte(s.next)} }
+
+func (s *shaky) Restore(state []byte) error {
+	s.next = int(state[0])
+	return nil
+}
+
+// A training whose figures are not finite any more goes back, and on more slowly.
+func TestRollBack(t *testing.T) {
+	start := func(rollbacks int) (*Trainer, *shaky) {
+		source := &shaky{flat: flat{waves(1, 6, 6, 2), 1}}
+		c := pixels(8)
+		c.Folder, c.Every, c.Rollbacks = t.TempDir(), 2, rollbacks
+		trainer, err := New(Task{Generator: model(t, "SRVGGNetCompact", map[string]string{"num_feat": "4", "num_conv": "1", "upscale": "2"}), Source: source}, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return trainer, source
+	}
+	trainer, source := start(2)
+	if err := trainer.Run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	// 2 batches, 3 in vain, those again, and then all.
+	if want := (state{Batches: 8, GeneratorSteps: 8, Rollbacks: 2}); trainer.state != want || source.falls != 3 {
+		t.Errorf("the state is %+v after %d falls, want %+v", trainer.state, source.falls, want)
+	}
+	if want := 2e-3 / 4; trainer.generatorAdam.Rate != want {
+		t.Errorf("the rate is %v, want %v", trainer.generatorAdam.Rate, want)
+	}
+	trainer, _ = start(1)
+	if err := trainer.Run(context.Background()); !errors.Is(err, ErrDiverged) {
+		t.Errorf("got %v, want ErrDiverged", err)
+	}
+}
+
 func TestNewRefuses(t *testing.T) {
 	generator := func() *onnxio.Model {
 		return model(t, "SRVGGNetCompact", map[string]string{"num_feat": "4", "num_conv": "1", "upscale": "2"})
@@ -213,6 +267,40 @@ func TestPresets(t *testing.T) {
 		d.DisallowUnknownFields()
 		if err := d.Decode(&back); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// The preset for photos trains each embedded generator.
+func TestPhotoPreset(t *testing.T) {
+	infos, err := models.Embedded()
+	if err != nil || len(infos) == 0 {
+		t.Fatal(infos, err)
+	}
+	for _, info := range infos {
+		m, err := models.Open(info.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		scale, err := strconv.Atoi(info.Metadata["gansr.scale"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := Photo()
+		c.Batches = 3
+		critic := model(t, "CourseCritic", map[string]string{"widths": "4,8", "pool": strconv.Itoa(16 * scale / 4)})
+		steps := 0
+		trainer := train(t, Task{Generator: m, Critic: critic, Source: flat{waves(1, 16, 16, scale), 1}, Observe: func(r Record) {
+			steps++
+			if r.Skipped {
+				t.Errorf("%s: %+v", info.Name, r)
+			}
+			if g := r.Generator; g != nil && !(g.GradNorm > 0 && len(g.Terms) == 2 && g.Terms[1].Name == "features" && g.Terms[1].Loss > 0) {
+				t.Errorf("%s: %+v", info.Name, g)
+			}
+		}}, c)
+		if steps != 6 || trainer.state.CriticSteps != 3 {
+			t.Errorf("%s: %d steps, %+v", info.Name, steps, trainer.state)
 		}
 	}
 }
