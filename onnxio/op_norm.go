@@ -8,15 +8,18 @@ import (
 
 // opBatchNorm: until opset 13 further outputs mean training, from opset 14 on training_mode does.
 func opBatchNorm(c *call) []*graph.Value {
+	if !c.bool("spatial", 1) {
+		c.failf("spatial 0 (statistics for each position) is not supported")
+	}
+	if outs := c.trainedBatchNorm(); outs != nil {
+		return outs
+	}
 	training := c.bool("training_mode", 0)
 	for _, o := range c.Outputs[min(1, len(c.Outputs)):] {
 		training = training || o != ""
 	}
 	if training {
 		c.failf("%w; export the model in evaluation mode", ErrTraining)
-	}
-	if !c.bool("spatial", 1) {
-		c.failf("spatial 0 (statistics for each position) is not supported")
 	}
 	op := graph.BatchNorm{Epsilon: float64(c.float("epsilon", 1e-5))}
 	x := c.value(0)

@@ -339,33 +339,21 @@ func (p *Program) session(inputs, outputs []*graph.Value, options ...graph.Sessi
 
 func (p *Program) translate(ctx context.Context, types []graph.Type, feed []*graph.Tensor) (*translator, []*graph.Value, error) {
 	g := p.model.graph
-	t := &translator{model: p.model, weights: p.weights, b: graph.NewBuilder(g.Name), ctx: ctx, workers: p.workers, feed: feed, pinned: map[*graph.Value]*graph.Value{}, operators: operators, rounding: p.rounding}
-	s := &env{graph: g, values: map[string]*graph.Value{}}
+	t := p.translator(ctx, graph.NewBuilder(g.Name))
+	t.feed = feed
 	for i, info := range slices.Concat(g.Inputs, g.Optional) {
 		v, err := t.b.Input(info.Name, types[i])
 		if err != nil {
 			return nil, nil, err
 		}
 		t.inputs = append(t.inputs, v)
-		if types[i].DType.IsHalf() && !p.rounding {
-			if v, err = t.b.Apply1(graph.Cast{To: graph.Float32}, v); err != nil {
-				return nil, nil, err
-			}
-		}
-		s.values[info.Name] = v
 	}
-	outs, err := t.graph(s)
-	if err != nil {
-		return nil, nil, err
-	}
-	for i, o := range g.Outputs {
-		if o.DType.IsHalf() && outs[i].Type().DType == graph.Float32 {
-			if outs[i], err = t.b.Apply1(graph.Cast{To: o.DType}, outs[i]); err != nil {
-				return nil, nil, err
-			}
-		}
-	}
-	return t, outs, nil
+	outs, _, err := t.main(t.inputs, nil)
+	return t, outs, err
+}
+
+func (p *Program) translator(ctx context.Context, b *graph.Builder) *translator {
+	return &translator{model: p.model, weights: p.weights, b: b, ctx: ctx, workers: p.workers, pinned: map[*graph.Value]*graph.Value{}, operators: operators, rounding: p.rounding}
 }
 
 // weights keeps the constants that have been read, for all graphs of a Program.

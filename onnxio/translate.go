@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/gansr/gansr/graph"
@@ -24,6 +25,8 @@ type translator struct {
 	pinned  map[*graph.Value]*graph.Value
 	// rounding keeps 16-bit floating-point values as they are, see Rounding.
 	rounding bool
+	// part is how the model takes part in training, or nil.
+	part *part
 	// operators is the registry, which refers to methods of translator itself.
 	operators map[string]operator
 }
@@ -43,6 +46,36 @@ type env struct {
 // errNeedsValues is wrapped by errors about a model whose shapes depend on the values of its inputs, when only
 // their types are given.
 var errNeedsValues = errors.New("the graph depends on values that are not known before it runs")
+
+// main translates the model's main graph and returns its outputs and all values. Those of inputs are in the model's order, and those of
+// weights take the place of its initialisers.
+func (t *translator) main(inputs []*graph.Value, weights map[string]*graph.Value) ([]*graph.Value, *env, error) {
+	g := t.model.graph
+	s := &env{graph: g, values: map[string]*graph.Value{}}
+	maps.Copy(s.values, weights)
+	for i, info := range slices.Concat(g.Inputs, g.Optional) {
+		v := inputs[i]
+		if v.Type().DType.IsHalf() && !t.rounding {
+			var err error
+			if v, err = t.b.Apply1(graph.Cast{To: graph.Float32}, v); err != nil {
+				return nil, nil, err
+			}
+		}
+		s.values[info.Name] = v
+	}
+	outs, err := t.graph(s)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i, o := range g.Outputs {
+		if o.DType.IsHalf() && outs[i].Type().DType == graph.Float32 {
+			if outs[i], err = t.b.Apply1(graph.Cast{To: o.DType}, outs[i]); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	return outs, s, nil
+}
 
 // graph translates g's nodes and returns its outputs.
 func (t *translator) graph(s *env) ([]*graph.Value, error) {

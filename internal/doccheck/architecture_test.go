@@ -19,7 +19,7 @@ const module = "github.com/gansr/gansr"
 var external = map[string][]string{
 	"google.golang.org/protobuf": {"onnxio", "onnxio/internal/onnxpb"},
 	"golang.org/x/sys":           {"internal/kernel", "graph"},
-	"gorgonia.org":               {"graph", "onnxio/backend"},
+	"gorgonia.org":               {"graph", "finetune", "onnxio/backend"},
 	"github.com/owulveryck":      {"onnxio", "onnxio/backend"},
 	"image":                      {"upscale", "upscale/photo", "upscale/internal/encode"},
 	"golang.org/x/image":         {"upscale", "upscale/photo", "upscale/internal/encode"},

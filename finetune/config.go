@@ -1,0 +1,184 @@
+package finetune
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/gansr/gansr/graph"
+)
+
+// Config holds the settings of a training. Its JSON form is a config file.
+type Config struct {
+	Epochs int // through the source
+	// Batches, if not 0, is the number of batches in the place of Epochs.
+	Batches int
+
+	Generator, Critic Optimiser
+	Adversarial       Adversarial
+	Alternation       Alternation
+	Content           Content
+
+	// BatchNorm says which statistics the generator's and the critic's batch normalisation uses: those of the "batch", which the running
+	// ones then follow as in PyTorch, or the "running" ones as the model holds them, which do not change.
+	BatchNorm string
+	// Freeze holds patterns of the names of the generator's parameters and statistics that do not change; * stands for any characters.
+	Freeze []string
+	// Average is how much the moving average of the generator keeps of itself in a step, such as 0.999; the result is the average. With 0
+	// there is none, and the result is what the last step gives.
+	Average float64
+	// Seed is that of the random numbers of gradient penalties.
+	Seed uint64
+
+	// Folder is where checkpoints are; "" means none. Every is how many batches lie between two, 0 an epoch, and Keep how many stay.
+	Folder      string
+	Every, Keep int
+	// Patience is the number of steps in a row without finite figures after which the training goes back to the last checkpoint and on with
+	// half the learning rates. It does so Rollbacks times at most, and then ends with ErrDiverged.
+	Patience, Rollbacks int
+}
+
+// Optimiser holds the settings of Adam for a network.
+type Optimiser struct {
+	Rate, Beta1, Beta2, Epsilon, Decay float64
+	Decoupled                          bool     // AdamW
+	Schedule                           Schedule // of the rate
+	ClipNorm                           float64  // the most that the global norm of the gradients may be; 0: any
+}
+
+// The kinds of adversarial losses.
+const (
+	WassersteinPenalty  = "wgan-gp"      // gradient penalty (Gulrajani et al., arXiv:1704.00028)
+	WassersteinClip     = "wgan-clip"    // weight clipping (Arjovsky et al., arXiv:1701.07875)
+	Hinge               = "hinge"        // Lim and Ye, arXiv:1705.02894
+	LeastSquares        = "lsgan"        // Mao et al., arXiv:1611.04076, with factors 1/2
+	Vanilla             = "vanilla"      // Goodfellow et al., arXiv:1406.2661, the generator's loss not saturating
+	RelativisticAverage = "relativistic" // Jolicoeur-Martineau, arXiv:1807.00734, halved as in ESRGAN
+)
+
+// Adversarial holds the settings of the losses that the two networks train each other with.
+type Adversarial struct {
+	Kind   string
+	Weight float64 // in the generator's loss
+	// WarmUp is the number of epochs in which the weight grows from 0, in steps of an epoch.
+	WarmUp int
+	// Penalty is the weight of the mean squared distance of gradient norms from Target, with "wgan-gp".
+	Penalty, Target float64
+	// Clip is the most that a parameter of the critic may be, with "wgan-clip".
+	Clip float64
+}
+
+// The ways in which critic and generator take turns.
+const (
+	// PerBatch lets the critic learn once on every batch, and the generator on every batch in the first epoch and on every n-th after it.
+	PerBatch = "per-batch"
+	// Interleaved lets the critic learn n times on every batch, and then the generator once.
+	Interleaved = "interleaved"
+)
+
+// Alternation says how critic and generator take turns.
+type Alternation struct {
+	Kind string
+	N    int
+}
+
+// Content holds the weights of the losses that compare the generator's picture with the photo; 0 leaves one out. Pixels are those that the
+// generator works with, its mean subtracted and divided by its deviation, but always in a range of 0 to 1.
+type Content struct {
+	L1, L2, Charbonnier float64 // means over pixels
+	// TotalVariation is that of the mean absolute difference of vertical neighbours plus that of horizontal ones.
+	TotalVariation float64
+	// Perceptual is that of the mean absolute difference of a network's outputs (Johnson et al., arXiv:1603.08155).
+	Perceptual float64
+	// Features is that of the mean absolute difference of what the critic's activations give (Salimans et al., arXiv:1606.03498).
+	Features float64
+}
+
+// Course returns the settings of the course on adversarial losses.
+func Course() Config {
+	c := Config{
+		Epochs: 100, BatchNorm: "batch", Keep: 3, Patience: 5, Rollbacks: 3,
+		Generator:   adam(5e-4, 1),
+		Critic:      adam(1e-4, 5),
+		Adversarial: Adversarial{Kind: WassersteinPenalty, Weight: 0.01, WarmUp: 5, Penalty: 30, Target: 1, Clip: 0.01},
+		Alternation: Alternation{PerBatch, 5},
+		Content:     Content{Perceptual: 1, TotalVariation: 0.1},
+	}
+	return c
+}
+
+// Photo returns settings for training a good generator further: small steps, near to the photos, averaged.
+func Photo() Config {
+	return Config{
+		Epochs: 10, BatchNorm: "running", Average: 0.999, Keep: 3, Patience: 5, Rollbacks: 3,
+		Generator:   adam(1e-5, 1),
+		Critic:      adam(1e-4, 5),
+		Adversarial: Adversarial{Kind: RelativisticAverage, Weight: 0.005, WarmUp: 1, Penalty: 10, Target: 1, Clip: 0.01},
+		Alternation: Alternation{Interleaved, 1},
+		Content:     Content{L1: 1, Features: 0.1},
+	}
+}
+
+func adam(rate, clip float64) Optimiser {
+	return Optimiser{Rate: rate, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, ClipNorm: clip}
+}
+
+// optimiser returns the optimiser of these settings for a network.
+func (o Optimiser) optimiser(n *network, workers *graph.Workers) *Adam {
+	a := &Adam{Rate: o.Rate, Beta1: o.Beta1, Beta2: o.Beta2, Epsilon: o.Epsilon, Decay: o.Decay, Decoupled: o.Decoupled, Workers: workers}
+	for _, w := range n.learned {
+		a.State.Mean = append(a.State.Mean, make([]float32, w.value.Len()))
+		a.State.Square = append(a.State.Square, make([]float32, w.value.Len()))
+	}
+	return a
+}
+
+func (o Optimiser) check(of string) error {
+	if o.Rate <= 0 || o.Beta1 < 0 || o.Beta1 >= 1 || o.Beta2 < 0 || o.Beta2 >= 1 || o.Epsilon <= 0 || o.Decay < 0 || o.ClipNorm < 0 {
+		return fmt.Errorf("finetune: the %s's optimiser should have positive rate and epsilon, betas from 0 to below 1, and no negative numbers: %+v", of, o)
+	}
+	return o.Schedule.check()
+}
+
+func (c Config) check(critic, perceptual bool) error {
+	for _, err := range []error{c.Generator.check("generator"), c.Critic.check("critic")} {
+		if err != nil {
+			return err
+		}
+	}
+	a := c.Adversarial
+	switch {
+	case c.Epochs < 1 && c.Batches < 1:
+		return fmt.Errorf("finetune: the number of epochs or batches should be positive")
+	case c.BatchNorm != "batch" && c.BatchNorm != "running":
+		return fmt.Errorf("finetune: batch normalisation uses the statistics of \"batch\" or the \"running\" ones, not %q", c.BatchNorm)
+	case c.Average < 0 || c.Average >= 1:
+		return fmt.Errorf("finetune: a moving average keeps a share from 0 to below 1, not %v", c.Average)
+	case c.Content.Perceptual != 0 && !perceptual:
+		return fmt.Errorf("finetune: the perceptual loss needs a network; give one, or weight 0")
+	case c.Every < 0 || c.Keep < 1 || c.Patience < 1 || c.Rollbacks < 0:
+		return fmt.Errorf("finetune: every and rollbacks should not be negative, keep and patience be positive")
+	case !critic && (a.Weight != 0 || c.Content.Features != 0):
+		return fmt.Errorf("finetune: adversarial and feature losses need a critic; give one, or weights 0")
+	case !critic:
+		return nil
+	case c.Alternation.Kind != PerBatch && c.Alternation.Kind != Interleaved || c.Alternation.N < 1:
+		return fmt.Errorf("finetune: critic and generator take turns %q or %q with a positive number, not %q %d", PerBatch, Interleaved, c.Alternation.Kind, c.Alternation.N)
+	case a.Kind == WassersteinPenalty && a.Penalty <= 0 || a.Kind == WassersteinClip && a.Clip <= 0 || a.WarmUp < 0:
+		return fmt.Errorf("finetune: penalty and clip should be positive, warm-up not negative: %+v", a)
+	}
+	_, err := adversarialLoss(a.Kind)
+	return err
+}
+
+// pattern returns a function that reports whether a name matches one of the patterns.
+func pattern(patterns []string) func(name string) bool {
+	var parts []string
+	for _, p := range patterns {
+		parts = append(parts, strings.ReplaceAll(regexp.QuoteMeta(p), `\*`, ".*"))
+	}
+	if parts == nil {
+		return func(string) bool { return false }
+	}
+	return regexp.MustCompile("^(?:" + strings.Join(parts, "|") + ")$").MatchString // quoted, so that it compiles
+}

@@ -1,0 +1,116 @@
+package finetune
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/gansr/gansr/graph"
+)
+
+// CriticFigures tell of a critic's step.
+type CriticFigures struct {
+	Loss     float64 // without penalty: for Wasserstein losses, the negative of the estimated distance
+	Total    float64 // what the critic minimises
+	Penalty  float64 // the mean norm of the gradients that the penalty looks at; 0 without one
+	GradNorm float64 // the global norm of the parameters' gradients before clipping
+}
+
+// pictures are the inputs of both steps, and the generator's result.
+type pictures struct {
+	inputs   []*graph.Value // lr, hr
+	hr, fake *graph.Value
+}
+
+// pictures puts the generator into a graph for batches of a shape.
+func (t *Trainer) pictures(ctx context.Context, f formula, g *member, shape []int) pictures {
+	n, h, w := shape[0], shape[2], shape[3]
+	lr := f.input("lr", n, 3, h, w)
+	fake, _ := g.of(ctx, f, f.convert(lr, t.plain, t.in))
+	fake = f.convert(fake, t.out, t.plain)
+	of := fake.Type().Shape
+	if len(of) != 4 || of[0] != n || of[1] != 3 || of[2] < h || of[2]%h != 0 || of[3]*h != of[2]*w {
+		f.check(fmt.Errorf("finetune: the generator makes %v of %v, and not the same picture at a whole multiple of its size", fake.Type(), lr.Type()))
+	}
+	hr := f.input("hr", of...)
+	return pictures{[]*graph.Value{lr, hr}, hr, fake}
+}
+
+// criticStep compiles the critic's step: inputs lr, hr, and with a gradient penalty a number from 0 to 1 for each sample.
+func (t *Trainer) criticStep(ctx context.Context, shape []int) (s *step, err error) {
+	b := graph.NewBuilder("critic-step")
+	err = write(b, func(f formula) error {
+		g, d := f.join(t.generator), f.join(t.critic)
+		p := t.pictures(ctx, f, g, shape)
+		score := func(x *graph.Value) *graph.Value {
+			y, _ := d.of(ctx, f, f.convert(x, t.plain, t.seen))
+			return y
+		}
+		real, fake := f.both(t.critic, score, p.hr, p.fake)
+		loss := t.adversarial.critic(f, real, fake)
+		total, norm := loss, f.number(0)
+		if t.config.Adversarial.Kind == WassersteinPenalty {
+			share := f.input("share", shape[0], 1, 1, 1)
+			p.inputs = append(p.inputs, share)
+			mixed := f.add(f.mul(share, p.hr), f.mul(f.shift(f.neg(share), 1), p.fake))
+			var distance *graph.Value
+			distance, norm = penalty(f, score(mixed), mixed, t.config.Adversarial.Target)
+			total = f.add(loss, f.scale(distance, t.config.Adversarial.Penalty))
+		}
+		s = newStep(f, t.workers, p.inputs, []*member{g, d}, d, []*graph.Value{loss, total, norm}, total)
+		return nil
+	})
+	return s, err
+}
+
+// both returns the scores of two batches of pictures, in one pass where the critic looks at each picture alone and takes any number: its
+// weights are packed once then.
+func (f formula) both(critic *network, score func(*graph.Value) *graph.Value, a, b *graph.Value) (*graph.Value, *graph.Value) {
+	dims := critic.model.Graph().Inputs[0].Dims
+	if len(critic.running) > 0 || len(dims) > 0 && dims[0].Known() {
+		return score(a), score(b)
+	}
+	scores := score(f.apply(graph.Concat{Axis: 0}, a, b))
+	n := a.Type().Shape[0]
+	if got := scores.Type().Shape; len(got) == 0 || got[0] != 2*n {
+		f.check(fmt.Errorf("finetune: the critic makes %v of %d pictures; it should score each", scores.Type(), 2*n))
+	}
+	return f.part(scores, 0, 0, n), f.part(scores, 0, n, n)
+}
+
+// learnCritic does a step of the critic. It reports whether all was finite; otherwise nothing has changed.
+func (t *Trainer) learnCritic(ctx context.Context) (c CriticFigures, ok bool, err error) {
+	data := []*graph.Tensor{t.lr, t.hr}
+	if t.config.Adversarial.Kind == WassersteinPenalty {
+		t.draw(graph.Data[float32](t.shares))
+		data = append(data, t.shares)
+	}
+	v, err := t.criticStepper.run(ctx, data...)
+	if err != nil {
+		return c, false, fmt.Errorf("finetune: critic: %w", err)
+	}
+	c = CriticFigures{Loss: v[0], Total: v[1], Penalty: v[2]}
+	c.GradNorm, ok = t.learn(t.criticStepper, t.criticAdam, t.config.Critic, v)
+	if ok && t.config.Adversarial.Kind == WassersteinClip {
+		for _, w := range t.critic.learned {
+			clamp(t.workers, w.floats(), float32(t.config.Adversarial.Clip))
+		}
+	}
+	return c, ok, nil
+}
+
+// learn updates the parameters of the network that a step is about, unless a figure or gradient is not finite.
+func (t *Trainer) learn(s *step, adam *Adam, o Optimiser, figures []float64) (norm float64, ok bool) {
+	grads := s.learns.gradients()
+	norm = globalNorm(t.workers, grads)
+	if !finite(figures...) || !finite(norm) {
+		return norm, false
+	}
+	clipNorm(t.workers, grads, norm, o.ClipNorm)
+	adam.Rate = math.Ldexp(o.Rate*o.Schedule.factor(t.epochs(), t.progress()), -t.state.Rollbacks)
+	if err := adam.Step(s.learns.parameters()); err != nil { // parameters and state are the trainer's own, and fit
+		panic(err)
+	}
+	s.keep()
+	return norm, true
+}

@@ -1,0 +1,158 @@
+package finetune
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/gansr/gansr/graph"
+	"github.com/gansr/gansr/onnxio"
+)
+
+// network is a model with weights that change.
+type network struct {
+	name    string
+	model   *onnxio.Model
+	program *onnxio.Program
+	base    string    // digest of the model before it changes
+	learned []*weight // parameters that are not frozen
+	running []*weight // statistics of batch normalisation that follow the batches
+	taps    []string  // what activations give
+}
+
+// weight is a parameter or statistic.
+type weight struct {
+	name        string
+	dtype       graph.DType   // in the file; values are float32
+	value, next *graph.Tensor // next: the gradient of a parameter, or what a statistic becomes
+}
+
+// Value and Grad make a weight a gorgonia.ValueGrad.
+func (w *weight) Value() gorgonia.Value { return dense(w.value) }
+
+func (w *weight) Grad() (gorgonia.Value, error) { return dense(w.next), nil }
+
+// dense returns a tensor of Gorgonia's over the same elements.
+func dense(t *graph.Tensor) *tensor.Dense {
+	return tensor.New(tensor.WithShape(t.Len()), tensor.WithBacking(graph.Data[float32](t)))
+}
+
+func (w *weight) floats() []float32   { return graph.Data[float32](w.value) }
+func (w *weight) gradient() []float32 { return graph.Data[float32](w.next) }
+
+// newNetwork prepares a model. Its batch normalisation uses and changes the statistics of batches if batch is set.
+func newNetwork(name string, m *onnxio.Model, workers *graph.Workers, batch bool, frozen func(name string) bool) (*network, error) {
+	p, err := onnxio.NewProgram(m, workers)
+	if err != nil {
+		return nil, err
+	}
+	if n := len(m.Graph().Inputs); n != 1 || len(m.Graph().Optional) > 0 {
+		return nil, fmt.Errorf("finetune: the %s should have one input, not %v", name, slices.Concat(m.Graph().Inputs, m.Graph().Optional))
+	}
+	if in := m.Graph().Inputs[0]; in.DType != graph.Float32 {
+		return nil, fmt.Errorf("finetune: the %s should take float32, not %v; convert the model first", name, in)
+	}
+	n := &network{name: name, model: m, program: p}
+	if n.base, err = digest(m); err != nil {
+		return nil, err
+	}
+	parameters, running := m.Trainable()
+	load := func(names []string) (list []*weight, err error) {
+		for _, name := range names {
+			if frozen(name) {
+				continue
+			}
+			t, _, err := m.Graph().Initializer(name)
+			if err != nil {
+				return nil, err
+			}
+			if t.Len() > 0 {
+				list = append(list, &weight{name, t.DType(), t.Converted(graph.Float32), graph.NewTensor(graph.Float32, t.Shape()...)})
+			}
+		}
+		return list, nil
+	}
+	if n.learned, err = load(parameters); err != nil {
+		return nil, err
+	}
+	if len(n.learned) == 0 {
+		return nil, fmt.Errorf("finetune: the %s has no parameter to learn: %d of its constants are parameters and all are frozen", name, len(parameters))
+	}
+	if batch {
+		if n.running, err = load(running); err != nil {
+			return nil, err
+		}
+	}
+	for _, node := range m.Graph().Nodes {
+		switch node.Name {
+		case "Relu", "LeakyRelu", "PRelu", "Elu", "Gelu", "Silu", "Swish":
+			n.taps = append(n.taps, node.Outputs[0])
+		}
+	}
+	return n, nil
+}
+
+// weights lists parameters and statistics.
+func (n *network) weights() []*weight { return slices.Concat(n.learned, n.running) }
+
+// parameters lists what is learned for a solver.
+func (n *network) parameters() []gorgonia.ValueGrad {
+	list := make([]gorgonia.ValueGrad, len(n.learned))
+	for i, w := range n.learned {
+		list[i] = w
+	}
+	return list
+}
+
+// gradients lists the gradients of the parameters.
+func (n *network) gradients() [][]float32 {
+	list := make([][]float32, len(n.learned))
+	for i, w := range n.learned {
+		list[i] = w.gradient()
+	}
+	return list
+}
+
+// member is a network in a graph, where it may be used several times.
+type member struct {
+	*network
+	inputs  []*graph.Value          // its weights
+	current map[string]*graph.Value // weights, and statistics as they are after the last use
+	used    bool
+}
+
+// join adds the weights of a network to a graph.
+func (f formula) join(n *network) *member {
+	m := &member{network: n, current: map[string]*graph.Value{}}
+	for _, w := range n.weights() {
+		v := f.input(n.name+"/"+w.name, w.value.Shape()...)
+		m.inputs = append(m.inputs, v)
+		m.current[w.name] = v
+	}
+	return m
+}
+
+// of applies the network to a picture.
+func (m *member) of(ctx context.Context, f formula, x *graph.Value) (y *graph.Value, taps []*graph.Value) {
+	follows := func(name string) bool {
+		return slices.ContainsFunc(m.running, func(w *weight) bool { return w.name == name })
+	}
+	placed, err := m.program.Place(ctx, f.b, onnxio.Part{
+		Inputs: []*graph.Value{x}, Weights: m.current, Unbiased: true, Taps: m.network.taps,
+		Batch: func(mean, variance string) bool { return follows(mean) && follows(variance) },
+	})
+	if err != nil {
+		f.check(fmt.Errorf("finetune: %s: %w", m.name, err))
+	}
+	for name, v := range placed.Running {
+		m.current[name] = v
+	}
+	m.used = true
+	return placed.Outputs[0], placed.Taps
+}
+
+// learnedValues are the members' parameters in the graph.
+func (m *member) learnedValues() []*graph.Value { return m.inputs[:len(m.learned)] }

@@ -1,0 +1,315 @@
+package finetune
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/gansr/gansr/graph"
+	"github.com/gansr/gansr/onnxio"
+	"github.com/gansr/gansr/upscale"
+)
+
+// Task is what a training works on.
+type Task struct {
+	// Generator is the model to train further: one input and one output, RGB pictures, batches of any size.
+	Generator *onnxio.Model
+	// Critic scores pictures of the size of the patches; nil means no adversarial training. Its pixels are the generator's in a range from 0
+	// to 1, unless its metadata tell of others.
+	Critic *onnxio.Model
+	// Perceptual is the network of the perceptual loss, which compares all its outputs. It does not change. Its pixels are the same as the
+	// critic's unless its metadata tell of others.
+	Perceptual *onnxio.Model
+	Source     Source
+	// Workers do the computing; nil means the calling goroutine alone.
+	Workers *graph.Workers
+	// Log gets warnings; nil means none.
+	Log *slog.Logger
+	// Observe, if not nil, is called after each step.
+	Observe func(Record)
+}
+
+// Record tells of one step of one network.
+type Record struct {
+	Batch, Epoch int // from 0
+	Critic       *CriticFigures
+	Generator    *GeneratorFigures
+	Skipped      bool // a figure or gradient was not finite, and nothing has changed
+}
+
+// ErrDiverged is wrapped by the error of a training whose figures are not finite any more.
+var ErrDiverged = errors.New("the figures of the last steps are not finite")
+
+// Trainer trains a generator and its critic. It is for one goroutine.
+type Trainer struct {
+	config      Config
+	source      Source
+	workers     *graph.Workers
+	log         *slog.Logger
+	observe     func(Record)
+	adversarial adversarial
+
+	generator, critic         *network // no critic: nil
+	generatorAdam, criticAdam *Adam
+	average                   [][]float32 // of averaged()
+	perceptual                *onnxio.Program
+	// The pixels of losses, the generator's input and output, the critic and the perceptual network.
+	plain, in, out, seen, felt space
+
+	shape                           []int // of LR batches; nil until the first
+	criticStepper, generatorStepper *step
+	terms                           []Term
+	lr, hr, shares                  *graph.Tensor
+
+	state  state
+	random *rand.PCG
+	draw   func(dst []float32) // numbers from 0 to below 1 for gradient penalties
+}
+
+// state counts; steps include those that were skipped. Checkpoints hold it.
+type state struct {
+	Batches        int // so far
+	CriticSteps    int
+	GeneratorSteps int
+	Skipped        int
+	InARow         int // steps skipped since the last good one
+	Waiting        int // batches since the generator learned
+	Rollbacks      int // each halves the rates
+}
+
+// New prepares a training. It is an error if settings or models cannot work; what depends on the size of the batches shows in Run.
+func New(task Task, config Config) (*Trainer, error) {
+	if task.Generator == nil || task.Source == nil {
+		return nil, errors.New("finetune: a generator and a source of batches are needed")
+	}
+	if err := config.check(task.Critic != nil, task.Perceptual != nil); err != nil {
+		return nil, err
+	}
+	if task.Source.Len() < 1 {
+		return nil, errors.New("finetune: the source has no batch")
+	}
+	t := &Trainer{config: config, source: task.Source, workers: task.Workers, log: task.Log, observe: task.Observe, random: rand.NewPCG(config.Seed, 1)}
+	t.draw = t.uniform
+	if t.log == nil {
+		t.log = slog.New(slog.DiscardHandler)
+	}
+	batch := config.BatchNorm == "batch"
+	var err error
+	if t.generator, err = newNetwork("generator", task.Generator, t.workers, batch, pattern(config.Freeze)); err != nil {
+		return nil, err
+	}
+	t.generatorAdam = config.Generator.optimiser(t.generator, t.workers)
+	if t.in, t.out, err = spaces(task.Generator, upscale.Facts{Channels: 3}); err != nil {
+		return nil, err
+	}
+	t.plain = t.out.plain()
+	if task.Critic != nil {
+		if t.critic, err = newNetwork("critic", task.Critic, t.workers, batch, pattern(nil)); err != nil {
+			return nil, err
+		}
+		t.criticAdam = config.Critic.optimiser(t.critic, t.workers)
+		if t.seen, _, err = spaces(task.Critic, t.plain.facts()); err != nil {
+			return nil, err
+		}
+		if t.adversarial, err = adversarialLoss(config.Adversarial.Kind); err != nil {
+			return nil, err
+		}
+	}
+	if task.Perceptual != nil {
+		if t.perceptual, err = onnxio.NewProgram(task.Perceptual, t.workers); err != nil {
+			return nil, err
+		}
+		if t.felt, _, err = spaces(task.Perceptual, t.plain.facts()); err != nil {
+			return nil, err
+		}
+	}
+	for _, w := range t.averaged() {
+		t.average = append(t.average, slices.Clone(w.floats()))
+	}
+	return t, nil
+}
+
+// averaged lists what has a moving average.
+func (t *Trainer) averaged() []*weight {
+	if t.config.Average == 0 {
+		return nil
+	}
+	return t.generator.weights()
+}
+
+func (t *Trainer) uniform(dst []float32) {
+	r := rand.New(t.random)
+	for i := range dst {
+		dst[i] = r.Float32()
+	}
+}
+
+// total is the number of batches of the training.
+func (t *Trainer) total() int {
+	if t.config.Batches > 0 {
+		return t.config.Batches
+	}
+	return t.config.Epochs * t.source.Len()
+}
+
+func (t *Trainer) epochs() float64   { return float64(t.state.Batches) / float64(t.source.Len()) }
+func (t *Trainer) progress() float64 { return float64(t.state.Batches) / float64(t.total()) }
+
+// Run trains to the end. When ctx is cancelled it ends after the current batch with a checkpoint, if there is a folder for them, and returns
+// ctx's error; Run may then be called again.
+func (t *Trainer) Run(ctx context.Context) error {
+	every := t.config.Every
+	if every == 0 {
+		every = t.source.Len()
+	}
+	saved := t.state.Batches
+	save := func() error {
+		if t.config.Folder == "" || saved == t.state.Batches {
+			return nil
+		}
+		saved = t.state.Batches
+		return t.saveCheckpoint()
+	}
+	for t.state.Batches < t.total() {
+		if err := ctx.Err(); err != nil {
+			return errors.Join(err, save())
+		}
+		b, err := t.source.Next(ctx)
+		if err != nil {
+			if ctx.Err() != nil {
+				err = ctx.Err()
+			}
+			return errors.Join(err, save())
+		}
+		// A batch is all or nothing: a checkpoint has no place within one.
+		err = t.batch(context.WithoutCancel(ctx), b)
+		if errors.Is(err, ErrDiverged) && t.state.Rollbacks < t.config.Rollbacks {
+			if found, failed := t.rollBack(); failed != nil {
+				return errors.Join(err, failed)
+			} else if found {
+				saved = t.state.Batches
+				continue
+			}
+		}
+		if err != nil {
+			return err
+		}
+		if t.state.Batches%every == 0 && t.state.InARow == 0 { // to go back to in better times
+			if err := save(); err != nil {
+				return err
+			}
+		}
+	}
+	return save()
+}
+
+// rollBack goes back to the last checkpoint, if there is one, and halves the learning rates.
+func (t *Trainer) rollBack() (found bool, err error) {
+	if t.config.Folder == "" {
+		return false, nil
+	}
+	from, n := t.state.Batches, t.state.Rollbacks
+	if found, err = t.Resume(); !found || err != nil {
+		return found, err
+	}
+	t.state.Rollbacks = n + 1
+	t.log.Warn("the figures were not finite any more: back to the last checkpoint, with half the learning rates", "from", from, "to", t.state.Batches)
+	return true, nil
+}
+
+// batch does the steps of one batch.
+func (t *Trainer) batch(ctx context.Context, b Batch) error {
+	if err := t.load(ctx, b); err != nil {
+		return err
+	}
+	epoch := t.state.Batches / t.source.Len()
+	critic, generator := 0, true
+	t.state.Waiting++
+	if t.critic != nil {
+		critic = 1
+		if t.config.Alternation.Kind == Interleaved {
+			critic = t.config.Alternation.N
+		} else {
+			generator = epoch == 0 || t.state.Waiting >= t.config.Alternation.N
+		}
+	}
+	for range critic {
+		figures, ok, err := t.learnCritic(ctx)
+		if err == nil {
+			err = t.done(Record{Critic: &figures}, ok)
+		}
+		if err != nil {
+			return err
+		}
+		t.state.CriticSteps++
+	}
+	if generator {
+		figures, ok, err := t.learnGenerator(ctx)
+		if err == nil {
+			err = t.done(Record{Generator: &figures}, ok)
+		}
+		if err != nil {
+			return err
+		}
+		t.state.Waiting = 0
+		t.state.GeneratorSteps++
+	}
+	t.state.Batches++
+	return nil
+}
+
+// done tells of a step.
+func (t *Trainer) done(r Record, ok bool) error {
+	r.Batch, r.Epoch, r.Skipped = t.state.Batches, t.state.Batches/t.source.Len(), !ok
+	t.state.InARow++
+	if ok {
+		t.state.InARow = 0
+	} else {
+		t.state.Skipped++
+	}
+	if t.observe != nil {
+		t.observe(r)
+	}
+	if t.state.InARow >= t.config.Patience {
+		return fmt.Errorf("finetune: batch %d: %w; a lower learning rate may help", r.Batch, ErrDiverged)
+	}
+	return nil
+}
+
+// load takes a batch, and compiles the steps if it is the first.
+func (t *Trainer) load(ctx context.Context, b Batch) error {
+	shape := []int{b.N, 3, b.H, b.W}
+	if n, ok := graph.Numel(shape); !ok || n == 0 || n != len(b.LR) {
+		return fmt.Errorf("finetune: a batch of %d numbers should be %v", len(b.LR), shape)
+	}
+	if t.shape == nil {
+		if err := t.compile(ctx, shape); err != nil {
+			return err
+		}
+	}
+	if b.N != t.shape[0] || b.H != t.shape[2] || b.W != t.shape[3] || len(b.HR) != t.hr.Len() {
+		return fmt.Errorf("finetune: a batch is %v with %d numbers of HR, and should be %v with %d: all batches have the same shape, and HR the size that the generator makes",
+			shape, len(b.HR), t.shape, t.hr.Len())
+	}
+	t.plain.enter(graph.Data[float32](t.lr), b.LR, b.H*b.W)
+	t.plain.enter(graph.Data[float32](t.hr), b.HR, t.hr.Len()/b.N/3)
+	return nil
+}
+
+// compile makes the steps for batches of a shape.
+func (t *Trainer) compile(ctx context.Context, shape []int) (err error) {
+	if t.generatorStepper, err = t.generatorStep(ctx, shape); err != nil {
+		return err
+	}
+	if t.critic != nil {
+		if t.criticStepper, err = t.criticStep(ctx, shape); err != nil {
+			return err
+		}
+	}
+	t.shape = shape
+	t.lr, t.hr, t.shares = graph.NewTensor(graph.Float32, shape...), graph.NewTensor(graph.Float32, t.generatorStepper.hr...), graph.NewTensor(graph.Float32, shape[0], 1, 1, 1)
+	return nil
+}
