@@ -38,21 +38,22 @@ type LeftOut struct {
 // told to leftOut.
 func scan(ctx context.Context, dir string, lim photo.Limits, leftOut func(path string, err error)) ([]*file, error) {
 	var files []*file
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	root, err := filepath.EvalSymlinks(dir) // WalkDir does not follow a link that it starts at
+	if err != nil {
+		return nil, fmt.Errorf("data: %w", err)
+	}
+	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case err != nil && path == dir:
+		case err != nil && path == root:
 			return err
 		case err != nil:
 			leftOut(path, err)
 			return nil
-		case path == dir:
-			if !d.IsDir() {
-				if info, err := os.Stat(path); err != nil || !info.IsDir() {
-					return fmt.Errorf("%s is no folder", dir)
-				}
-			}
+		case path == root && !d.IsDir():
+			return fmt.Errorf("%s is no folder", dir)
+		case path == root:
 			return nil
 		case strings.HasPrefix(d.Name(), ".") && d.IsDir():
 			return fs.SkipDir
@@ -62,11 +63,11 @@ func scan(ctx context.Context, dir string, lim photo.Limits, leftOut func(path s
 		if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 			return nil
 		}
-		name, err := filepath.Rel(dir, path)
+		name, err := filepath.Rel(root, path)
 		if err != nil {
 			return err
 		}
-		files = append(files, &file{path: path, name: filepath.ToSlash(name)})
+		files = append(files, &file{path: filepath.Join(dir, name), name: filepath.ToSlash(name)})
 		return nil
 	})
 	if err != nil {

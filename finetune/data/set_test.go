@@ -444,6 +444,28 @@ func TestHeldOut(t *testing.T) {
 	}
 }
 
+// A folder named by a link is searched; links to folders inside, which may lead in circles, are not.
+func TestLinks(t *testing.T) {
+	dir := photos(t, 4)
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Skip(err)
+	}
+	if err := os.Symlink(dir, filepath.Join(dir, "circle")); err != nil {
+		t.Fatal(err)
+	}
+	o := Options{Photos: link, Scale: 2, Patch: 8, Batch: 1}
+	set := open(t, o)
+	if o.Photos = dir; len(set.Photos()) != 4 || set.Digest() != open(t, o).Digest() || !strings.HasPrefix(set.Photos()[0].HR, link) {
+		t.Errorf("photos: %v", set.Photos())
+	}
+	o.Photos = set.Photos()[0].HR
+	o.Log = quiet
+	if _, err := Open(t.Context(), o); err == nil || !strings.Contains(err.Error(), "no folder") {
+		t.Errorf("a file as a folder: %v", err)
+	}
+}
+
 func TestOptions(t *testing.T) {
 	good := Options{Photos: "x", Scale: 4, Patch: 8, Batch: 2}
 	for name, change := range map[string]func(*Options){
