@@ -119,8 +119,10 @@ func TestBlurOfPoint(t *testing.T) {
 	if low, high := response(math.Pi/4), response(math.Pi*0.8); math.Abs(low-1) > 0.1 || math.Abs(high) > 0.1 {
 		t.Errorf("sinc passes %g below its cutoff and %g above", low, high)
 	}
-	negative := slices.Min(k.weights)
-	if negative >= 0 {
+	if got, want := at(k, 1, 0)/at(k, 0, 0), 2*0.5668240888/(math.Pi/2); math.Abs(got-want) > 1e-9 { // 2 J1(w)/w
+		t.Errorf("sinc falls to %g a pixel from its centre, want %g", got, want)
+	}
+	if slices.Min(k.weights) >= 0 {
 		t.Error("the sinc filter has no ringing")
 	}
 }

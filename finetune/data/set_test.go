@@ -355,4 +355,3 @@ func TestOptions(t *testing.T) {
 		t.Errorf("defaults: %+v, %v", o, err)
 	}
 }
-
