@@ -1,13 +1,13 @@
 package finetune
 
-import "context"
+import (
+	"context"
 
-// Batch is a batch of pairs of photos, NCHW, RGB from 0 (black) to 1 (white): LR is N x 3 x H x W, and HR the same at Scale times its
-// height and width.
-type Batch struct {
-	LR, HR  []float32
-	N, H, W int // of LR
-}
+	"github.com/gansr/gansr/finetune/data"
+)
+
+// Batch is a batch of pairs of photos.
+type Batch = data.Batch
 
 // Source gives a trainer its batches, one after the other, without end: epochs follow each other.
 type Source interface {

@@ -40,7 +40,7 @@ func waves(n, h, w, scale int) Batch {
 		}
 		return d
 	}
-	return Batch{fill(h, w, 1), fill(h*scale, w*scale, 1/float64(scale)), n, h, w}
+	return Batch{LR: fill(h, w, 1), HR: fill(h*scale, w*scale, 1/float64(scale)), N: n, H: h, W: w}
 }
 
 func model(t testing.TB, arch string, values map[string]string) *onnxio.Model {
@@ -241,7 +241,7 @@ func TestNewRefuses(t *testing.T) {
 		}
 	}
 	// What depends on the batch shows in Run.
-	for want, b := range map[string]Batch{"a batch of": {make([]float32, 5), nil, 1, 6, 6}, "HR the size": {source.LR, source.LR, 1, 6, 6}} {
+	for want, b := range map[string]Batch{"a batch of": {LR: make([]float32, 5), N: 1, H: 6, W: 6}, "HR the size": {LR: source.LR, HR: source.LR, N: 1, H: 6, W: 6}} {
 		trainer, err := New(Task{Generator: generator(), Source: flat{b, 1}}, pixels(1))
 		if err != nil {
 			t.Fatal(err)

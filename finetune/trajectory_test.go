@@ -96,7 +96,7 @@ func (r *trajectory) Next(context.Context) (Batch, error) {
 	lr, hr := r.tensors[fmt.Sprintf("batch.%d.lr", r.next)], r.tensors[fmt.Sprintf("batch.%d.hr", r.next)]
 	r.next++
 	s := lr.Shape()
-	return Batch{graph.Data[float32](lr), graph.Data[float32](hr), s[0], s[2], s[3]}, nil
+	return Batch{LR: graph.Data[float32](lr), HR: graph.Data[float32](hr), N: s[0], H: s[2], W: s[3]}, nil
 }
 
 func (r *trajectory) Len() int      { return r.epoch }
