@@ -31,12 +31,9 @@ func chooseFast(s ConvShape) []*fast {
 			continue
 		}
 		f := newFast(tr, s)
-		if forced == "" && f.weightSize() > max(largeWeights, maxWeights*s.OC*s.C*s.KH*s.KW) {
-			continue
-		}
 		c := f.cost()
 		if tr.name == "winograd6" { // its larger errors have to be worth it
-			c *= 1.15
+			c *= 1.02
 		}
 		if c < least || forced != "" {
 			ways = append(ways, way{f, c})
@@ -51,13 +48,6 @@ func chooseFast(s ConvShape) []*fast {
 	}
 	return chosen
 }
-
-// What the transformed weights of a convolution may take: largeWeights elements (16 MiB), or maxWeights times the memory of
-// the weights if that is more.
-const (
-	largeWeights = 4 << 20
-	maxWeights   = 12
-)
 
 // costs are times in ns of one thread, measured with layers of 8 to 256 channels where nothing else is said.
 type costs struct {
@@ -86,13 +76,14 @@ var costsOf = map[string]costs{
 }
 
 const (
-	callCost   = 12      // of a product, besides its multiply-adds
-	memoryCost = 0.27    // an element of weights that comes from memory
-	cacheCost  = 0.1     // and from a cache that all cores share,
-	cached     = 4 << 20 // which keeps so many elements between chunks
-	keepCost   = 0.2     // an element of weights, for the memory that it takes from other things
-	fillCost   = 0.3     // an element of a direct convolution's source
-	storeCost  = 0.15    // an element of its output
+	callCost    = 12      // of a product, besides its multiply-adds
+	memoryCost  = 0.27    // an element of weights that comes from memory
+	cacheCost   = 0.1     // and from a cache that all cores share,
+	cached      = 4 << 20 // which keeps so many elements between chunks
+	privateCost = 0.065   // an element of weights for each chunk of a thread's own, on top
+	keepCost    = 0.2     // an element of weights, for the memory that it takes from other things
+	fillCost    = 0.3     // an element of a direct convolution's source
+	storeCost   = 0.15    // an element of its output
 )
 
 // directCost estimates the time of the direct algorithm, in ns of one thread, for a shape with one group.
@@ -125,6 +116,9 @@ func (f *fast) cost() float64 {
 		again = cacheCost
 	}
 	product := float64(f.tr.planes) * (calls*callCost + rows*float64(f.ci*f.cpu.lanes)*multiplication)
+	if !c.shared {
+		product += weights * privateCost
+	}
 	return weights*keepCost + float64(c.tiles)*(float64(f.ci)*transforms[0]+float64(f.co)*transforms[1]) +
 		max(product, weights*memoryCost) + float64(c.count-1)*max(product, weights*again)
 }
