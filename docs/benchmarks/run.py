@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Times gansr beside ONNX Runtime, and beside OpenVINO and ncnn where they are installed, and prints tables.
 
-    docs/benchmarks/run.sh [--size 128] [--rounds 5] [--threads 2] [--ncnn DIR] [MODEL.onnx ...]
+    docs/benchmarks/run.sh [--size 128] [--rounds 5] [--threads 2] [--peers ort] [--ncnn DIR] [MODEL.onnx ...]
 
 makes a virtual environment with the peers in peers/ and runs this in the root of the repository. Without models it makes the
 course generator, SRVGGNetCompact (64 features, 32 convolutions) and RRDBNet with `gansr models new`. A model whose input's size
@@ -82,6 +82,7 @@ def main():
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--memory", help="what gansr may take, such as 400MiB")
     p.add_argument("--gansr", help="a program to measure instead of building one")
+    p.add_argument("--peers", default="ort,ov-f32,ov-bf16,ncnn-f32,ncnn-bf16", help="which of these to measure")
     p.add_argument("--ncnn", help="the folder of ncnn's files")
     p.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     a = p.parse_args()
@@ -101,7 +102,8 @@ def main():
 def measure(a, gansr, models):
     own = [gansr, "bench", "--threads", str(a.threads), "--json", *([] if a.size == 128 else ["--size", f"{a.size}x{a.size}"]),
            *(["--memory", a.memory] if a.memory else [])]
-    kinds = ["gansr", "ort"] + (["ov-f32", "ov-bf16"] if importlib.util.find_spec("openvino") else []) + (["ncnn-f32", "ncnn-bf16"] if a.ncnn else [])
+    there = {"ort": True, "ov": importlib.util.find_spec("openvino"), "ncnn": a.ncnn}
+    kinds = ["gansr"] + [k for k in a.peers.split(",") if there[k.partition("-")[0]]]
     print(f"1x3x{a.size}x{a.size} unless fixed, {a.threads} threads, ms, median of {a.rounds} rounds (peak MB)\n")
     print("| network | " + " | ".join(kinds) + " | ort / gansr |\n" + "|---" * (len(kinds) + 2) + "|")
     for name, path in models.items():
