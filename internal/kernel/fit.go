@@ -85,11 +85,11 @@ func (f *fitting) findLargest() {
 
 // move gives one convolution an algorithm with smaller weights, and reports whether there was any.
 func (f *fitting) move() bool {
-	type choice struct {
+	type candidate struct {
 		conv, to   int
 		time, rate float64 // what it costs, and for a byte saved
 	}
-	cheapest, last := choice{conv: -1, rate: math.Inf(1)}, choice{time: math.Inf(1)} // last: of those that are enough
+	cheapest, last := candidate{conv: -1, rate: math.Inf(1)}, candidate{time: math.Inf(1)} // last: of those that are enough
 	for i, c := range f.convs {
 		freed := int64(0)
 		if f.users[c.weights] == 1 {
@@ -100,7 +100,7 @@ func (f *fitting) move() bool {
 			others = f.second
 		}
 		for k, o := range c.smaller {
-			m := choice{i, k, max(0, o.time-c.time), 0}
+			m := candidate{i, k, max(0, o.time-c.time), 0}
 			m.rate = m.time / float64(4*max(1, c.weights.size-o.weights.size))
 			if m.rate < cheapest.rate {
 				cheapest = m
