@@ -18,6 +18,8 @@ type Adam struct {
 	// Decay is the weight decay: added to gradients, or if Decoupled taken off the weights directly, times the rate.
 	Decay     float64
 	Decoupled bool
+	// Rates are factors of Rate and Decays take the place of Decay, for each weight of the model; nil: none do.
+	Rates, Decays []float64
 	// Workers share the work; nil means the calling goroutine alone. The result does not depend on them.
 	Workers *graph.Workers
 	// State is all that a step hands on to the next.
@@ -55,8 +57,8 @@ func (a *Adam) Step(model []gorgonia.ValueGrad) error {
 		return err
 	}
 	a.State.Steps++
-	u := a.update()
 	for i, w := range weights {
+		u := a.update(i)
 		g, m, v := grads[i], a.State.Mean[i], a.State.Square[i]
 		chunks(a.Workers, len(w), func(lo, hi int) { u.apply(w[lo:hi], g[lo:hi], m[lo:hi], v[lo:hi]) })
 	}
@@ -75,7 +77,7 @@ func (a *Adam) prepare(weights [][]float32) error {
 	for i := 0; fits && i < len(weights); i++ {
 		fits = len(s.Mean[i]) == len(weights[i]) && len(s.Square[i]) == len(weights[i])
 	}
-	if !fits {
+	if !fits || a.Rates != nil && len(a.Rates) != len(weights) || a.Decays != nil && len(a.Decays) != len(weights) {
 		return errors.New("finetune: the optimiser's state belongs to another model")
 	}
 	return nil
@@ -98,17 +100,24 @@ type adamUpdate struct {
 	decay, keep         float32
 }
 
-func (a *Adam) update() adamUpdate {
-	n := float64(a.State.Steps)
+// update returns the numbers for a weight.
+func (a *Adam) update(i int) adamUpdate {
+	n, rate, decay := float64(a.State.Steps), a.Rate, a.Decay
+	if a.Rates != nil {
+		rate *= a.Rates[i]
+	}
+	if a.Decays != nil {
+		decay = a.Decays[i]
+	}
 	u := adamUpdate{
 		rest1: float32(1 - a.Beta1), beta2: float32(a.Beta2), rest2: float32(1 - a.Beta2),
-		epsilon: float32(a.Epsilon), rate: float32(a.Rate / (1 - math.Pow(a.Beta1, n))), root: float32(math.Sqrt(1 - math.Pow(a.Beta2, n))),
+		epsilon: float32(a.Epsilon), rate: float32(rate / (1 - math.Pow(a.Beta1, n))), root: float32(math.Sqrt(1 - math.Pow(a.Beta2, n))),
 		keep: 1,
 	}
 	if a.Decoupled {
-		u.keep = float32(1 - a.Rate*a.Decay)
+		u.keep = float32(1 - rate*decay)
 	} else {
-		u.decay = float32(a.Decay)
+		u.decay = float32(decay)
 	}
 	return u
 }

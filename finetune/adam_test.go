@@ -165,7 +165,7 @@ func TestSchedules(t *testing.T) {
 		{Schedule{}, 7, 0.5, 1}, {Schedule{Kind: "step", Every: 2, Factor: 0.5}, 3.9, 0.5, 0.5}, {Schedule{Kind: "step", Every: 2, Factor: 0.5}, 4, 0.5, 0.25},
 		{Schedule{Kind: "cosine", Least: 0.2}, 0, 0, 1}, {Schedule{Kind: "cosine", Least: 0.2}, 0, 0.5, 0.6}, {Schedule{Kind: "cosine", Least: 0.2}, 0, 1, 0.2},
 	} {
-		if got := c.s.factor(c.epochs, c.share); math.Abs(got-c.want) > 1e-12 {
+		if got := c.s.factor(c.epochs, c.share, plateau{}); math.Abs(got-c.want) > 1e-12 {
 			t.Errorf("%+v after %v epochs is %v, want %v", c.s, c.epochs, got, c.want)
 		}
 	}

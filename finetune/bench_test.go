@@ -2,73 +2,42 @@ package finetune
 
 import (
 	"context"
-	"os"
-	"strconv"
+	"errors"
+	"math"
 	"testing"
-
-	"github.com/gansr/gansr/graph"
-	"github.com/gansr/gansr/onnxio"
 )
 
-// BenchmarkCourse times the steps of the course's networks at LR 64x64, with a VGG16 up to relu3_3 of random weights, as
-// critic-ms and generator-ms. GANSR_BATCH is the size of the batch, 1 by default.
-func BenchmarkCourse(b *testing.B) {
-	n := 1
-	if s := os.Getenv("GANSR_BATCH"); s != "" {
-		var err error
-		if n, err = strconv.Atoi(s); err != nil {
-			b.Fatal(err)
-		}
-	}
-	workers := graph.NewWorkers(0)
-	defer workers.Close()
-	trainer, err := New(Task{Generator: model(b, "CourseGenerator", nil), Critic: model(b, "CourseCritic", nil), Perceptual: vgg(b), Source: flat{waves(n, 64, 64, 4), 1}, Workers: workers}, Course())
+// Times are those of every step after the first, of both networks, and of all that their sessions do.
+func TestTime(t *testing.T) {
+	generator := model(t, "CourseGenerator", map[string]string{"widths": "4,16", "kernel": "3"})
+	critic := model(t, "CourseCritic", map[string]string{"widths": "4,4", "pool": "8"})
+	c := Course()
+	c.Content = Content{L1: 1}
+	task := Task{Generator: generator, Critic: critic, Source: flat{waves(2, 8, 8, 4), 1}}
+	of, og, err := Time(context.Background(), task, c, 3)
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
-	ctx := context.Background()
-	if err := trainer.load(ctx, waves(n, 64, 64, 4)); err != nil {
-		b.Fatal(err)
-	}
-	b.Run("critic", func(b *testing.B) {
-		for b.Loop() {
-			if _, ok, err := trainer.learnCritic(ctx); err != nil || !ok {
-				b.Fatal(ok, err)
+	for name, s := range map[string]*StepTimes{"critic": of, "generator": og} {
+		if len(s.Took) != 3 || s.Bytes <= 0 || len(s.Parts) == 0 || len(s.Each) != len(s.Parts) {
+			t.Fatalf("%s: %d steps of %d parts with times of %d, %d bytes", name, len(s.Took), len(s.Parts), len(s.Each), s.Bytes)
+		}
+		for i, each := range s.Each {
+			if len(each) != 3 {
+				t.Errorf("%s: %v has %d times", name, s.Parts[i], len(each))
 			}
 		}
-	})
-	b.Run("generator", func(b *testing.B) {
-		for b.Loop() {
-			if _, ok, err := trainer.learnGenerator(ctx); err != nil || !ok {
-				b.Fatal(ok, err)
-			}
-		}
-	})
-	b.Logf("arenas: critic %d MiB, generator %d MiB", trainer.criticStepper.session.ArenaBytes()>>20, trainer.generatorStepper.session.ArenaBytes()>>20)
-}
-
-// vgg is VGG16 up to relu3_3.
-func vgg(b *testing.B) *onnxio.Model {
-	net := onnxio.NewBuilder("vgg", 17)
-	x, in := net.Input("input", graph.Float32, "n", 3, "h", "w"), 3
-	for block, out := range []int{64, 128, 256} {
-		if block > 0 {
-			x = net.Node("MaxPool", []string{x}, onnxio.Attr{Name: "kernel_shape", Value: []int{2, 2}}, onnxio.Attr{Name: "strides", Value: []int{2, 2}})
-		}
-		for range []int{2, 2, 3}[block] {
-			w := graph.NewTensor(graph.Float32, out, in, 3, 3)
-			for i := range graph.Data[float32](w) {
-				graph.Data[float32](w)[i] = float32((i*7919)%101-50) / 50 / float32(9*in)
-			}
-			name := strconv.Itoa(block) + "." + x
-			x = net.Node("Relu", []string{net.Node("Conv", []string{x, net.Init(name, w)}, onnxio.Attr{Name: "pads", Value: []int{1, 1, 1, 1}})})
-			in = out
-		}
 	}
-	net.Output("output", x, graph.Float32, "n", in, "h3", "w3")
-	m, err := net.Model()
-	if err != nil {
-		b.Fatal(err)
+	task.Critic, c.Adversarial.Weight = nil, 0
+	if of, og, err = Time(context.Background(), task, c, 1); err != nil || of != nil || len(og.Took) != 1 {
+		t.Errorf("without a critic: %v %v %v", of, og, err)
 	}
-	return m
+	bad := waves(2, 8, 8, 4)
+	for i := range bad.HR {
+		bad.HR[i] = float32(math.Inf(1))
+	}
+	task.Source = flat{bad, 1}
+	if _, _, err := Time(context.Background(), task, c, 1); !errors.Is(err, ErrDiverged) {
+		t.Errorf("with infinite pixels: %v", err)
+	}
 }

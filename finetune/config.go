@@ -3,6 +3,7 @@ package finetune
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/gansr/gansr/graph"
@@ -19,8 +20,16 @@ type Config struct {
 	Alternation       Alternation
 	Content           Content
 
-	// BatchNorm says which statistics the generator's and the critic's batch normalisation uses: those of the "batch", which the running
-	// ones then follow as in PyTorch, or the "running" ones as the model holds them, which do not change.
+	// MicroBatch, if not 0, is how many pictures of a batch go through the networks at once: less memory for the same batch. Losses, gradients and
+	// figures are the means over these parts. That is the same training but for rounding, with three exceptions: batch normalisation
+	// uses the statistics of a part, and running ones take a step for each; means of scores in the relativistic loss are
+	// those of a part; and spectral norms improve with each. It divides the number of pictures in a batch.
+	MicroBatch int
+	// Accumulate, if not 0, is how many batches of the source make one batch here. MicroBatch is then that of the source if it is not given.
+	Accumulate int
+
+	// BatchNorm says which statistics the generator's batch normalisation uses: those of the "batch", which the running ones then follow
+	// as in PyTorch, or the "running" ones as the model holds them, which do not change. The critic's always uses the batch's.
 	BatchNorm string
 	// Freeze holds patterns of the names of the generator's parameters and statistics that do not change; * stands for any characters.
 	Freeze []string
@@ -44,6 +53,14 @@ type Optimiser struct {
 	Decoupled                          bool     // AdamW
 	Schedule                           Schedule // of the rate
 	ClipNorm                           float64  // the most that the global norm of the gradients may be; 0: any
+	Groups                             []Group  // parameters that are learned otherwise; the first that a name matches counts
+}
+
+// Group holds the settings of some parameters of a network.
+type Group struct {
+	Names []string // patterns; * stands for any characters
+	Rate  float64  // a factor of the network's rate; 0: they do not change
+	Decay float64  // in the place of the network's
 }
 
 // The kinds of adversarial losses.
@@ -88,8 +105,15 @@ type Content struct {
 	L1, L2, Charbonnier float64 // means over pixels
 	// TotalVariation is that of the mean absolute difference of vertical neighbours plus that of horizontal ones.
 	TotalVariation float64
-	// Perceptual is that of the mean absolute difference of a network's outputs (Johnson et al., arXiv:1603.08155).
-	Perceptual float64
+	// Colour is that of the mean absolute difference between the picture and the LR one in blocks of 4x4 LR pixels (fewer in smaller
+	// pictures), each its mean: the generator should not change colours.
+	Colour float64
+	// Perceptual is that of the distance of a network's outputs (Johnson et al., arXiv:1603.08155): the mean of their mean absolute
+	// differences, or, with PerceptualDistance "l2", squared differences. With PerceptualWeights, one for each output, it is their
+	// weighted sum in the place of their mean.
+	Perceptual         float64
+	PerceptualWeights  []float64
+	PerceptualDistance string
 	// Features is that of the mean absolute difference of what the critic's activations give (Salimans et al., arXiv:1606.03498).
 	Features float64
 }
@@ -127,6 +151,11 @@ func adam(rate, clip float64) Optimiser {
 func (o Optimiser) optimiser(n *network, workers *graph.Workers) *Adam {
 	a := &Adam{Rate: o.Rate, Beta1: o.Beta1, Beta2: o.Beta2, Epsilon: o.Epsilon, Decay: o.Decay, Decoupled: o.Decoupled, Workers: workers}
 	for _, w := range n.learned {
+		rate, decay := 1.0, o.Decay
+		if i := slices.IndexFunc(o.Groups, func(g Group) bool { return pattern(g.Names)(w.name) }); i >= 0 {
+			rate, decay = o.Groups[i].Rate, o.Groups[i].Decay
+		}
+		a.Rates, a.Decays = append(a.Rates, rate), append(a.Decays, decay)
 		a.State.Mean = append(a.State.Mean, make([]float32, w.value.Len()))
 		a.State.Square = append(a.State.Square, make([]float32, w.value.Len()))
 	}
@@ -136,6 +165,11 @@ func (o Optimiser) optimiser(n *network, workers *graph.Workers) *Adam {
 func (o Optimiser) check(of string) error {
 	if o.Rate <= 0 || o.Beta1 < 0 || o.Beta1 >= 1 || o.Beta2 < 0 || o.Beta2 >= 1 || o.Epsilon <= 0 || o.Decay < 0 || o.ClipNorm < 0 {
 		return fmt.Errorf("finetune: the %s's optimiser should have positive rate and epsilon, betas from 0 to below 1, and no negative numbers: %+v", of, o)
+	}
+	for _, g := range o.Groups {
+		if g.Rate < 0 || g.Decay < 0 || len(g.Names) == 0 {
+			return fmt.Errorf("finetune: a group of the %s's parameters should have names, and no negative numbers: %+v", of, g)
+		}
 	}
 	return o.Schedule.check()
 }
@@ -152,6 +186,10 @@ func (c Config) check(critic, perceptual bool) error {
 		return fmt.Errorf("finetune: the number of epochs or batches should be positive")
 	case c.BatchNorm != "batch" && c.BatchNorm != "running":
 		return fmt.Errorf("finetune: batch normalisation uses the statistics of \"batch\" or the \"running\" ones, not %q", c.BatchNorm)
+	case c.MicroBatch < 0 || c.Accumulate < 0:
+		return fmt.Errorf("finetune: micro-batch and accumulation should not be negative: %d and %d", c.MicroBatch, c.Accumulate)
+	case !slices.Contains([]string{"", "l1", "l2"}, c.Content.PerceptualDistance):
+		return fmt.Errorf("finetune: there is no perceptual distance %q; there are l1 and l2", c.Content.PerceptualDistance)
 	case c.Average < 0 || c.Average >= 1:
 		return fmt.Errorf("finetune: a moving average keeps a share from 0 to below 1, not %v", c.Average)
 	case c.Content.Perceptual != 0 && !perceptual:

@@ -19,21 +19,57 @@ type CriticFigures struct {
 // pictures are the inputs of both steps, and the generator's result.
 type pictures struct {
 	inputs   []*graph.Value // lr, hr
-	hr, fake *graph.Value
+	hr, fake *graph.Value   // of the same size
+	lr       *graph.Value   // the part of lr that fake shows; nil if its border lies within pixels
 }
 
-// pictures puts the generator into a graph for batches of a shape.
+// pictures puts the generator into a graph for batches of a shape. Of a generator that leaves out a border, hr and lr are the part that it makes. One of
+// luminance alone keeps the colours of lr.
 func (t *Trainer) pictures(ctx context.Context, f formula, g *member, shape []int) pictures {
 	n, h, w := shape[0], shape[2], shape[3]
-	lr := f.input("lr", n, 3, h, w)
-	fake, _ := g.of(ctx, f, f.convert(lr, t.plain, t.in))
-	fake = f.convert(fake, t.out, t.plain)
-	of := fake.Type().Shape
-	if len(of) != 4 || of[0] != n || of[1] != 3 || of[2] < h || of[2]%h != 0 || of[3]*h != of[2]*w {
-		f.check(fmt.Errorf("finetune: the generator makes %v of %v, and not the same picture at a whole multiple of its size", fake.Type(), lr.Type()))
+	scale := t.scale
+	lr, hr := f.input("lr", n, 3, h, w), f.input("hr", n, 3, h*scale, w*scale)
+	x := lr
+	if t.luminance {
+		x = f.luma(lr)
 	}
-	hr := f.input("hr", of...)
-	return pictures{[]*graph.Value{lr, hr}, hr, fake}
+	fake, _ := g.of(ctx, f, f.convert(x, t.plain, t.in))
+	of := fake.Type().Shape
+	channels := x.Type().Shape[1]
+	if len(of) != 4 || of[0] != n || of[1] != channels || !t.fits(ctx, of, x.Type().Shape) {
+		f.check(fmt.Errorf("finetune: the generator makes %v of %v, and HR is %v; it should be HR the size that the generator makes", fake.Type(), x.Type(), hr.Type()))
+	}
+	fake = f.convert(fake, t.out, t.plain)
+	if t.luminance {
+		fake = f.coloured(fake, lr, scale)
+	}
+	p := pictures{inputs: []*graph.Value{lr, hr}, hr: hr, fake: fake, lr: lr}
+	if above, left := h*scale-of[2], w*scale-of[3]; above > 0 || left > 0 {
+		p.hr, p.lr = f.centre(hr, of[2], of[3]), nil
+		if above%(2*scale) == 0 && left%(2*scale) == 0 {
+			p.lr = f.centre(lr, of[2]/scale, of[3]/scale)
+		}
+	}
+	return p
+}
+
+// fits reports whether the size that the generator makes of x is HR's, or less by a border that does not depend on the size of x.
+func (t *Trainer) fits(ctx context.Context, of, x []int) bool {
+	above, left := x[2]*t.scale-of[2], x[3]*t.scale-of[3]
+	if above == 0 && left == 0 {
+		return true
+	}
+	if above < 0 || left < 0 || above%2 != 0 || left%2 != 0 {
+		return false
+	}
+	const more = 16
+	larger := graph.Type{DType: graph.Float32, Shape: []int{x[0], x[1], x[2] + more, x[3] + more}}
+	tr, err := t.generator.program.Translate(ctx, map[string]graph.Type{t.generator.model.Graph().Inputs[0].Name: larger})
+	if err != nil {
+		return false
+	}
+	s := tr.Outputs[0].Type().Shape
+	return len(s) == 4 && s[2] == of[2]+more*t.scale && s[3] == of[3]+more*t.scale
 }
 
 // criticStep compiles the critic's step: inputs lr, hr, and with a gradient penalty a number from 0 to 1 for each sample.
@@ -80,17 +116,21 @@ func (f formula) both(critic *network, score func(*graph.Value) *graph.Value, a,
 
 // learnCritic does a step of the critic. It reports whether all was finite; otherwise nothing has changed.
 func (t *Trainer) learnCritic(ctx context.Context) (c CriticFigures, ok bool, err error) {
-	data := []*graph.Tensor{t.lr, t.hr}
-	if t.config.Adversarial.Kind == WassersteinPenalty {
+	penalty := t.config.Adversarial.Kind == WassersteinPenalty
+	if penalty {
 		t.draw(graph.Data[float32](t.shares))
-		data = append(data, t.shares)
 	}
-	v, err := t.criticStepper.run(ctx, data...)
+	v, err := t.run(ctx, t.criticStepper, func(p part) []*graph.Tensor {
+		if penalty {
+			return []*graph.Tensor{p.lr, p.hr, p.shares}
+		}
+		return []*graph.Tensor{p.lr, p.hr}
+	})
 	if err != nil {
 		return c, false, fmt.Errorf("finetune: critic: %w", err)
 	}
 	c = CriticFigures{Loss: v[0], Total: v[1], Penalty: v[2]}
-	c.GradNorm, ok = t.learn(t.criticStepper, t.criticAdam, t.config.Critic, v)
+	c.GradNorm, ok = t.learn(t.criticStepper, t.criticAdam, t.config.Critic, t.state.Critic, v)
 	if ok && t.config.Adversarial.Kind == WassersteinClip {
 		for _, w := range t.critic.learned {
 			clamp(t.workers, w.floats(), float32(t.config.Adversarial.Clip))
@@ -100,14 +140,15 @@ func (t *Trainer) learnCritic(ctx context.Context) (c CriticFigures, ok bool, er
 }
 
 // learn updates the parameters of the network that a step is about, unless a figure or gradient is not finite.
-func (t *Trainer) learn(s *step, adam *Adam, o Optimiser, figures []float64) (norm float64, ok bool) {
+func (t *Trainer) learn(s *step, adam *Adam, o Optimiser, p plateau, figures []float64) (norm float64, ok bool) {
 	grads := s.learns.gradients()
 	norm = globalNorm(t.workers, grads)
 	if !finite(figures...) || !finite(norm) {
+		s.restore()
 		return norm, false
 	}
 	clipNorm(t.workers, grads, norm, o.ClipNorm)
-	adam.Rate = math.Ldexp(o.Rate*o.Schedule.factor(t.epochs(), t.progress()), -t.state.Rollbacks)
+	adam.Rate = math.Ldexp(o.Rate*o.Schedule.factor(t.epochs(), t.progress(), p), -t.state.Rollbacks)
 	if err := adam.Step(s.learns.parameters()); err != nil { // parameters and state are the trainer's own, and fit
 		panic(err)
 	}

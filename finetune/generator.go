@@ -27,10 +27,10 @@ func (t *Trainer) generatorStep(ctx context.Context, shape []int) (s *step, err 
 		p := t.pictures(ctx, f, g, shape)
 		warm := f.input("warm-up")
 		p.inputs = append(p.inputs, warm)
-		terms := c.pixelTerms(f, p.fake, p.hr)
+		terms := c.pixelTerms(f, p.fake, p.hr, p.lr)
 		if c.Perceptual != 0 {
 			features := t.features(ctx, f)
-			terms = append(terms, term{"perceptual", c.Perceptual, distance(f, features(p.fake), features(p.hr))})
+			terms = append(terms, term{"perceptual", c.Perceptual, c.perceptual(f, features(p.fake), features(p.hr))})
 		}
 		adversarial := f.number(0)
 		if t.critic != nil && (t.config.Adversarial.Weight != 0 || c.Features != 0) {
@@ -91,7 +91,8 @@ func (t *Trainer) features(ctx context.Context, f formula) func(x *graph.Value) 
 
 // learnGenerator does a step of the generator. It reports whether all was finite; otherwise nothing has changed.
 func (t *Trainer) learnGenerator(ctx context.Context) (g GeneratorFigures, ok bool, err error) {
-	v, err := t.generatorStepper.run(ctx, t.lr, t.hr, graph.Scalar(float32(t.warmth())))
+	warmth := graph.Scalar(float32(t.warmth()))
+	v, err := t.run(ctx, t.generatorStepper, func(p part) []*graph.Tensor { return []*graph.Tensor{p.lr, p.hr, warmth} })
 	if err != nil {
 		return g, false, fmt.Errorf("finetune: generator: %w", err)
 	}
@@ -100,7 +101,7 @@ func (t *Trainer) learnGenerator(ctx context.Context) (g GeneratorFigures, ok bo
 		term.Loss = v[3+i]
 		g.Terms = append(g.Terms, term)
 	}
-	g.GradNorm, ok = t.learn(t.generatorStepper, t.generatorAdam, t.config.Generator, v)
+	g.GradNorm, ok = t.learn(t.generatorStepper, t.generatorAdam, t.config.Generator, t.state.Generator, v)
 	if ok {
 		for i, w := range t.averaged() {
 			blend(t.workers, t.average[i], w.floats(), t.config.Average)
@@ -112,7 +113,7 @@ func (t *Trainer) learnGenerator(ctx context.Context) (g GeneratorFigures, ok bo
 // warmth is the share of the adversarial weight that counts in this epoch.
 func (t *Trainer) warmth() float64 {
 	if w := t.config.Adversarial.WarmUp; w > 0 {
-		return min(1, float64(t.state.Batches/t.source.Len())/float64(w))
+		return min(1, float64(t.state.Batches/t.perEpoch())/float64(w))
 	}
 	return 1
 }

@@ -2,6 +2,7 @@ package finetune
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -19,8 +20,10 @@ type network struct {
 	program *onnxio.Program
 	base    string    // digest of the model before it changes
 	learned []*weight // parameters that are not frozen
-	running []*weight // statistics of batch normalisation that follow the batches
-	taps    []string  // what activations give
+	running []*weight // statistics of batch normalisation that follow the batches, and spectral's vectors
+	// spectral are weights that are learned and divided by their spectral norm.
+	spectral []onnxio.SpectralNorm
+	taps     []string // what activations give
 }
 
 // weight is a parameter or statistic.
@@ -81,10 +84,16 @@ func newNetwork(name string, m *onnxio.Model, workers *graph.Workers, batch bool
 	if len(n.learned) == 0 {
 		return nil, fmt.Errorf("finetune: the %s has no parameter to learn: %d of its constants are parameters and all are frozen", name, len(parameters))
 	}
-	if batch {
-		if n.running, err = load(running); err != nil {
-			return nil, err
+	for _, s := range m.SpectralNorms() {
+		if !frozen(s.Weight) && !frozen(s.U) && !frozen(s.V) {
+			n.spectral = append(n.spectral, s)
 		}
+	}
+	running = slices.DeleteFunc(running, func(name string) bool {
+		return !batch && !slices.ContainsFunc(n.spectral, func(s onnxio.SpectralNorm) bool { return name == s.U || name == s.V })
+	})
+	if n.running, err = load(running); err != nil {
+		return nil, err
 	}
 	for _, node := range m.Graph().Nodes {
 		switch node.Name {
@@ -140,6 +149,11 @@ func (m *member) of(ctx context.Context, f formula, x *graph.Value) (y *graph.Va
 	follows := func(name string) bool {
 		return slices.ContainsFunc(m.running, func(w *weight) bool { return w.name == name })
 	}
+	for _, s := range m.spectral { // a step of power iteration in each use, as in PyTorch
+		var err error
+		_, m.current[s.U], m.current[s.V], err = f.b.SpectralNorm(m.current[s.Weight], m.current[s.U], m.current[s.V], 1, 1e-12)
+		f.check(err)
+	}
 	placed, err := m.program.Place(ctx, f.b, onnxio.Part{
 		Inputs: []*graph.Value{x}, Weights: m.current, Unbiased: true, Taps: m.network.taps,
 		Batch: func(mean, variance string) bool { return follows(mean) && follows(variance) },
@@ -156,3 +170,26 @@ func (m *member) of(ctx context.Context, f formula, x *graph.Value) (y *graph.Va
 
 // learnedValues are the members' parameters in the graph.
 func (m *member) learnedValues() []*graph.Value { return m.inputs[:len(m.learned)] }
+
+// differentiable returns an error if operators after parameters that are learned have no gradient. It looks at pictures of a usual size; if the network
+// does not take them, the first batch will show it.
+func (n *network) differentiable() error {
+	err := write(graph.NewBuilder(n.name), func(f formula) error {
+		m := f.join(n)
+		y, _ := m.of(context.Background(), f, f.input("x", 1, 3, 64, 64))
+		_, err := f.b.Gradients([]*graph.Value{y}, nil, m.learnedValues())
+		return err
+	})
+	if lacking := (*graph.NoGradientError)(nil); errors.As(err, &lacking) {
+		return n.explain(lacking)
+	}
+	return nil
+}
+
+// explain says of an error about gradients what helps.
+func (n *network) explain(err error) error {
+	if lacking := (*graph.NoGradientError)(nil); errors.As(err, &lacking) {
+		return fmt.Errorf("finetune: the %s cannot learn: %w; freeze the parameters before these nodes", n.name, err)
+	}
+	return err
+}

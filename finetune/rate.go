@@ -7,12 +7,18 @@ import (
 
 // Schedule is how a learning rate changes in the course of a training.
 type Schedule struct {
-	Kind string // "constant" (also ""), "step" or "cosine"
+	Kind string // "constant" (also ""), "step", "cosine" or "plateau"
 	// Every is the number of epochs after which "step" multiplies the rate by Factor, again and again.
 	Every  float64
 	Factor float64
-	// Least is the share of the rate that "cosine" ends at (Loshchilov and Hutter, arXiv:1608.03983, without restarts).
+	// Least is the share of the rate that "cosine" ends at (Loshchilov and Hutter, arXiv:1608.03983, without restarts), and below which
+	// "plateau" does not go.
 	Least float64
+	// "plateau" multiplies the rate by Factor when the mean of the generator's content loss over an epoch has not been below the best by
+	// more than the share Threshold for more than Patience epochs in a row; Cooldown epochs after that do not count. It is
+	// torch.optim.lr_scheduler.ReduceLROnPlateau.
+	Patience, Cooldown int
+	Threshold          float64
 }
 
 func (s Schedule) check() error {
@@ -26,19 +32,49 @@ func (s Schedule) check() error {
 		if s.Least < 0 || s.Least > 1 {
 			return fmt.Errorf("finetune: a cosine schedule ends at a share from 0 to 1, not %v", s.Least)
 		}
+	case "plateau":
+		if s.Factor <= 0 || s.Factor >= 1 || s.Least < 0 || s.Least > 1 || s.Patience < 0 || s.Cooldown < 0 || s.Threshold < 0 || s.Threshold >= 1 {
+			return fmt.Errorf("finetune: a plateau schedule needs a factor between 0 and 1, and no negative numbers: %+v", s)
+		}
 	default:
-		return fmt.Errorf("finetune: there is no schedule %q; there are constant, step and cosine", s.Kind)
+		return fmt.Errorf("finetune: there is no schedule %q; there are constant, step, cosine and plateau", s.Kind)
 	}
 	return nil
 }
 
-// factor returns what the rate is multiplied by after a number of epochs and a share of the training, from 0 to 1.
-func (s Schedule) factor(epochs, share float64) float64 {
+// factor returns what the rate is multiplied by after a number of epochs and a share of the training, from 0 to 1, and what p has seen.
+func (s Schedule) factor(epochs, share float64, p plateau) float64 {
 	switch s.Kind {
+	case "plateau":
+		return max(math.Pow(s.Factor, float64(p.Cuts)), s.Least)
 	case "step":
 		return math.Pow(s.Factor, math.Floor(epochs/s.Every))
 	case "cosine":
 		return s.Least + (1-s.Least)*(1+math.Cos(math.Pi*min(share, 1)))/2
 	}
 	return 1
+}
+
+// plateau is what a schedule has seen of a loss.
+type plateau struct {
+	Best       float64
+	Seen       bool // Best is one
+	Bad, Pause int  // epochs: without a better loss, and still to be left out
+	Cuts       int  // of the rate
+}
+
+// see takes the loss of an epoch.
+func (p *plateau) see(s Schedule, loss float64) {
+	p.Bad++
+	if !p.Seen || loss < p.Best*(1-s.Threshold) {
+		p.Best, p.Seen, p.Bad = loss, true, 0
+	}
+	if p.Pause > 0 {
+		p.Pause--
+		p.Bad = 0
+	}
+	if p.Bad > s.Patience {
+		p.Bad, p.Pause = 0, s.Cooldown
+		p.Cuts++
+	}
 }

@@ -6,23 +6,34 @@ import (
 	"strconv"
 
 	"github.com/gansr/gansr/graph"
+	"github.com/gansr/gansr/onnxio"
 )
 
 // Digester is a Source that can identify the photos that its batches are of.
 type Digester interface{ Digest() string }
 
-// SaveGenerator writes the generator as it is now: the same ONNX graph with new weights, those of the moving average if there is one. The
-// metadata gansr.finetune.base (SHA-256 of the file that it was), .settings (JSON), .steps and .data say where it comes from.
+// SaveGenerator writes the generator as it is now, as Generator returns it.
 func (t *Trainer) SaveGenerator(path string) error {
+	m, err := t.Generator()
+	if err != nil {
+		return err
+	}
+	return m.Save(path)
+}
+
+// Generator returns the generator as it is now: the same ONNX graph with new weights, those of the moving average if there is one. The metadata
+// gansr.finetune.base (SHA-256 of the file that it was), .settings (JSON), .steps and .data say where it comes from. The model is the
+// trainer's own and holds these weights until the next call.
+func (t *Trainer) Generator() (*onnxio.Model, error) {
 	values := map[string]*graph.Tensor{}
 	for i, w := range t.averaged() {
 		v, err := graph.FromSlice(t.average[i], w.value.Shape()...)
 		if err != nil {
-			return fmt.Errorf("finetune: %w", err)
+			return nil, fmt.Errorf("finetune: %w", err)
 		}
 		values[w.name] = v
 	}
-	return t.save(t.generator, values, path)
+	return t.filled(t.generator, values)
 }
 
 // SaveCritic writes the critic as it is now.
@@ -30,16 +41,20 @@ func (t *Trainer) SaveCritic(path string) error {
 	if t.critic == nil {
 		return fmt.Errorf("finetune: there is no critic to save")
 	}
-	return t.save(t.critic, nil, path)
+	m, err := t.filled(t.critic, nil)
+	if err != nil {
+		return err
+	}
+	return m.Save(path)
 }
 
-// save writes a network with the given values, or else its current ones.
-func (t *Trainer) save(n *network, values map[string]*graph.Tensor, path string) error {
+// filled returns a network's model with the given values, or else its current ones.
+func (t *Trainer) filled(n *network, values map[string]*graph.Tensor) (*onnxio.Model, error) {
 	c := t.config
 	c.Folder = "" // of this computer, and nobody else's concern
 	settings, err := json.Marshal(c)
 	if err != nil {
-		return fmt.Errorf("finetune: %w", err)
+		return nil, fmt.Errorf("finetune: %w", err)
 	}
 	for _, w := range n.weights() {
 		v := values[w.name]
@@ -47,7 +62,7 @@ func (t *Trainer) save(n *network, values map[string]*graph.Tensor, path string)
 			v = w.value
 		}
 		if err := n.model.Graph().SetInitializer(w.name, v.Converted(w.dtype)); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	n.model.SetMetadata("gansr.finetune.base", n.base)
@@ -56,5 +71,5 @@ func (t *Trainer) save(n *network, values map[string]*graph.Tensor, path string)
 	if d, ok := t.source.(Digester); ok {
 		n.model.SetMetadata("gansr.finetune.data", d.Digest())
 	}
-	return n.model.Save(path)
+	return n.model, nil
 }

@@ -1,8 +1,6 @@
 package finetune
 
 import (
-	"fmt"
-
 	"github.com/gansr/gansr/graph"
 	"github.com/gansr/gansr/onnxio"
 	"github.com/gansr/gansr/upscale"
@@ -14,14 +12,11 @@ type space struct {
 	mean, std [3]float64
 }
 
-// spaces returns those of a network's input and output, of which the file tells what differs from base.
+// spaces returns those of an RGB network's input and output, of which the file tells what differs from base.
 func spaces(m *onnxio.Model, base upscale.Facts) (in, out space, err error) {
 	facts, err := upscale.FactsFromMetadata(base, m.Metadata())
 	if err != nil {
 		return in, out, err
-	}
-	if facts.Channels == 1 {
-		return in, out, fmt.Errorf("finetune: networks of luminance alone cannot be trained yet; give one of RGB")
 	}
 	in = space{float64(facts.Range.Lo), float64(facts.Range.Hi), [3]float64{}, [3]float64{1, 1, 1}}
 	if in.lo == in.hi {
@@ -70,12 +65,39 @@ func (f formula) convert(x *graph.Value, from, to space) *graph.Value {
 		return x
 	}
 	factor, shift := from.affine(to)
-	channels := func(v [3]float64) *graph.Value {
-		t, err := graph.FromSlice([]float32{float32(v[0]), float32(v[1]), float32(v[2])}, 1, 3, 1, 1)
-		f.check(err)
-		return f.b.Constant("channels", t)
+	count := x.Type().Shape[1]
+	return f.add(f.mul(x, f.channels(factor[:count]...)), f.channels(shift[:count]...))
+}
+
+// channels is a number for each channel.
+func (f formula) channels(v ...float64) *graph.Value {
+	t := graph.NewTensor(graph.Float32, 1, len(v), 1, 1)
+	for i := range v {
+		graph.Data[float32](t)[i] = float32(v[i])
 	}
-	return f.add(f.mul(x, channels(factor)), channels(shift))
+	return f.b.Constant("channels", t)
+}
+
+// luma returns the luminance of RGB pictures from 0 to 1: ITU-R BT.601 in full range, as in upscaling.
+func (f formula) luma(x *graph.Value) *graph.Value {
+	s := x.Type().Shape
+	sum := f.apply(graph.Reduce{By: graph.ReduceAdd, Axes: []int{1}}, f.mul(x, f.channels(0.299, 0.587, 0.114)))
+	return f.apply(graph.Reshape{Shape: []int{s[0], 1, s[2], s[3]}}, sum)
+}
+
+// coloured returns RGB pictures of a luminance, with the colour differences of smaller pictures, which are enlarged.
+func (f formula) coloured(luma, small *graph.Value, scale int) *graph.Value {
+	s := small.Type().Shape
+	x := float64(scale)
+	large := f.apply(graph.Resize{Sizes: []int{s[0], 3, s[2] * scale, s[3] * scale}, Scales: []float64{1, 1, x, x}, Mode: "linear", Coordinates: "half_pixel"}, small)
+	large = f.centre(large, luma.Type().Shape[2], luma.Type().Shape[3])
+	return f.add(large, f.sub(luma, f.luma(large)))
+}
+
+// centre returns the middle of pictures.
+func (f formula) centre(x *graph.Value, h, w int) *graph.Value {
+	s := x.Type().Shape
+	return f.part(f.part(x, 2, (s[2]-h)/2, h), 3, (s[3]-w)/2, w)
 }
 
 // enter takes pixels from 0 to 1 (N x 3 x plane) to s.

@@ -15,7 +15,7 @@ import (
 
 // Task is what a training works on.
 type Task struct {
-	// Generator is the model to train further: one input and one output, RGB pictures, batches of any size.
+	// Generator is the model to train further: one input and one output, pictures of RGB or of luminance alone, batches of any size.
 	Generator *onnxio.Model
 	// Critic scores pictures of the size of the patches; nil means no adversarial training. Its pixels are the generator's in a range from 0
 	// to 1, unless its metadata tell of others.
@@ -30,6 +30,8 @@ type Task struct {
 	Log *slog.Logger
 	// Observe, if not nil, is called after each step.
 	Observe func(Record)
+	// Between, if not nil, is called after each batch with the number of batches so far. The trainer may be saved then; an error ends Run.
+	Between func(ctx context.Context, batches int) error
 }
 
 // Record tells of one step of one network.
@@ -50,6 +52,7 @@ type Trainer struct {
 	workers     *graph.Workers
 	log         *slog.Logger
 	observe     func(Record)
+	between     func(ctx context.Context, batches int) error
 	adversarial adversarial
 
 	generator, critic         *network // no critic: nil
@@ -58,11 +61,14 @@ type Trainer struct {
 	perceptual                *onnxio.Program
 	// The pixels of losses, the generator's input and output, the critic and the perceptual network.
 	plain, in, out, seen, felt space
+	luminance                  bool // the generator takes and makes luminance alone
 
-	shape                           []int // of LR batches; nil until the first
+	shape                           []int // of LR batches of the source; nil until the first
+	scale                           int   // HR pixels to a pixel of LR
 	criticStepper, generatorStepper *step
 	terms                           []Term
-	lr, hr, shares                  *graph.Tensor
+	lr, hr, shares                  *graph.Tensor // a batch
+	parts                           []part        // of it
 
 	state  state
 	random *rand.PCG
@@ -78,6 +84,10 @@ type state struct {
 	InARow         int // steps skipped since the last good one
 	Waiting        int // batches since the generator learned
 	Rollbacks      int // each halves the rates
+	// What the schedules have seen, and the sum and number of content losses in this epoch, which they will see.
+	Generator, Critic plateau
+	Content           float64
+	Contents          int
 }
 
 // New prepares a training. It is an error if settings or models cannot work; what depends on the size of the batches shows in Run.
@@ -91,7 +101,7 @@ func New(task Task, config Config) (*Trainer, error) {
 	if task.Source.Len() < 1 {
 		return nil, errors.New("finetune: the source has no batch")
 	}
-	t := &Trainer{config: config, source: task.Source, workers: task.Workers, log: task.Log, observe: task.Observe, random: rand.NewPCG(config.Seed, 1)}
+	t := &Trainer{config: config, source: task.Source, workers: task.Workers, log: task.Log, observe: task.Observe, between: task.Between, random: rand.NewPCG(config.Seed, 1)}
 	t.draw = t.uniform
 	if t.log == nil {
 		t.log = slog.New(slog.DiscardHandler)
@@ -101,13 +111,22 @@ func New(task Task, config Config) (*Trainer, error) {
 	if t.generator, err = newNetwork("generator", task.Generator, t.workers, batch, pattern(config.Freeze)); err != nil {
 		return nil, err
 	}
+	if err := t.generator.differentiable(); err != nil {
+		return nil, err
+	}
 	t.generatorAdam = config.Generator.optimiser(t.generator, t.workers)
 	if t.in, t.out, err = spaces(task.Generator, upscale.Facts{Channels: 3}); err != nil {
 		return nil, err
 	}
 	t.plain = t.out.plain()
+	if dims := task.Generator.Graph().Inputs[0].Dims; len(dims) == 4 && dims[1].Known() && dims[1].Value == 1 {
+		t.luminance = true
+		if t.plain != (space{0, 1, [3]float64{}, [3]float64{1, 1, 1}}) {
+			return nil, errors.New("finetune: a generator of luminance should have mean 0 and deviation 1")
+		}
+	}
 	if task.Critic != nil {
-		if t.critic, err = newNetwork("critic", task.Critic, t.workers, batch, pattern(nil)); err != nil {
+		if t.critic, err = newNetwork("critic", task.Critic, t.workers, true, pattern(nil)); err != nil {
 			return nil, err
 		}
 		t.criticAdam = config.Critic.optimiser(t.critic, t.workers)
@@ -152,10 +171,16 @@ func (t *Trainer) total() int {
 	if t.config.Batches > 0 {
 		return t.config.Batches
 	}
-	return t.config.Epochs * t.source.Len()
+	return t.config.Epochs * t.perEpoch()
 }
 
-func (t *Trainer) epochs() float64   { return float64(t.state.Batches) / float64(t.source.Len()) }
+// perEpoch is the number of batches in an epoch.
+func (t *Trainer) perEpoch() int { return max(1, t.source.Len()/t.accumulate()) }
+
+// accumulate is the number of the source's batches in one.
+func (t *Trainer) accumulate() int { return max(1, t.config.Accumulate) }
+
+func (t *Trainer) epochs() float64   { return float64(t.state.Batches) / float64(t.perEpoch()) }
 func (t *Trainer) progress() float64 { return float64(t.state.Batches) / float64(t.total()) }
 
 // Run trains to the end. When ctx is cancelled it ends after the current batch with a checkpoint, if there is a folder for them, and returns
@@ -163,7 +188,7 @@ func (t *Trainer) progress() float64 { return float64(t.state.Batches) / float64
 func (t *Trainer) Run(ctx context.Context) error {
 	every := t.config.Every
 	if every == 0 {
-		every = t.source.Len()
+		every = t.perEpoch()
 	}
 	saved := t.state.Batches
 	save := func() error {
@@ -177,15 +202,17 @@ func (t *Trainer) Run(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return errors.Join(err, save())
 		}
-		b, err := t.source.Next(ctx)
-		if err != nil {
+		if fetched, err := t.fetch(ctx); err != nil {
 			if ctx.Err() != nil {
 				err = ctx.Err()
 			}
-			return errors.Join(err, save())
+			if !fetched {
+				err = errors.Join(err, save())
+			}
+			return err
 		}
 		// A batch is all or nothing: a checkpoint has no place within one.
-		err = t.batch(context.WithoutCancel(ctx), b)
+		err := t.batch(context.WithoutCancel(ctx))
 		if errors.Is(err, ErrDiverged) && t.state.Rollbacks < t.config.Rollbacks {
 			if found, failed := t.rollBack(); failed != nil {
 				return errors.Join(err, failed)
@@ -200,6 +227,11 @@ func (t *Trainer) Run(ctx context.Context) error {
 		if t.state.Batches%every == 0 && t.state.InARow == 0 { // to go back to in better times
 			if err := save(); err != nil {
 				return err
+			}
+		}
+		if t.between != nil {
+			if err := t.between(ctx, t.state.Batches); err != nil {
+				return errors.Join(err, save())
 			}
 		}
 	}
@@ -221,11 +253,8 @@ func (t *Trainer) rollBack() (found bool, err error) {
 }
 
 // batch does the steps of one batch.
-func (t *Trainer) batch(ctx context.Context, b Batch) error {
-	if err := t.load(ctx, b); err != nil {
-		return err
-	}
-	epoch := t.state.Batches / t.source.Len()
+func (t *Trainer) batch(ctx context.Context) error {
+	epoch := t.state.Batches / t.perEpoch()
 	critic, generator := 0, true
 	t.state.Waiting++
 	if t.critic != nil {
@@ -256,14 +285,29 @@ func (t *Trainer) batch(ctx context.Context, b Batch) error {
 		}
 		t.state.Waiting = 0
 		t.state.GeneratorSteps++
+		if ok && t.plateaus() {
+			t.state.Content += figures.Content
+			t.state.Contents++
+		}
 	}
 	t.state.Batches++
+	if n := t.state.Contents; n > 0 && t.state.Batches%t.perEpoch() == 0 {
+		loss := t.state.Content / float64(n)
+		t.state.Generator.see(t.config.Generator.Schedule, loss)
+		t.state.Critic.see(t.config.Critic.Schedule, loss)
+		t.state.Content, t.state.Contents = 0, 0
+	}
 	return nil
+}
+
+// plateaus reports whether a schedule looks at losses.
+func (t *Trainer) plateaus() bool {
+	return t.config.Generator.Schedule.Kind == "plateau" || t.config.Critic.Schedule.Kind == "plateau"
 }
 
 // done tells of a step.
 func (t *Trainer) done(r Record, ok bool) error {
-	r.Batch, r.Epoch, r.Skipped = t.state.Batches, t.state.Batches/t.source.Len(), !ok
+	r.Batch, r.Epoch, r.Skipped = t.state.Batches, t.state.Batches/t.perEpoch(), !ok
 	t.state.InARow++
 	if ok {
 		t.state.InARow = 0
@@ -279,37 +323,85 @@ func (t *Trainer) done(r Record, ok bool) error {
 	return nil
 }
 
-// load takes a batch, and compiles the steps if it is the first.
-func (t *Trainer) load(ctx context.Context, b Batch) error {
+// fetch takes as many batches from the source as make one. If it cannot, the source stays where it was; fetched tells whether a batch came that
+// does not fit.
+func (t *Trainer) fetch(ctx context.Context) (fetched bool, err error) {
+	var from []byte
+	if t.accumulate() > 1 {
+		from = t.source.State()
+	}
+	for i := range t.accumulate() {
+		b, err := t.source.Next(ctx)
+		if err != nil {
+			if i > 0 {
+				err = errors.Join(err, t.source.Restore(from))
+			}
+			return false, err
+		}
+		if err := t.load(ctx, b, i); err != nil {
+			return true, err
+		}
+	}
+	return true, nil
+}
+
+// load takes a batch of the source as the i-th in a batch, and compiles the steps if it is the first of all.
+func (t *Trainer) load(ctx context.Context, b Batch, i int) error {
 	shape := []int{b.N, 3, b.H, b.W}
 	if n, ok := graph.Numel(shape); !ok || n == 0 || n != len(b.LR) {
 		return fmt.Errorf("finetune: a batch of %d numbers should be %v", len(b.LR), shape)
 	}
 	if t.shape == nil {
-		if err := t.compile(ctx, shape); err != nil {
+		if err := t.compile(ctx, shape, len(b.HR)); err != nil {
 			return err
 		}
 	}
-	if b.N != t.shape[0] || b.H != t.shape[2] || b.W != t.shape[3] || len(b.HR) != t.hr.Len() {
+	hr := t.hr.Len() / t.accumulate()
+	if b.N != t.shape[0] || b.H != t.shape[2] || b.W != t.shape[3] || len(b.HR) != hr {
 		return fmt.Errorf("finetune: a batch is %v with %d numbers of HR, and should be %v with %d: all batches have the same shape, and HR the size that the generator makes",
-			shape, len(b.HR), t.shape, t.hr.Len())
+			shape, len(b.HR), t.shape, hr)
 	}
-	t.plain.enter(graph.Data[float32](t.lr), b.LR, b.H*b.W)
-	t.plain.enter(graph.Data[float32](t.hr), b.HR, t.hr.Len()/b.N/3)
+	t.plain.enter(graph.Data[float32](t.lr)[i*len(b.LR):][:len(b.LR)], b.LR, b.H*b.W)
+	t.plain.enter(graph.Data[float32](t.hr)[i*hr:][:hr], b.HR, hr/b.N/3)
 	return nil
 }
 
-// compile makes the steps for batches of a shape.
-func (t *Trainer) compile(ctx context.Context, shape []int) (err error) {
-	if t.generatorStepper, err = t.generatorStep(ctx, shape); err != nil {
+// compile makes the steps for batches of a shape, of which HR has a number of elements.
+func (t *Trainer) compile(ctx context.Context, shape []int, hr int) (err error) {
+	for t.scale = 1; 3*shape[0]*shape[2]*shape[3]*t.scale*t.scale < hr; {
+		t.scale++
+	}
+	n, size := shape[0]*t.accumulate(), t.config.MicroBatch
+	if size == 0 {
+		size = shape[0]
+	}
+	if n%size != 0 {
+		return fmt.Errorf("finetune: a batch has %d pictures, which the micro-batch of %d should divide", n, size)
+	}
+	of := []int{size, 3, shape[2], shape[3]}
+	if t.generatorStepper, err = t.generatorStep(ctx, of); err != nil {
 		return err
 	}
 	if t.critic != nil {
-		if t.criticStepper, err = t.criticStep(ctx, shape); err != nil {
+		if t.criticStepper, err = t.criticStep(ctx, of); err != nil {
 			return err
 		}
 	}
 	t.shape = shape
-	t.lr, t.hr, t.shares = graph.NewTensor(graph.Float32, shape...), graph.NewTensor(graph.Float32, t.generatorStepper.hr...), graph.NewTensor(graph.Float32, shape[0], 1, 1, 1)
+	t.lr, t.hr, t.shares = graph.NewTensor(graph.Float32, n, 3, of[2], of[3]), graph.NewTensor(graph.Float32, n, 3, of[2]*t.scale, of[3]*t.scale), graph.NewTensor(graph.Float32, n, 1, 1, 1)
+	for at := 0; at < n; at += size {
+		var p part
+		for _, v := range []struct {
+			into **graph.Tensor
+			all  *graph.Tensor
+		}{{&p.lr, t.lr}, {&p.hr, t.hr}, {&p.shares, t.shares}} {
+			s := v.all.Shape()
+			each := v.all.Len() / n
+			if *v.into, err = graph.FromSlice(graph.Data[float32](v.all)[at*each:][:size*each], size, s[1], s[2], s[3]); err != nil {
+				return fmt.Errorf("finetune: %w", err)
+			}
+		}
+		t.parts = append(t.parts, p)
+	}
 	return nil
 }

@@ -228,7 +228,7 @@ func TestNewRefuses(t *testing.T) {
 		"needs a network":          func(_ *Task, c *Config) { c.Content.Perceptual = 1 },
 		"all are frozen":           func(_ *Task, c *Config) { c.Freeze = []string{"*"} },
 		"positive rate":            func(_ *Task, c *Config) { c.Generator.Rate = 0 },
-		"no schedule":              func(_ *Task, c *Config) { c.Generator.Schedule.Kind = "plateau" },
+		"no schedule":              func(_ *Task, c *Config) { c.Generator.Schedule.Kind = "linear" },
 		"the statistics of":        func(_ *Task, c *Config) { c.BatchNorm = "" },
 		"no adversarial loss": func(task *Task, c *Config) {
 			task.Critic, c.Alternation, c.Adversarial.Kind = generator(), Alternation{PerBatch, 1}, "gan"

@@ -142,6 +142,17 @@ func (r *trajectory) generator(prefix string) *onnxio.Model {
 }
 
 func (r *trajectory) critic() *onnxio.Model {
+	if arch := r.settings["critic"]; arch != "" {
+		var values map[string]any
+		if err := json.Unmarshal([]byte(r.settings["critic_params"]), &values); err != nil {
+			r.Fatal(err)
+		}
+		text := map[string]string{}
+		for k, v := range values {
+			text[k] = fmt.Sprint(v)
+		}
+		return r.network(arch, "initial.critic.", text)
+	}
 	w := r.widths("critic_channels")
 	pool := r.tensors["batch.0.hr"].Shape()[2] >> len(w)
 	return r.network("CourseCritic", "initial.critic.", map[string]string{"widths": strings.Join(w, ","), "pool": strconv.Itoa(pool)})
@@ -189,7 +200,15 @@ func (r *trajectory) config() Config {
 	if kind := r.settings["adversarial"]; kind != "" { // what testdata/record.py varies beyond the course
 		c.Adversarial.Kind = kind
 		c.Content = Content{L1: r.weight("l1"), L2: r.weight("l2"), Charbonnier: r.weight("charbonnier"), TotalVariation: r.weight("tv_weight"),
-			Perceptual: r.weight("perceptual_weight"), Features: r.weight("features")}
+			Perceptual: r.weight("perceptual_weight"), Features: r.weight("features"), Colour: r.weight("colour")}
+		c.MicroBatch = int(r.weight("micro_batch"))
+		var groups []Group
+		if text := r.settings["groups"]; text != "" {
+			if err := json.Unmarshal([]byte(text), &groups); err != nil {
+				r.Fatal(err)
+			}
+		}
+		c.Generator.Groups, c.Critic.Groups = groups, groups
 		for _, o := range []*Optimiser{&c.Generator, &c.Critic} {
 			o.Decay, o.Decoupled = r.weight("decay"), true
 			o.Schedule = Schedule{Kind: r.settings["rates"], Every: 1, Factor: 0.5, Least: 0.1}

@@ -55,7 +55,7 @@ func (b *Builder) At(place string) { b.place = place }
 
 // Input adds a value that is given when the graph runs.
 func (b *Builder) Input(name string, t Type) (*Value, error) {
-	if _, ok := Numel(t.Shape); !ok || t.DType == Invalid || int(t.DType) >= len(gorgoniaDtypes) {
+	if _, ok := Numel(t.Shape); !ok || t.DType == Invalid || int(t.DType) >= len(dtypes) {
 		return nil, fmt.Errorf("graph: input %q cannot be of type %v", name, t)
 	}
 	v := b.value(Type{t.DType, slices.Clone(t.Shape)})

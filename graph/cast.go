@@ -7,10 +7,15 @@ import (
 
 // Cast converts elements to another type: floating-point numbers to integers by dropping the fraction (out of range is
 // undefined in ONNX; here it saturates, and NaN becomes 0), integers to narrower integers by dropping high bits, numbers to bool as "not zero", to
-// 16-bit floating-point types by rounding to nearest, ties to even.
+// 16-bit and narrow floating-point types by rounding to nearest, ties to even. What is too large for a narrow floating-point type becomes its largest
+// number.
 type Cast struct {
 	mover
 	To DType
+	// Wrap makes what is too large for a narrow floating-point type an infinity, or NaN where the type has none.
+	Wrap bool
+	// Scale is how numbers between two powers of 2 become Float8E8M0: "" or "nearest", "up" or "down".
+	Scale string
 }
 
 func (Cast) Name() string { return "Cast" }
@@ -19,20 +24,31 @@ func (c Cast) Infer(in []Type) ([]Type, error) {
 	if err := wantOperands("Cast", in, 1, 1); err != nil {
 		return nil, err
 	}
-	if c.To == Invalid || c.To > Bool {
+	if c.To == Invalid || int(c.To) >= len(dtypes) {
 		return nil, fmt.Errorf("Cast to %v is not defined", c.To)
 	}
 	return []Type{{c.To, in[0].Shape}}, nil
 }
 
-func (Cast) Eval(_ *Exec, out, in []*Tensor) error {
-	convert(out[0], in[0])
+func (c Cast) Eval(_ *Exec, out, in []*Tensor) error {
+	r := narrowRounding{c.Wrap, c.Scale}
+	switch {
+	case in[0].dtype.IsNarrow():
+		fromNarrow(out[0], in[0], r)
+	case out[0].dtype.IsNarrow():
+		wide := in[0].Converted(Float64)
+		toNarrow(out[0].dtype, out[0].data.([]Narrow), Data[float64](wide), r)
+	default:
+		convert(out[0], in[0])
+	}
 	return nil
 }
 
 // convert writes src's elements to dst in dst's type.
 func convert(dst, src *Tensor) {
 	switch s := src.data.(type) {
+	case []Narrow:
+		fromNarrow(dst, src, narrowRounding{})
 	case []float32:
 		fromFloat(dst, s)
 	case []float64:
@@ -118,6 +134,8 @@ func fromFloat[S float](dst *Tensor, s []S) {
 		for i, v := range s {
 			d[i] = v != 0
 		}
+	case []Narrow:
+		toNarrow(dst.dtype, d, s, narrowRounding{})
 	}
 }
 
@@ -178,6 +196,8 @@ func fromInt[S number](dst *Tensor, s []S) {
 		for i, v := range s {
 			d[i] = v != 0
 		}
+	case []Narrow:
+		toNarrow(dst.dtype, d, s, narrowRounding{})
 	}
 }
 

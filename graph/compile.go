@@ -140,7 +140,7 @@ func (c *compiler) fuse() map[*call]*group {
 			continue
 		}
 		g := &group{first: k, last: k, names: []string{k.op.Name()}}
-		if p, ok := k.op.(preparer); ok && p.prepares(k.in) {
+		if p, ok := k.op.(preparer); ok && p.prepares(k.in) && !isWeightGradient(k.op) {
 			for c.uses[g.last.outs[0]] == 1 {
 				data := g.last.outs[0]
 				next := c.user[data]
@@ -153,6 +153,12 @@ func (c *compiler) fuse() map[*call]*group {
 		groups[g.last] = g
 	}
 	return groups
+}
+
+// isWeightGradient tells of an operator that can be prepared and does not take an epilogue.
+func isWeightGradient(op Operator) bool {
+	_, ok := op.(ConvWeights)
+	return ok
 }
 
 // absorb adds the call that is the only user of data to the group if it can be a stage of the epilogue.
@@ -205,7 +211,7 @@ func (c *compiler) fit() {
 	for _, st := range s.steps {
 		if k := st.conv(); k != nil {
 			convs = append(convs, k)
-		} else if st.prep != nil {
+		} else if _, ok := st.prep.(preparedConv); ok {
 			s.weights += 4 * int64(s.slots[st.in[1]].typ.Len())
 		}
 	}

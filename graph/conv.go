@@ -124,12 +124,16 @@ func shape2D(x, w Type, outChannels int, strides, dilations, pads []int, groups 
 }
 
 func (c Conv) prepares(in []*Value) bool {
-	_, ok := c.shape2D(in[0].typ, in[1].typ)
-	return ok && knownWeights(in[1:])
+	s, ok := c.shape2D(in[0].typ, in[1].typ)
+	return ok && (knownWeights(in[1:]) || in[0].typ.DType == Float32 && s.Groups == 1)
 }
 
 func (c Conv) prepare(w *Weights, in []*Value, out []Type, ep kernel.Epilogue) (prepared, error) {
 	s, _ := c.shape2D(in[0].typ, in[1].typ)
+	if !knownWeights(in[1:]) {
+		k, err := kernel.PrepareConvLive(s, ep)
+		return liveConv{k}, err
+	}
 	k, err := w.PrepareConv(s, Data[float32](widen(in[1].known)), biasEpilogue(knownTensors(in[2:]), ep))
 	return prepareConv(k, in[0].typ, out[0], ep), err
 }
@@ -229,6 +233,27 @@ func (p preparedConv) eval(x *Exec, out, in, res []*Tensor) error {
 	if half {
 		x.parallel(len(dst), grain, func(lo, hi int) { narrowFrom(out[0], lo, dst[lo:hi]) })
 	}
+	return nil
+}
+
+// liveConv runs a convolution, or its transpose, of float32 whose weights and bias are operands that change.
+type liveConv struct{ k *kernel.LiveConv }
+
+func (c liveConv) workspace(threads int) int       { return c.k.Workspace(threads) }
+func (c liveConv) blocks() kernel.Blocking         { return c.k.Blocks() }
+func (c liveConv) setBlocked(l kernel.Layout)      { c.k.SetBlocked(l) }
+func (c liveConv) algorithm() (name string, n int) { return c.k.Algorithm(), c.k.Products() }
+
+func (c liveConv) eval(x *Exec, out, in, res []*Tensor) error {
+	var bias []float32
+	if len(in) == 3 {
+		bias = Data[float32](in[2])
+	}
+	residuals := make([][]float32, len(res))
+	for i, t := range res {
+		residuals[i] = Data[float32](t)
+	}
+	c.k.Run(x.Pool, Data[float32](out[0]), Data[float32](in[0]), Data[float32](in[1]), bias, residuals, x.Scratch)
 	return nil
 }
 

@@ -101,12 +101,27 @@ func (c ConvTranspose) shape2D(x, w Type) (kernel.ConvTransposeShape, bool) {
 }
 
 func (c ConvTranspose) prepares(in []*Value) bool {
-	_, ok := c.shape2D(in[0].typ, in[1].typ)
-	return ok && knownWeights(in[1:])
+	s, ok := c.shape2D(in[0].typ, in[1].typ)
+	if !ok {
+		return false
+	}
+	if !knownWeights(in[1:]) {
+		_, err := kernel.PrepareConvTransposeLive(s, nil)
+		return in[0].typ.DType == Float32 && err == nil
+	}
+	return true
 }
 
-func (c ConvTranspose) prepare(_ *Weights, in []*Value, out []Type, ep kernel.Epilogue) (prepared, error) {
+func (c ConvTranspose) prepare(w *Weights, in []*Value, out []Type, ep kernel.Epilogue) (prepared, error) {
 	s, _ := c.shape2D(in[0].typ, in[1].typ)
+	if !knownWeights(in[1:]) {
+		k, err := kernel.PrepareConvTransposeLive(s, ep)
+		return liveConv{k}, err
+	}
+	if of, ok := s.Turned(); ok {
+		k, err := w.PrepareTurned(of, Data[float32](widen(in[1].known)), biasEpilogue(knownTensors(in[2:]), ep))
+		return prepareConv(k, in[0].typ, out[0], ep), err
+	}
 	k, err := kernel.PrepareConvTranspose(s, Data[float32](widen(in[1].known)), biasEpilogue(knownTensors(in[2:]), ep))
 	return prepareConv(k, in[0].typ, out[0], ep), err
 }

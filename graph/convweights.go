@@ -42,7 +42,11 @@ func (c ConvWeights) FLOPs(in, out []Type) int64 {
 
 func (c ConvWeights) Eval(x *Exec, out, in []*Tensor) error {
 	if s, ok := c.Of.shape2D(in[0].Type(), out[0].Type()); ok && out[0].dtype == Float32 {
-		return kernel.ConvWeights(x.Pool, s, Data[float32](out[0]), Data[float32](in[0]), Data[float32](in[1]))
+		k, err := kernel.PrepareWeightGradient(s)
+		if err != nil {
+			return err
+		}
+		return k.Run(x.Pool, Data[float32](out[0]), Data[float32](in[0]), Data[float32](in[1]), make([]float32, k.Workspace(x.Pool.Threads())))
 	}
 	switch out[0].dtype {
 	case Float32:
@@ -51,6 +55,38 @@ func (c ConvWeights) Eval(x *Exec, out, in []*Tensor) error {
 		refConvWeights[float64](c, out, in)
 	}
 	return nil
+}
+
+// prepares is for float32 alone; the results have no epilogue.
+func (c ConvWeights) prepares(in []*Value) bool {
+	s, ok := c.of2D(in)
+	if !ok || in[0].typ.DType != Float32 {
+		return false
+	}
+	_, err := kernel.PrepareWeightGradient(s)
+	return err == nil
+}
+
+// of2D is the convolution, if it has one or two spatial axes.
+func (c ConvWeights) of2D(in []*Value) (kernel.ConvShape, bool) {
+	x, g := in[0].typ, in[1].typ
+	return c.Of.shape2D(x, Type{x.DType, slices.Concat([]int{g.Shape[1], x.Shape[1] / c.Of.Groups}, c.Kernel)})
+}
+
+func (c ConvWeights) prepare(_ *Weights, in []*Value, _ []Type, _ kernel.Epilogue) (prepared, error) {
+	s, _ := c.of2D(in)
+	k, err := kernel.PrepareWeightGradient(s)
+	return preparedWeights{k}, err
+}
+
+// preparedWeights runs a kernel.
+type preparedWeights struct{ k *kernel.WeightGradient }
+
+func (p preparedWeights) workspace(threads int) int       { return p.k.Workspace(threads) }
+func (p preparedWeights) algorithm() (name string, n int) { return p.k.Algorithm(), 0 }
+
+func (p preparedWeights) eval(x *Exec, out, in, _ []*Tensor) error {
+	return p.k.Run(x.Pool, Data[float32](out[0]), Data[float32](in[0]), Data[float32](in[1]), x.Scratch)
 }
 
 func refConvWeights[T float](c ConvWeights, out, in []*Tensor) {

@@ -31,6 +31,8 @@ func copyTensor(dst, src *Tensor) {
 		copy(d, Data[uint64](src))
 	case []bool:
 		copy(d, Data[bool](src))
+	case []Narrow:
+		copy(d, src.data.([]Narrow))
 	}
 }
 
@@ -41,7 +43,7 @@ func isPart(part, whole *Tensor, at int) bool {
 }
 
 // moveData calls the instance of f for the width of dst's elements: operators that only move elements need four
-// instances, not thirteen. Both tensors have the same element type.
+// instances, not one for each type. Both tensors have the same element type.
 func moveData(f mover4, dst, src *Tensor) {
 	switch d := dst.data.(type) {
 	case []float32:
@@ -68,6 +70,8 @@ func moveData(f mover4, dst, src *Tensor) {
 		f.w1(bits[uint8](d), bits[uint8](Data[int8](src)))
 	case []uint8:
 		f.w1(d, Data[uint8](src))
+	case []Narrow:
+		f.w1(bits[uint8](d), bits[uint8](src.data.([]Narrow)))
 	case []bool:
 		f.w1(bits[uint8](d), bits[uint8](Data[bool](src)))
 	}

@@ -8,7 +8,8 @@ import (
 // DType is the element type of a Tensor.
 type DType uint8
 
-// The element types. Float16 and BFloat16 are stored as their bits and computed in float32.
+// The element types. Float16 and BFloat16 are stored as their bits and computed in float32. Those after Bool are narrow: they are
+// stored, moved and converted, one element a byte, and have no arithmetic.
 const (
 	Invalid DType = iota
 	Float32
@@ -24,6 +25,18 @@ const (
 	Uint32
 	Uint64
 	Bool
+	Float8E4M3FN
+	Float8E4M3FNUZ
+	Float8E5M2
+	Float8E5M2FNUZ
+	Float8E8M0
+	Float6E2M3
+	Float6E3M2
+	Float4E2M1
+	Uint4
+	Int4
+	Uint2
+	Int2
 )
 
 var dtypes = [...]struct {
@@ -33,6 +46,9 @@ var dtypes = [...]struct {
 	Invalid: {"invalid", 0}, Float32: {"float32", 4}, Float64: {"float64", 8}, Float16: {"float16", 2}, BFloat16: {"bfloat16", 2},
 	Int8: {"int8", 1}, Int16: {"int16", 2}, Int32: {"int32", 4}, Int64: {"int64", 8},
 	Uint8: {"uint8", 1}, Uint16: {"uint16", 2}, Uint32: {"uint32", 4}, Uint64: {"uint64", 8}, Bool: {"bool", 1},
+	Float8E4M3FN: {"float8e4m3fn", 1}, Float8E4M3FNUZ: {"float8e4m3fnuz", 1}, Float8E5M2: {"float8e5m2", 1}, Float8E5M2FNUZ: {"float8e5m2fnuz", 1},
+	Float8E8M0: {"float8e8m0", 1}, Float6E2M3: {"float6e2m3", 1}, Float6E3M2: {"float6e3m2", 1}, Float4E2M1: {"float4e2m1", 1},
+	Uint4: {"uint4", 1}, Int4: {"int4", 1}, Uint2: {"uint2", 1}, Int2: {"int2", 1},
 }
 
 // String returns the type's name, such as "float32".
@@ -59,6 +75,9 @@ func (d DType) IsHalf() bool { return d == Float16 || d == BFloat16 }
 
 // IsInt reports whether d is a signed or unsigned integer type.
 func (d DType) IsInt() bool { return d >= Int8 && d <= Uint64 }
+
+// IsNarrow reports whether d is one of the types whose elements are [Narrow]: they are stored and converted, not computed with.
+func (d DType) IsNarrow() bool { return d >= Float8E4M3FN && d <= Int2 }
 
 // Half is an IEEE 754 binary16 number, as its bits.
 type Half uint16

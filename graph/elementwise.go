@@ -24,7 +24,7 @@ func (l *loops) supports(dt DType) bool {
 	if dt.IsHalf() {
 		dt = Float32
 	}
-	return l[dt] != nil
+	return int(dt) < len(l) && l[dt] != nil
 }
 
 // BroadcastShape returns the shape that numpy's broadcasting rules give.

@@ -2,11 +2,12 @@ package graph
 
 import (
 	"fmt"
-	"math"
 	"slices"
+
+	"github.com/gansr/gansr/internal/kernel"
 )
 
-// Gate is a where x > 0 and a times the slope elsewhere: the gradient of PRelu, and with slope 0 of Relu. Operands: a, x of its type,
+// Gate is a times the slope where x <= 0, and a elsewhere: the gradient of PRelu, and with slope 0 of Relu. Operands: a, x of its type,
 // and the slope, which is broadcast to them.
 type Gate struct{}
 
@@ -27,21 +28,22 @@ func (Gate) Infer(in []Type) ([]Type, error) {
 func (Gate) Eval(x *Exec, out, in []*Tensor) error {
 	switch out[0].dtype {
 	case Float32:
-		gate(x, out[0], in, func(v float32) uint32 {
-			b := math.Float32bits(v)
-			return (-b &^ b) >> 31
-		})
+		gate(x, out[0], in, kernel.Gate)
 	case Float64:
-		gate(x, out[0], in, func(v float64) uint32 {
-			b := math.Float64bits(v)
-			return uint32((-b &^ b) >> 63)
+		gate(x, out[0], in, func(dst, a, by []float64, slope float64) {
+			for i, v := range by {
+				dst[i] = a[i]
+				if v <= 0 {
+					dst[i] *= slope
+				}
+			}
 		})
 	}
 	return nil
 }
 
-// gate needs positive to be 1 for numbers above zero and 0 for others: a branch would often be predicted wrong.
-func gate[T float](x *Exec, out *Tensor, in []*Tensor, positive func(T) uint32) {
+// gate calls run for elements that have one slope.
+func gate[T float](x *Exec, out *Tensor, in []*Tensor, run func(dst, a, by []T, slope T)) {
 	dst, a, by, slope := Data[T](out), Data[T](in[0]), Data[T](in[1]), Data[T](in[2])
 	dims, _, stride := broadcastStrides(out.shape, out.shape, in[2].shape)
 	inner := len(dims) - 1
@@ -53,19 +55,13 @@ func gate[T float](x *Exec, out *Tensor, in []*Tensor, positive func(T) uint32) 
 	x.parallel(len(dst)/n*parts, max(1, grain/n), func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			at := walk{dims: dims[:inner], strides: stride[:inner]}.offset(i / parts)
-			from := i % parts * grain
-			to := min(from+grain, n)
-			d, a, by := dst[i/parts*n+from:i/parts*n+to], a[i/parts*n+from:], by[i/parts*n+from:]
-			a, by = a[:len(d)], by[:len(d)]
+			from, to := i/parts*n+i%parts*grain, min(i/parts*n+(i%parts+1)*grain, (i/parts+1)*n)
 			if stride[inner] == 0 {
-				factor := [2]T{slope[at], 1}
-				for j, v := range by {
-					d[j] = a[j] * factor[positive(v)&1]
-				}
+				run(dst[from:to], a[from:to], by[from:to], slope[at])
 				continue
 			}
-			for j, v := range by {
-				d[j] = a[j] * [2]T{slope[at+(from+j)*stride[inner]], 1}[positive(v)&1]
+			for k := from; k < to; k++ {
+				run(dst[k:k+1], a[k:k+1], by[k:k+1], slope[at+k%n*stride[inner]])
 			}
 		}
 	})
@@ -78,5 +74,7 @@ func (Gate) gradient(d *derivation) []*Value {
 	return d.operands(
 		func() *Value { return d.apply(Gate{}, d.grad(0), d.in[1], d.in[2]) },
 		nil,
-		func() *Value { return d.apply(Where{}, d.less(d.num(0), d.in[1]), d.num(0), d.mul(d.thin(0), d.in[0])) })
+		func() *Value {
+			return d.keep(d.apply(Compare{Is: IsLessOrEqual}, d.in[1], d.num(0)), d.mul(d.thin(0), d.in[0]))
+		})
 }

@@ -39,3 +39,24 @@ func (g GatherND) Eval(x *Exec, out, in []*Tensor) error {
 	takeRuns(x, out[0], in[0], runs{1, 0, rows, inner})
 	return nil
 }
+
+// gradient: what a part got is added where it came from. Parts of a batch are those of one tensor whose first axes are joined.
+func (g GatherND) gradient(d *derivation) []*Value {
+	shape, at := d.in[0].typ.Shape, d.in[1]
+	if g.BatchDims > 0 { // the position in the batch becomes a part of the index
+		n, _ := Numel(shape[:g.BatchDims])
+		depth := at.typ.Shape[at.typ.Rank()-1]
+		rows := at.typ.Len() / max(1, n*depth)
+		batch := make([]int64, n)
+		for i := range batch {
+			batch[i] = int64(i)
+		}
+		first := d.expand(d.b.Constant("batch", &Tensor{Int64, []int{n, 1, 1}, batch}), []int{n, rows, 1})
+		at = d.apply(Concat{Axis: 2}, first, d.apply(Cast{To: Int64}, d.reshape(at, n, rows, depth)))
+		shape = slices.Concat([]int{n}, shape[g.BatchDims:])
+	}
+	depth := at.typ.Shape[at.typ.Rank()-1]
+	updates := d.reshape(d.grad(0), slices.Concat(at.typ.Shape[:at.typ.Rank()-1], shape[depth:])...)
+	x := d.apply(ScatterND{ReduceAdd}, d.expand(d.reshape(d.num(0), slices.Repeat([]int{1}, len(shape))...), shape), at, updates)
+	return []*Value{d.reshape(x, d.in[0].typ.Shape...), nil}
+}

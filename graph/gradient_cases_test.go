@@ -16,6 +16,11 @@ func elementwiseCases() []gradientCase {
 		of(Pow{}, p, number64(2)), of(Pow{}, p, number64(-0.5)), of(Pow{}, p, around(3, 1)), of(Pow{}, around(4), number64(3)),
 		of(Where{}, fixed(&Tensor{Bool, []int{3, 1}, []bool{true, false, true}}), x, around(2, 1, 2)),
 	}
+	inner := operand{[]int{2, 3}, -0.8, 0.7, nil}
+	for _, name := range []string{"tan", "sinh", "cosh", "asin", "acos", "atan", "asinh", "atanh"} {
+		cases = append(cases, of(Trigonometric{name}, inner))
+	}
+	cases = append(cases, of(Trigonometric{"acosh"}, operand{[]int{2, 3}, 1.2, 3, nil}))
 	for _, op := range []Operator{Add{}, Sub{}, Mul{}, Div{}, Max{}, Min{}} {
 		for _, shape := range [][]int{{}, {2}, {3, 1}, {2, 1, 2}, {2, 3, 2}} {
 			cases = append(cases, of(op, x, operand{shape, 0.5, 1.6, nil}), of(op, operand{shape, -0.5, 0.45, nil}, p))
@@ -37,6 +42,10 @@ func moveCases() []gradientCase {
 		of(Gather{Axis: 1}, x, indices([]int{2, 2}, 0, -1, 2, 2)), of(ScatterSum{Axis: 1, Size: 4}, around(2, 3, 2), indices([]int{3}, 3, 1, 3)),
 		of(GatherElements{Axis: 2}, x, indices([]int{1, 2, 3}, 0, 0, 3, -1, 1, 2)),
 		of(ScatterElementsSum{Axis: 0, Shape: []int{3, 3}}, around(2, 3), indices([]int{2, 3}, 0, 2, 0, 0, 1, 1)),
+		of(ScatterElements{Axis: 1, Reduction: ReduceNone}, around(2, 4), indices([]int{2, 2}, 0, 3, 2, -1), around(2, 2)),
+		of(ScatterElements{Axis: 0, Reduction: ReduceAdd}, around(3, 2), indices([]int{2, 2}, 0, 2, 0, 1), around(2, 2)),
+		of(ScatterND{ReduceNone}, x, indices([]int{2, 2}, 0, 2, 1, 0), around(2, 4)), of(ScatterND{ReduceAdd}, x, indices([]int{2, 1}, 1, 1), around(2, 3, 4)),
+		of(GatherND{}, x, indices([]int{2, 2}, 0, 2, 0, 2)), of(GatherND{BatchDims: 1}, x, indices([]int{2, 2, 1}, 0, 2, 1, 1)),
 		of(DepthToSpace{Block: 2}, around(1, 8, 1, 2)), of(DepthToSpace{Block: 2, ChannelsFirst: true}, around(1, 8, 1, 2)),
 		of(SpaceToDepth{Block: 2}, around(1, 2, 2, 4)), of(SpaceToDepth{Block: 2, ChannelsFirst: true}, around(1, 2, 2, 4)),
 		pad(PadConstant), pad(PadEdge), pad(PadReflect), pad(PadWrap),
@@ -48,7 +57,7 @@ func moveCases() []gradientCase {
 func sumCases() []gradientCase {
 	x := around(2, 3, 4)
 	cases := []gradientCase{
-		of(CumSum{Axis: 1}, x), of(CumSum{Axis: 2, Exclusive: true, Reverse: true}, x),
+		of(CumSum{Axis: 1}, x), of(CumProd{Axis: 1}, x), of(CumProd{Axis: 2, Exclusive: true, Reverse: true}, x), of(CumProd{Axis: 0}, around(5, 2)), of(CumSum{Axis: 2, Exclusive: true, Reverse: true}, x),
 		of(MatMul{}, around(3, 2), around(2, 4)), of(MatMul{TransA: true}, around(2, 3), around(2, 4)), of(MatMul{TransB: true}, around(3, 2), around(4, 2)),
 		of(MatMul{TransA: true, TransB: true}, around(2, 3), around(4, 2)),
 		of(MatMul{}, around(2, 2, 3, 2), around(2, 4)), of(MatMul{TransA: true}, around(2, 2, 3), around(2, 4)), of(MatMul{TransB: true}, around(2, 3, 2), around(4, 2)),
@@ -142,6 +151,9 @@ func poolCases() []gradientCase {
 		cases = append(cases, of(AveragePool{c.s, false}, c.in), of(AveragePool{c.s, true}, c.in))
 		if c.s.Strides[0] < 3 {
 			cases = append(cases, of(MaxPool{Sliding: c.s}, c.in))
+			if t, err := (MaxPool{Sliding: c.s}).Infer([]Type{{Float64, c.in.shape}}); err == nil {
+				cases = append(cases, of(MaxPoolGradient{c.s}, c.in, around(t[0].Shape...)))
+			}
 		}
 	}
 	return append(cases, of(MaxPool{Sliding: Sliding{[]int{2, 2}, []int{1, 1}, []int{1, 1}, make([]int, 4), false}, Indices: true, ColumnMajor: true}, around(1, 2, 3, 3)))
@@ -168,10 +180,12 @@ func resizeCases() []gradientCase {
 	for _, padding := range []string{"zeros", "border", "reflection"} {
 		for _, align := range []bool{false, true} {
 			beyond := operand{[]int{2, 2, 3, 2}, -1.83, 1.77, nil}
-			cases = append(cases, of(GridSample{"linear", padding, align}, around(2, 2, 3, 4), beyond), of(GridSample{"nearest", padding, align}, around(2, 1, 3, 4), beyond))
+			cases = append(cases, of(GridSample{Mode: "linear", Padding: padding, AlignCorners: align}, around(2, 2, 3, 4), beyond),
+				of(GridSample{Mode: "nearest", Padding: padding, AlignCorners: align}, around(2, 1, 3, 4), beyond))
 		}
 	}
-	cases = append(cases, of(GridSample{"linear", "border", false}, around(1, 2, 4), operand{[]int{1, 5, 1}, -1.2, 1.1, nil}))
+	cases = append(cases, of(GridSample{Mode: "linear", Padding: "border"}, around(1, 2, 4), operand{[]int{1, 5, 1}, -1.2, 1.1, nil}),
+		of(GridSample{Mode: "linear", Padding: "zeros", Pixels: true}, around(1, 2, 3, 4), operand{[]int{1, 2, 3, 2}, -1.23, 3.77, nil}))
 	add(Resize{Sizes: []int{5}, Mode: "cubic", Coordinates: "half_pixel", CubicA: -0.75}, 3)
 	return cases
 }

@@ -13,6 +13,7 @@ type GridSample struct {
 	Mode         string // "nearest", "linear" or "cubic"
 	Padding      string // what lies outside: "zeros", "border" or "reflection"
 	AlignCorners bool
+	Pixels       bool // positions are in pixels, the middle of the first one at 0
 }
 
 func (GridSample) Name() string { return "GridSample" }
@@ -52,7 +53,13 @@ func sampleGrid[T float](x *Exec, g GridSample, outShape []int, dst []T, shape [
 	outArea, _ := Numel(outShape[2:])
 	at := func(i, axis int) float64 { // the position of point i along an axis
 		if f, ok := grid.data.([]float32); ok {
+			if g.Pixels {
+				return float64(f[i*n+n-1-axis])
+			}
 			return float64(unnormalize(f[i*n+n-1-axis], size[axis], g.AlignCorners))
+		}
+		if g.Pixels {
+			return Data[float64](grid)[i*n+n-1-axis]
 		}
 		return unnormalize(Data[float64](grid)[i*n+n-1-axis], size[axis], g.AlignCorners)
 	}
@@ -211,6 +218,9 @@ func (g GridSample) position(c composer, v *Value, size int) *Value {
 	if !g.AlignCorners {
 		p = c.scale(c.sub(c.scale(c.add(v, num(1)), float64(size)), num(1)), 0.5)
 		lo, hi = -0.5, float64(size)-0.5
+	}
+	if g.Pixels {
+		p = v
 	}
 	if g.Padding == "reflection" && hi > lo {
 		period := 2 * (hi - lo)

@@ -199,11 +199,11 @@ func alignedBytes(n int) []byte {
 }
 
 // Over returns a tensor whose memory is raw, little-endian elements of its type, and nil if it cannot be: if raw does not
-// have the type's size or is not aligned as the CPU wants it, for booleans, which not all bytes are, and on a big-endian CPU.
+// have the type's size or is not aligned as the CPU wants it, for booleans, which not all bytes are, for narrow types, which files pack, and on a big-endian CPU.
 func Over(t Type, raw []byte) *Tensor {
 	n, ok := Numel(t.Shape)
 	size := t.DType.Size()
-	if !ok || n == 0 || t.DType == Bool || n > len(raw)/size || n*size != len(raw) ||
+	if !ok || n == 0 || t.DType == Bool || t.DType.IsNarrow() || n > len(raw)/size || n*size != len(raw) ||
 		uintptr(unsafe.Pointer(unsafe.SliceData(raw)))%uintptr(size) != 0 || order.NativeEndian.Uint16([]byte{1, 0}) != 1 {
 		return nil
 	}
@@ -246,6 +246,8 @@ func overlay(t Type, b []byte) *Tensor {
 		// Only operators write here, and they store valid bools; fresh memory is zero. Memory that held another type is
 		// written before it is read.
 		r.data = unsafe.Slice((*bool)(p), n)
+	case t.DType.IsNarrow():
+		r.data = unsafe.Slice((*Narrow)(p), n)
 	}
 	return r
 }

@@ -85,8 +85,13 @@ var gorgoniaDtypes = [...]tensor.Dtype{
 	Uint8: tensor.Uint8, Uint16: tensor.Uint16, Uint32: tensor.Uint32, Uint64: tensor.Uint64, Bool: tensor.Bool,
 }
 
+var gorgoniaNarrow = tensor.Dtype{Type: reflect.TypeFor[Narrow]()}
+
 func gorgoniaType(t Type) hm.Type {
-	dt := gorgoniaDtypes[t.DType]
+	dt := gorgoniaNarrow
+	if !t.DType.IsNarrow() {
+		dt = gorgoniaDtypes[t.DType]
+	}
 	if t.Rank() == 0 {
 		return dt
 	}
@@ -94,9 +99,9 @@ func gorgoniaType(t Type) hm.Type {
 }
 
 // ToGorgonia returns t as a Gorgonia value that shares its memory. It is an error for the types and shapes that Gorgonia
-// lacks: float16, bfloat16 and empty tensors.
+// lacks: float16, bfloat16, the narrow ones and empty tensors.
 func ToGorgonia(t *Tensor) (gorgonia.Value, error) {
-	if t.dtype.IsHalf() {
+	if t.dtype.IsHalf() || t.dtype.IsNarrow() {
 		return nil, fmt.Errorf("graph: gorgonia has no %v tensors", t.dtype)
 	}
 	if t.Len() == 0 {

@@ -87,25 +87,35 @@ func maxIndices[T number](x *Exec, m MaxPool, out []*Tensor, in *Tensor, lowest 
 		for o := lo; o < hi; o++ {
 			unravel(at, o%outArea, outSize)
 			plane := o / outArea * area
-			best, where := lowest, -1
-			var walk func(axis, from, name int)
-			walk = func(axis, from, name int) {
-				if axis == len(size) {
-					if v := src[plane+from]; where < 0 || v > best || v != v && best == best {
-						best, where = v, plane+name
-					}
-					return
-				}
-				k, end := m.span(axis, at[axis], size[axis])
-				for ; k < end; k++ {
-					p := at[axis]*m.Strides[axis] - m.Pads[axis] + k*m.Dilations[axis]
-					walk(axis+1, from*size[axis]+p, name+p*steps[axis])
-				}
+			best, where := largestUnder(m.Sliding, src[plane:][:area], at, size, steps, lowest)
+			if where >= 0 {
+				where += plane
 			}
-			walk(0, 0, 0)
 			dst[o], index[o] = best, int64(where)
 		}
 	})
+}
+
+// largestUnder returns the first of the largest elements of a plane under the window at a position, and where it is, counted by steps along
+// each axis; lowest and -1 if the window covers none.
+func largestUnder[T number](s Sliding, plane []T, at, size, steps []int, lowest T) (best T, where int) {
+	best, where = lowest, -1
+	var walk func(axis, from, name int)
+	walk = func(axis, from, name int) {
+		if axis == len(size) {
+			if v := plane[from]; where < 0 || v > best || v != v && best == best {
+				best, where = v, name
+			}
+			return
+		}
+		k, end := s.span(axis, at[axis], size[axis])
+		for ; k < end; k++ {
+			p := at[axis]*s.Strides[axis] - s.Pads[axis] + k*s.Dilations[axis]
+			walk(axis+1, from*size[axis]+p, name+p*steps[axis])
+		}
+	}
+	walk(0, 0, 0)
+	return best, where
 }
 
 // AveragePool is the mean under a window that moves over x (N x C x spatial). The mean is over the elements of x under the window, or
@@ -297,30 +307,9 @@ func joinRow[T any](s Sliding, dst, src []T, phases [][]T, p pooling[T]) {
 	}
 }
 
-// gradient adds each result's to the element that it was taken from: the indices of the pool that also gives them.
+// gradient adds each result's to the element that it was taken from.
 func (m MaxPool) gradient(d *derivation) []*Value {
-	x, g := d.in[0], d.grad(0)
-	n := g.typ.Len()
-	m.Indices, m.ColumnMajor = true, false
-	at := d.reshape(d.applyAll(m, x)[1], n)
-	g = d.reshape(g, n)
-	if m.empty(x.typ.Shape[2:], d.outs[0].typ.Shape[2:]) { // index -1 would be the last element
-		nowhere := d.less(at, d.scalar(Int64, 0))
-		g, at = d.apply(Where{}, nowhere, d.num(0), g), d.apply(Where{}, nowhere, d.scalar(Int64, 0), at)
-	}
-	return []*Value{d.reshape(d.apply(ScatterElementsSum{Shape: []int{x.typ.Len()}}, g, at), x.typ.Shape...)}
-}
-
-// empty reports whether the window covers no element somewhere.
-func (s Sliding) empty(size, out []int) bool {
-	for i := range size {
-		for o := range out[i] {
-			if lo, hi := s.span(i, o, size[i]); lo >= hi {
-				return true
-			}
-		}
-	}
-	return false
+	return []*Value{d.apply(MaxPoolGradient{m.Sliding}, d.in[0], d.grad(0))}
 }
 
 // gradient spreads each result's over the elements under the window: a transposed convolution with ones, of each channel alone.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -150,5 +151,31 @@ func BenchmarkPool(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// Pools by quarters have a gradient of their own: it goes to the same elements as that of the general form, of equal ones, zeros of both signs, and NaN too.
+func TestMaxPoolGradientByQuarters(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	some := []float32{0, float32(math.Copysign(0, -1)), 1, -1, -2, 1e-40, -1e-40, float32(math.NaN()), -float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))}
+	for _, size := range [][2]int{{6, 8}, {7, 9}, {2, 2}, {64, 66}} {
+		m := MaxPoolGradient{square(2, 2, 0)}
+		x, g := NewTensor(Float32, 2, 3, size[0], size[1]), NewTensor(Float32, 2, 3, size[0]/2, size[1]/2)
+		for i := range Data[float32](x) {
+			Data[float32](x)[i] = some[r.IntN(len(some))]
+		}
+		for i := range Data[float32](g) {
+			Data[float32](g)[i] = r.Float32() + 1
+		}
+		if !m.quarters(x.shape, g.shape) {
+			t.Fatalf("%v is not pooled by quarters", x.Type())
+		}
+		got, want := apply(t, m, x, g)[0], apply(t, m, as(x, Float64), as(g, Float64))[0]
+		if !Equal(got, as(want, Float32)) {
+			t.Errorf("of %v: got %v, want %v", x.data, got.data, want.data)
+		}
+	}
+	if s := square(2, 2, 0); s.quarters([]int{1, 1, 5, 4}, []int{1, 1, 3, 2}) || square(2, 1, 0).quarters([]int{1, 1, 5, 4}, []int{1, 1, 4, 3}) {
+		t.Error("windows that overlap or reach over the end are no quarters")
 	}
 }

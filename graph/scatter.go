@@ -82,3 +82,22 @@ func combineRuns[T number](r Reduction, dst, src []T, at []int, n int) {
 		}
 	}
 }
+
+// gradient returns the gradients of data, indices and updates of an operator that scatters as scatter does; gather takes what updates go to.
+func (r Reduction) gradient(d *derivation, scatter func(g, updates *Value) *Value, gather Operator) []*Value {
+	if r != ReduceNone && r != ReduceAdd {
+		d.fail(&NoGradientError{[]string{d.label()}})
+	}
+	gs := make([]*Value, 3)
+	g := d.grad(0)
+	if d.wants[0] {
+		gs[0] = g
+		if r == ReduceNone {
+			gs[0] = scatter(g, d.expand(d.num(0), d.in[2].typ.Shape))
+		}
+	}
+	if d.wants[2] {
+		gs[2] = d.apply(gather, g, d.in[1])
+	}
+	return gs
+}

@@ -36,3 +36,9 @@ func (s ScatterElements) Eval(_ *Exec, out, in []*Tensor) error {
 	s.Reduction.scatter(out[0], in[2], at, 1)
 	return nil
 }
+
+// gradient: there is none of reductions but none and add. Of several updates of one element each is taken to be the one that stays.
+func (s ScatterElements) gradient(d *derivation) []*Value {
+	return s.Reduction.gradient(d, func(g, updates *Value) *Value { return d.apply(s, g, d.in[1], updates) },
+		GatherElements{Axis: s.Axis})
+}

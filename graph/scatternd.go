@@ -37,3 +37,8 @@ func (s ScatterND) Eval(_ *Exec, out, in []*Tensor) error {
 	s.Reduction.scatter(out[0], in[2], at, n)
 	return nil
 }
+
+// gradient: as that of ScatterElements.
+func (s ScatterND) gradient(d *derivation) []*Value {
+	return s.Reduction.gradient(d, func(g, updates *Value) *Value { return d.apply(s, g, d.in[1], updates) }, GatherND{})
+}

@@ -47,6 +47,11 @@ func (s *Session) Steps() []Step {
 		}
 		if k := st.conv(); k != nil {
 			d.Algorithm, d.Done = k.Algorithm(), 2*int64(k.Products())
+		} else if p, ok := st.prep.(interface{ algorithm() (string, int) }); ok {
+			name, products := p.algorithm()
+			if d.Algorithm = name; products > 0 {
+				d.Done = 2 * int64(products)
+			}
 		}
 		steps[i] = d
 	}

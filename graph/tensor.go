@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// Element lists the Go types of tensor elements, one for each DType.
+// Element lists the Go types of tensor elements, one for each DType but the narrow ones, which are all [Narrow].
 type Element interface {
 	float32 | float64 | Half | Brain | int8 | int16 | int32 | int64 | uint8 | uint16 | uint32 | uint64 | bool
 }
@@ -76,6 +76,10 @@ func makeSlice(dt DType, n int) any {
 		return make([]uint64, n)
 	case Bool:
 		return make([]bool, n)
+	default:
+		if dt.IsNarrow() {
+			return make([]Narrow, n)
+		}
 	}
 	panic("graph: invalid element type " + dt.String())
 }
@@ -88,6 +92,15 @@ func FromSlice[T Element](data []T, shape ...int) (*Tensor, error) {
 		return nil, fmt.Errorf("graph: shape %v does not fit %d elements", shape, len(data))
 	}
 	return &Tensor{DTypeOf[T](), slices.Clone(shape), data}, nil
+}
+
+// FromNarrow is FromSlice for the narrow types.
+func FromNarrow(dt DType, data []Narrow, shape ...int) (*Tensor, error) {
+	n, ok := Numel(shape)
+	if !ok || n != len(data) || !dt.IsNarrow() {
+		return nil, fmt.Errorf("graph: %v of shape %v does not fit %d narrow elements", dt, shape, len(data))
+	}
+	return &Tensor{dt, slices.Clone(shape), data}, nil
 }
 
 // Scalar returns a 0-d tensor.
@@ -146,7 +159,7 @@ func (t *Tensor) Type() Type { return Type{t.dtype, t.shape} }
 // Len returns the number of elements.
 func (t *Tensor) Len() int { n, _ := Numel(t.shape); return n }
 
-// Data returns the elements as a slice of the Go type of the DType: []float32, []Half, []bool …
+// Data returns the elements as a slice of the Go type of the DType: []float32, []Half, []bool, []Narrow …
 func (t *Tensor) Data() any { return t.data }
 
 // Data returns t's elements as []T, without copying. It panics if T is not t's element type.
@@ -213,6 +226,8 @@ func Equal(a, b *Tensor) bool {
 		return slices.Equal(d, Data[uint64](b))
 	case []bool:
 		return slices.Equal(d, Data[bool](b))
+	case []Narrow:
+		return slices.Equal(d, b.data.([]Narrow))
 	}
 	return false
 }

@@ -18,6 +18,20 @@ var srvggNetCompact = Architecture{
 		{"upscale", "4", "how much larger the output is, 1 to 8"},
 		{"act_type", "prelu", "prelu, relu or leakyrelu (slope 0.1)"},
 	},
+	detect: func(k keys) *found {
+		last := k.highest("body.%d.weight")
+		in, feat, out := k.dim("body.0.weight", 1), k.dim("body.0.weight", 0), k.dim(fmt.Sprintf("body.%d.weight", last), 0)
+		if in == 0 || last < 2 || last%2 != 0 || len(k.state["body.0.weight"].Shape()) != 4 {
+			return nil
+		}
+		f := &found{params: map[string]string{"num_in_ch": strconv.Itoa(in), "num_feat": strconv.Itoa(feat), "num_conv": strconv.Itoa(last/2 - 1)}}
+		f.shuffled(out, in, "num_out_ch", "upscale")
+		f.params["act_type"] = "prelu"
+		if !k.has("body.1.weight") { // ReLU has no parameter either, but is rare
+			f.params["act_type"], f.assumed = "leakyrelu", []string{"act_type"}
+		}
+		return f
+	},
 	build: func(n *net, p *params) error {
 		in, out := p.number("num_in_ch", 1, 64), p.number("num_out_ch", 1, 64)
 		feat, convs := p.number("num_feat", 1, 4096), p.number("num_conv", 0, 1024)

@@ -2,6 +2,8 @@ package models
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/gansr/gansr/graph"
 )
@@ -15,6 +17,20 @@ var courseGenerator = Architecture{
 		{"widths", "16,32,64,128,256", "channels of the blocks; the last is a multiple of scale²"},
 		{"kernel", "7", "size of the convolutions, odd"},
 		{"scale", "4", "how much larger the output is, 1 to 8"},
+	},
+	detect: func(k keys) *found {
+		blocks := k.count("model.%d.conv1.weight")
+		end := fmt.Sprintf("model.%d.weight", blocks+1)
+		if blocks == 0 || !k.has(end) {
+			return nil
+		}
+		var widths []string
+		for i := range blocks {
+			widths = append(widths, strconv.Itoa(k.dim(fmt.Sprintf("model.%d.conv1.weight", i), 0)))
+		}
+		last := k.dim(fmt.Sprintf("model.%d.conv1.weight", blocks-1), 0)
+		return &found{params: map[string]string{"widths": strings.Join(widths, ","), "kernel": strconv.Itoa(k.dim(end, 2)),
+			"scale": strconv.Itoa(root(last / max(1, k.dim(end, 1))))}}
 	},
 	build: func(n *net, p *params) error {
 		widths, kernel, scale := p.numbers("widths", 4096), p.number("kernel", 1, 31), p.number("scale", 1, 8)
@@ -57,6 +73,17 @@ var courseCritic = Architecture{
 	Params: []Param{
 		{"widths", "32,64,128,256,512,1024", "channels of the convolutions"},
 		{"pool", "4", "size of the average pool at the end"},
+	},
+	detect: func(k keys) *found {
+		last := k.highest("model.%d.weight")
+		if last < 4 || last > 40 || last%2 != 0 || k.dim("model.0.weight", 2) != 9 {
+			return nil
+		}
+		var widths []string
+		for i := 0; i < last-2; i += 2 {
+			widths = append(widths, strconv.Itoa(k.dim(fmt.Sprintf("model.%d.weight", i), 0)))
+		}
+		return &found{params: map[string]string{"widths": strings.Join(widths, ",")}}
 	},
 	build: func(n *net, p *params) error {
 		widths, pool := p.numbers("widths", 4096), p.number("pool", 1, 64)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/gansr/gansr/graph"
 	"github.com/gansr/gansr/onnxio"
@@ -15,29 +16,44 @@ const (
 	maxParameters = 1 << 28
 )
 
-// net builds a network layer by layer, with PyTorch's names and initial values. Values are the names of tensors.
+// net builds a network layer by layer, with PyTorch's names. Values are the names of tensors. Its weights are those of a state dictionary, or
+// drawn as PyTorch draws initial values; a net with neither only declares them.
 type net struct {
 	b          *onnxio.Builder
 	rng        *rand.Rand
+	state      map[string]*graph.Tensor
+	key        func(name string) string // what the state dictionary calls a tensor
+	merged     bool                     // weights that derived makes are themselves in the state dictionary
+	declared   []declared
 	parameters int
 	constants  map[string]string // names by type and value
 	metadata   [][2]string
 	err        error
 }
 
-func newNet(name string, rng *rand.Rand) *net {
-	return &net{b: onnxio.NewBuilder(name, opset), rng: rng, constants: map[string]string{}}
+// declared is a weight that a network has.
+type declared struct {
+	name  string
+	shape []int
+	// derive, if not nil, makes the weight of others, whose names are in sources.
+	sources []string
+	derive  func(sources []*graph.Tensor) (*graph.Tensor, error)
 }
 
-func (n *net) model() (*onnxio.Model, error) {
-	m, err := n.b.Model()
-	if err != nil {
-		return nil, err
+// from lists the names of tensors in a state dictionary that a weight comes from.
+func (d declared) from(f *found) []string {
+	if d.derive == nil {
+		return []string{f.name(d.name)}
 	}
-	for _, kv := range n.metadata {
-		m.SetMetadata(kv[0], kv[1])
+	var names []string
+	for _, s := range d.sources {
+		names = append(names, f.name(s))
 	}
-	return m, nil
+	return names
+}
+
+func newNet(name string, rng *rand.Rand) *net {
+	return &net{b: onnxio.NewBuilder(name, opset), rng: rng, constants: map[string]string{}}
 }
 
 func (n *net) set(key, format string, args ...any) {
@@ -63,19 +79,85 @@ func (n *net) output(x string, channels int) {
 
 func attr(name string, value any) onnxio.Attr { return onnxio.Attr{Name: name, Value: value} }
 
-// weight adds a parameter whose values fill gives one after the other. A net without rng only counts them.
+// weight adds a parameter. fill gives its initial values, one after the other. A name that is there already is that parameter, shared.
 func (n *net) weight(name string, fill func() float32, shape ...int) string {
-	count, ok := graph.Numel(shape)
-	if n.parameters += count; !ok || n.parameters > maxParameters {
-		n.parameters = maxParameters
-		n.err = fmt.Errorf("the network has more than %d parameters", maxParameters)
+	if slices.ContainsFunc(n.declared, func(d declared) bool { return d.name == name && slices.Equal(d.shape, shape) }) {
+		if n.state != nil {
+			return n.key(name)
+		}
+		return name
 	}
-	if n.rng == nil {
+	n.declare(declared{name: name, shape: shape})
+	switch {
+	case n.state != nil:
+		name = n.key(name)
+		return n.take(name, n.state[name], shape)
+	case n.rng == nil:
 		return name
 	}
 	t := graph.NewTensor(graph.Float32, shape...)
 	for i, d := 0, graph.Data[float32](t); i < len(d); i++ {
 		d[i] = fill()
+	}
+	return n.b.Init(name, t)
+}
+
+// derived adds a weight that derive makes of others of the state dictionary, such as a convolution of several branches in one. Of a net
+// without a state dictionary it is a weight like others.
+func (n *net) derived(name string, fill func() float32, derive func(sources []*graph.Tensor) (*graph.Tensor, error), sources []string, shape ...int) string {
+	if n.rng != nil || n.merged {
+		return n.weight(name, fill, shape...)
+	}
+	n.declare(declared{name, shape, sources, derive})
+	if n.state == nil {
+		return name
+	}
+	var tensors []*graph.Tensor
+	for _, s := range sources {
+		tensors = append(tensors, n.state[n.key(s)].Converted(graph.Float32))
+	}
+	t, err := derive(tensors)
+	if err != nil {
+		n.fail(err)
+		return name
+	}
+	return n.take(n.key(name), t, shape)
+}
+
+func (n *net) declare(d declared) {
+	count, ok := graph.Numel(d.shape)
+	if n.parameters += count; !ok || n.parameters > maxParameters {
+		n.parameters = maxParameters
+		n.fail(fmt.Errorf("the network has more than %d parameters", maxParameters))
+	}
+	n.declared = append(n.declared, d)
+}
+
+func (n *net) fail(err error) {
+	if n.err == nil {
+		n.err = err
+	}
+}
+
+// take adds a tensor of a state dictionary.
+func (n *net) take(name string, t *graph.Tensor, shape []int) string {
+	switch {
+	case t == nil:
+		n.fail(fmt.Errorf("there is no tensor %q", name))
+		return name
+	case !t.DType().IsFloat():
+		n.fail(fmt.Errorf("tensor %q is %v and should hold floating-point numbers", name, t.DType()))
+		return name
+	case t.DType() != graph.Float32:
+		t = t.Converted(graph.Float32)
+	}
+	if !slices.Equal(t.Shape(), shape) {
+		r, err := t.Reshaped(shape...)
+		if err != nil {
+			n.fail(fmt.Errorf("tensor %q: %w", name, err))
+			return name
+		}
+		t = r
 	}
 	return n.b.Init(name, t)
 }
@@ -96,16 +178,11 @@ func (n *net) conv(name, x string, in, out, kernel, stride int, bias bool) strin
 	if bias {
 		inputs = append(inputs, n.weight(name+".bias", init, out))
 	}
-	p := kernel / 2
-	return n.b.Node("Conv", inputs, attr("kernel_shape", []int{kernel, kernel}), attr("pads", []int{p, p, p, p}), attr("strides", []int{stride, stride}))
+	return n.convolve(inputs, kernel, stride, kernel/2)
 }
 
 // norm is nn.BatchNorm2d, as in inference.
-func (n *net) norm(name, x string, channels int) string {
-	return n.b.Node("BatchNormalization", []string{x, n.weight(name+".weight", constant(1), channels), n.weight(name+".bias", constant(0), channels),
-		n.weight(name+".running_mean", constant(0), channels), n.weight(name+".running_var", constant(1), channels)},
-		attr("epsilon", 1e-5), attr("momentum", 0.9)) // ONNX's momentum is one minus PyTorch's
-}
+func (n *net) norm(name, x string, channels int) string { return n.normWith(name, x, channels, 1e-5) }
 
 func (n *net) relu(x string) string { return n.b.Node("Relu", []string{x}) }
 
@@ -143,7 +220,7 @@ func (n *net) resize(x string, scale int, attrs ...onnxio.Attr) string {
 	f := float32(scale)
 	scales, err := graph.FromSlice([]float32{1, 1, f, f}, 4)
 	if err != nil {
-		n.err = err
+		n.fail(err)
 		return x
 	}
 	return n.b.Node("Resize", []string{x, "", n.constant(scales)}, attrs...)

@@ -56,6 +56,14 @@ func (n *Node) Label() string {
 	return fmt.Sprintf("node without outputs (%s)", op)
 }
 
+// operator returns the name of the node's operator in the registry.
+func (n *Node) operator() string {
+	if n.Domain == "" {
+		return n.Name
+	}
+	return n.Domain + "." + n.Name
+}
+
 // Has reports whether the node has an attribute.
 func (n *Node) Has(name string) bool { _, ok := n.Attributes[name]; return ok }
 

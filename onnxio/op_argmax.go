@@ -16,6 +16,12 @@ func opArgMax(c *call) []*graph.Value {
 	return one(v)
 }
 
+// opCumProd: opset 26.
+func opCumProd(c *call) []*graph.Value {
+	axis := c.axis(c.constInt(1), c.rank(0))
+	return one(c.apply(graph.CumProd{Axis: axis, Exclusive: c.bool("exclusive", 0), Reverse: c.bool("reverse", 0)}, c.value(0)))
+}
+
 // opCumSum: opset 11. The axis is an input.
 func opCumSum(c *call) []*graph.Value {
 	axis := c.axis(c.constInt(1), c.rank(0))

@@ -34,6 +34,9 @@ func opUnary(c *call) []*graph.Value { return one(c.apply(unaryOperators[c.Name]
 var binaryOperators = map[string]graph.Operator{
 	"Add":         graph.Add{},
 	"And":         graph.And{},
+	"BitwiseAnd":  graph.Bitwise{Op: graph.BitAnd},
+	"BitwiseOr":   graph.Bitwise{Op: graph.BitOr},
+	"BitwiseXor":  graph.Bitwise{Op: graph.BitXor},
 	"Div":         graph.Div{},
 	"Equal":       graph.Compare{Is: graph.IsEqual},
 	"Less":        graph.Compare{Is: graph.IsLess},

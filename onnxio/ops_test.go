@@ -8,7 +8,7 @@ import (
 	"github.com/gansr/gansr/onnxio/onnxtest"
 )
 
-// TestOperators runs small models of single operators, made and computed by ONNX Runtime and PyTorch: see
+// TestOperators runs small models of single operators, made and computed by ONNX Runtime, PyTorch and the ONNX package: see
 // testdata/ops_*.py.
 func TestOperators(t *testing.T) {
 	cases, err := onnxtest.Find(filepath.Join("testdata", "ops"))

@@ -116,7 +116,9 @@ func (t *translator) initializerOf(s *env, name string) string {
 
 // Trainable sorts the floating-point initialisers of the main graph by what training does with them. Parameters can learn: what
 // operators compute with, but neither numbers that decide shapes, such as the scales of a Resize, nor single numbers that are no
-// layer's weight or bias. Running are the statistics of batch normalisation. Both are in the order of the file.
+// layer's weight or bias; nor what shifts or scales the pixels of the input before any layer, masks of attention (0 and one number of -50 or
+// less), and coordinates, which layers make positions of. Running are the statistics of batch normalisation, and the vectors of SpectralNorms. Both are in the order of
+// the file.
 func (m *Model) Trainable() (parameters, running []string) {
 	const (
 		fixed   = 1 << iota // decides a shape, or is the statistic or setting of an operator
@@ -126,12 +128,21 @@ func (m *Model) Trainable() (parameters, running []string) {
 	)
 	use := map[string]int{}
 	from := map[string][]string{} // what a value that is computed from constants alone is computed from
+	pixels := map[string]bool{}   // values that are the input in another form
+	for _, in := range m.graph.Inputs {
+		pixels[in.Name] = true
+	}
 	for _, name := range m.graph.Initializers() {
 		from[name] = []string{name}
 	}
 	for _, n := range m.graph.Nodes {
 		var behind []string
 		constant := len(n.Subgraphs) == 0
+		rescales := n.Domain == "" && slices.Contains([]string{"Add", "Sub", "Mul", "Div"}, n.Name) && slices.ContainsFunc(n.Inputs, func(in string) bool { return pixels[in] })
+		moves := n.Domain == "" && slices.Contains([]string{"Identity", "Cast", "Pad", "Slice", "Reshape", "Transpose"}, n.Name) && pixels[n.Inputs[0]]
+		if rescales || moves {
+			pixels[n.Outputs[0]] = true
+		}
 		for i, in := range n.Inputs {
 			if in == "" {
 				continue
@@ -142,6 +153,12 @@ func (m *Model) Trainable() (parameters, running []string) {
 			as := learned
 			switch {
 			case n.Domain != "":
+			case rescales:
+				as = fixed
+			case i == 0 && (n.Name == "MatMul" || n.Name == "Gemm") && from[n.Inputs[1]] != nil:
+				if _, ok := m.graph.InitializerInfo(in); ok {
+					as = fixed
+				}
 			case n.Name == "BatchNormalization" && i >= 3:
 				as = statistic
 			case i > 0 && slices.Contains([]string{"Conv", "ConvTranspose", "Gemm", "PRelu", "BatchNormalization", "InstanceNormalization", "GroupNormalization", "LayerNormalization"}, n.Name):
@@ -161,6 +178,9 @@ func (m *Model) Trainable() (parameters, running []string) {
 			}
 		}
 	}
+	for _, s := range m.SpectralNorms() {
+		use[s.U], use[s.V] = statistic, statistic
+	}
 	for _, name := range m.graph.Initializers() {
 		info, _ := m.graph.InitializerInfo(name)
 		elements := 1
@@ -168,6 +188,7 @@ func (m *Model) Trainable() (parameters, running []string) {
 			elements *= d.Value
 		}
 		switch u := use[name]; {
+		case u&(fixed|statistic|layer) == 0 && u&learned != 0 && elements > 1 && m.isMask(name):
 		case !info.DType.IsFloat() || u&fixed != 0:
 		case u&statistic != 0:
 			running = append(running, name)
@@ -176,4 +197,23 @@ func (m *Model) Trainable() (parameters, running []string) {
 		}
 	}
 	return parameters, running
+}
+
+// isMask reports whether an initialiser holds 0 and one number of -50 or less, as the masks that are added before a Softmax do.
+func (m *Model) isMask(name string) bool {
+	t, ok, err := m.graph.Initializer(name)
+	if err != nil || !ok || t.DType() != graph.Float32 {
+		return false
+	}
+	low := float32(0)
+	for _, v := range graph.Data[float32](t) {
+		switch {
+		case v == 0 || v == low:
+		case low == 0 && v <= -50:
+			low = v
+		default:
+			return false
+		}
+	}
+	return low != 0
 }

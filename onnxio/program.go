@@ -126,7 +126,7 @@ func (m *Model) Unsupported() []string {
 				}
 				continue
 			}
-			if _, ok := operators[n.Name]; ok && n.Domain == "" {
+			if _, ok := operators[n.operator()]; ok {
 				continue
 			}
 			domain := n.Domain
@@ -154,7 +154,7 @@ func (m *Model) Unsupported() []string {
 	return bad
 }
 
-// Operators lists the operators of ONNX's own domain that can be run, sorted.
+// Operators lists the operators that can be run, sorted. Names of other domains than ONNX's own have it in front.
 func Operators() []string { return slices.Sorted(maps.Keys(operators)) }
 
 // Model returns the model.

@@ -26,9 +26,10 @@ var elems = map[int32]elem{
 	7: {"int64", 64, graph.Int64}, 8: {"string", 0, 0}, 9: {"bool", 8, graph.Bool}, 10: {"float16", 16, graph.Float16},
 	11: {"double", 64, graph.Float64}, 12: {"uint32", 32, graph.Uint32}, 13: {"uint64", 64, graph.Uint64},
 	14: {"complex64", 64, 0}, 15: {"complex128", 128, 0}, 16: {"bfloat16", 16, graph.BFloat16},
-	17: {"float8e4m3fn", 8, 0}, 18: {"float8e4m3fnuz", 8, 0}, 19: {"float8e5m2", 8, 0}, 20: {"float8e5m2fnuz", 8, 0},
-	21: {"uint4", 4, 0}, 22: {"int4", 4, 0}, 23: {"float4e2m1", 4, 0}, 24: {"float8e8m0", 8, 0}, 25: {"uint2", 2, 0},
-	26: {"int2", 2, 0}, 27: {"float6e2m3", 6, 0}, 28: {"float6e3m2", 6, 0},
+	17: {"float8e4m3fn", 8, graph.Float8E4M3FN}, 18: {"float8e4m3fnuz", 8, graph.Float8E4M3FNUZ}, 19: {"float8e5m2", 8, graph.Float8E5M2},
+	20: {"float8e5m2fnuz", 8, graph.Float8E5M2FNUZ}, 21: {"uint4", 4, graph.Uint4}, 22: {"int4", 4, graph.Int4},
+	23: {"float4e2m1", 4, graph.Float4E2M1}, 24: {"float8e8m0", 8, graph.Float8E8M0}, 25: {"uint2", 2, graph.Uint2}, 26: {"int2", 2, graph.Int2},
+	27: {"float6e2m3", 6, graph.Float6E2M3}, 28: {"float6e3m2", 6, graph.Float6E3M2},
 }
 
 func elemType(n int32) elem {
@@ -131,6 +132,9 @@ func checkTensor(pb *onnxpb.TensorProto, src source) error {
 		return nil
 	}
 	if field, have := typedLen(pb, e.dtype); field != "" {
+		if e.dtype.IsNarrow() {
+			n = typedNarrow(e.bits, n)
+		}
 		if have != n {
 			return fmt.Errorf("%s has %d elements, and %v%v needs %d", field, have, e.dtype, shape, n)
 		}
@@ -229,6 +233,8 @@ func fromRaw(t *graph.Tensor, raw []byte) {
 		fill(d, raw, 4, le.Uint32)
 	case []uint64:
 		fill(d, raw, 8, le.Uint64)
+	case []graph.Narrow:
+		unpack(d, raw, narrowBits(t.DType()))
 	case []bool:
 		fill(d, raw, 1, func(b []byte) bool { return b[0] != 0 })
 	}
@@ -267,6 +273,8 @@ func fromTyped(t *graph.Tensor, pb *onnxpb.TensorProto) error {
 		return narrow(d, pb.Int32Data, math.MaxUint8, 0, func(v int32) uint8 { return uint8(v) })
 	case []uint16:
 		return narrow(d, pb.Int32Data, math.MaxUint16, 0, func(v int32) uint16 { return uint16(v) })
+	case []graph.Narrow:
+		return fromTypedNarrow(d, pb.Int32Data, narrowBits(t.DType()))
 	case []bool:
 		return narrow(d, pb.Int32Data, math.MaxInt32, math.MinInt32, func(v int32) bool { return v != 0 })
 	}
@@ -288,6 +296,8 @@ func narrow[D any, S int32 | uint64](dst []D, src []S, hi, lo S, conv func(S) D)
 func toRaw(t *graph.Tensor) []byte {
 	raw := make([]byte, 0, t.Len()*t.DType().Size())
 	switch d := t.Data().(type) {
+	case []graph.Narrow:
+		return pack(d, narrowBits(t.DType()))
 	case []uint8:
 		return append(raw, d...)
 	case []graph.Half:
@@ -338,6 +348,9 @@ func densify(pb *onnxpb.SparseTensorProto, src source) (*graph.Tensor, error) {
 	}
 	if size > maxDense {
 		return nil, fmt.Errorf("a sparse tensor of shape %v is larger than the %d MiB that are supported", shape, maxDense>>20)
+	}
+	if values.DType().IsNarrow() {
+		return nil, fmt.Errorf("sparse tensors of %v %w", values.DType(), ErrElementType)
 	}
 	full, nnz, rank := shape, values.Len(), len(shape)
 	is := indices.Shape()

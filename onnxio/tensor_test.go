@@ -118,11 +118,18 @@ func texts(t *testing.T, x *graph.Tensor, want []string) []string {
 	return out
 }
 
-// Types that package graph does not have are an error when they are asked for, and not before.
+// Types that package graph does not have are an error when they are asked for, and not before. Narrow ones are read.
 func TestOtherTypes(t *testing.T) {
 	m := open(t, "other-types.onnx")
+	narrow := map[string][]float64{"int4": {1, -2, 3}, "float8e5m2": {1, 2}}
 	for _, name := range m.Graph().Initializers() {
-		_, ok, err := m.Graph().Initializer(name)
+		v, ok, err := m.Graph().Initializer(name)
+		if values := narrow[name]; values != nil {
+			if got, _ := graph.Floats(v); !ok || err != nil || !slices.Equal(got, values) {
+				t.Errorf("%s: %v, %v, want %v", name, got, err, values)
+			}
+			continue
+		}
 		want := fmt.Sprintf("onnx: testdata/other-types.onnx: initialiser %q: elements of %s are not supported", name, name)
 		if !ok || !errors.Is(err, ErrElementType) || filepath.ToSlash(err.Error()) != want {
 			t.Errorf("%s: %v, want %s", name, err, want)
@@ -157,7 +164,17 @@ func sampleTensors() []*graph.Tensor {
 		tensor([]int64{math.MinInt64, math.MaxInt64}, 1, 2), tensor([]uint8{255}, 1), tensor([]uint16{65535}, 1),
 		tensor([]uint32{math.MaxUint32}, 1), tensor([]uint64{math.MaxUint64}, 1), tensor([]bool{true, false}, 2),
 		graph.Scalar(float32(3)), tensor([]float32{}, 2, 0, 3),
+		narrowTensor(graph.Int4, 1, 15, 7), narrowTensor(graph.Uint2, 3, 0, 1, 2, 1), narrowTensor(graph.Float6E3M2, 63, 1, 32, 5, 17),
+		narrowTensor(graph.Float8E4M3FN, 255),
 	}
+}
+
+func narrowTensor(dt graph.DType, data ...graph.Narrow) *graph.Tensor {
+	t, err := graph.FromNarrow(dt, data, len(data))
+	if err != nil {
+		panic(err)
+	}
+	return t
 }
 
 func tensor[T graph.Element](data []T, shape ...int) *graph.Tensor {

@@ -27,6 +27,10 @@ type translator struct {
 	rounding bool
 	// part is how the model takes part in training, or nil.
 	part *part
+	// held are sequences and optional values by their stand-ins, sequences their number.
+	held      map[*graph.Value]sequence
+	sequences int
+	unrolled  int // nodes of loops so far
 	// operators is the registry, which refers to methods of translator itself.
 	operators map[string]operator
 }
@@ -68,6 +72,9 @@ func (t *translator) main(inputs []*graph.Value, weights map[string]*graph.Value
 		return nil, nil, err
 	}
 	for i, o := range g.Outputs {
+		if _, ok := t.held[outs[i]]; ok {
+			return nil, nil, fmt.Errorf("output %v: sequences and optional values %w as outputs", o, ErrElementType)
+		}
 		if o.DType.IsHalf() && outs[i].Type().DType == graph.Float32 {
 			if outs[i], err = t.b.Apply1(graph.Cast{To: o.DType}, outs[i]); err != nil {
 				return nil, nil, err
@@ -147,8 +154,8 @@ func (t *translator) node(s *env, n *Node) ([]*graph.Value, error) {
 	if f := t.model.Function(n); f != nil {
 		return t.function(f, c)
 	}
-	op, ok := t.operators[n.Name]
-	if !ok || n.Domain != "" {
+	op, ok := t.operators[n.operator()]
+	if !ok {
 		return nil, fmt.Errorf("%s: %w", n.Label(), errUnknownOperator)
 	}
 	t.b.At(n.Label())
@@ -306,6 +313,15 @@ func (c *call) constFloats(i int) []float64 {
 	t := c.tensor(i)
 	f := must(graph.Floats(t))
 	return f
+}
+
+// constFloat returns such an input of one element.
+func (c *call) constFloat(i int) float64 {
+	v := c.constFloats(i)
+	if len(v) != 1 {
+		c.failf("input %d should have one element, not %d", i, len(v))
+	}
+	return v[0]
 }
 
 func toInts[T int32 | int64](d []T) []int {

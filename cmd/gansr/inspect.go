@@ -25,21 +25,24 @@ func (a *app) inspect() *cobra.Command {
 		Long: `inspect prints what a model's file says (inputs, outputs, operator sets, operators,
 parameters, metadata), what cannot be run, and what matters for upscaling: the scale, what
 height and width must be multiples of, floating-point operations for each input pixel,
-and the receptive field, the side of the square of input pixels that an output pixel sees.`,
+and the receptive field, the side of the square of input pixels that an output pixel sees.
+Of a file of PyTorch's it describes the network that the file was taken for, and says why.
+The certificate of a converted file is checked.`,
 		Example:           "  gansr inspect model.onnx\n  gansr inspect model.onnx --json",
 		Args:              args(1, 1, "MODEL"),
 		ValidArgsFunction: completeModel,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			m, err := openModel(args[0])
+			s, err := openSource(args[0])
 			if err != nil {
 				return err
 			}
 			workers := a.workers()
 			defer workers.Close()
-			r, err := inspect.Inspect(cmd.Context(), args[0], m, workers, facts)
+			r, err := inspect.Inspect(cmd.Context(), args[0], s.Model, workers, facts)
 			if err != nil {
 				return err
 			}
+			r.Source = s.Said
 			if asJSON {
 				e := json.NewEncoder(a.stdout)
 				e.SetIndent("", "  ")
@@ -57,6 +60,9 @@ func (a *app) printReport(r *inspect.Report) error {
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	row := func(key string, format string, args ...any) { fmt.Fprintf(w, key+"\t"+format+"\n", args...) }
 	row("model", "%s", r.Model)
+	for _, line := range r.Source {
+		row("source", "%s", line)
+	}
 	if r.Producer != "" {
 		row("producer", "%s", r.Producer)
 	}
@@ -73,7 +79,12 @@ func (a *app) printReport(r *inspect.Report) error {
 		row("unsupported", "%s", u)
 	}
 	for _, key := range slices.Sorted(maps.Keys(r.Metadata)) {
-		row("metadata", "%s=%.200q", key, r.Metadata[key])
+		if key != "gansr.certificate" && key != "gansr.state" { // for programs
+			row("metadata", "%s=%.200q", key, r.Metadata[key])
+		}
+	}
+	if r.Certificate != "" {
+		row("certificate", "%s", r.Certificate)
 	}
 	g := r.Generator
 	if g == nil {
@@ -94,10 +105,26 @@ func (a *app) printReport(r *inspect.Report) error {
 		row("receptive field", "%dx%d pixels", g.ReceptiveField, g.ReceptiveField)
 	}
 	row("FLOPs", "%d for each input pixel", g.FLOPsPerPixel)
+	if g.Seconds > 0 {
+		row("12 megapixels", "about %s and %d MiB on this machine", duration(g.Seconds), g.Memory>>20)
+	}
 	if g.Architecture != "" {
 		row("architecture", "%s", g.Architecture)
 	}
 	return w.Flush()
+}
+
+// duration rounds to what an estimate can tell.
+func duration(seconds float64) string {
+	switch {
+	case seconds < 10:
+		return fmt.Sprintf("%.1f s", seconds)
+	case seconds < 120:
+		return fmt.Sprintf("%.0f s", seconds)
+	case seconds < 7200:
+		return fmt.Sprintf("%.0f min", seconds/60)
+	}
+	return fmt.Sprintf("%.1f h", seconds/3600)
 }
 
 // list formats a map's entries in the order of its keys.

@@ -12,6 +12,8 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/gansr/gansr/finetune/tune"
+	"github.com/gansr/gansr/internal/onnxrun"
 	"github.com/gansr/gansr/upscale"
 )
 
@@ -21,6 +23,7 @@ const (
 	exitSomeFailed  = 1 // some inputs failed, the rest is done
 	exitUsage       = 2
 	exitNothingDone = 3 // a model or folder that cannot be used
+	exitNotBetter   = 4 // trained, and the result is no better
 	exitInterrupted = 130
 )
 
@@ -63,13 +66,16 @@ func exitCode(ctx context.Context, err error) int {
 	var (
 		usage usageError
 		other upscale.UsageError
+		input onnxrun.InputError
 		some  someFailed
 	)
 	switch {
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return exitInterrupted
-	case errors.As(err, &usage), errors.As(err, &other):
+	case errors.As(err, &usage), errors.As(err, &other), errors.As(err, &input):
 		return exitUsage
+	case errors.Is(err, tune.ErrNotBetter):
+		return exitNotBetter
 	case errors.As(err, &some):
 		return exitSomeFailed
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gansr/gansr/internal/convert"
 	"github.com/gansr/gansr/models"
 	"github.com/gansr/gansr/onnxio"
 )
@@ -19,19 +20,27 @@ import (
 // defaultModel is the embedded generator that is used if the user names none.
 const defaultModel = "compact-x4"
 
-// openModel opens a MODEL argument.
+// openModel opens a MODEL argument. Of a file of PyTorch's it is the network that the file was taken for.
 func openModel(name string) (*onnxio.Model, error) {
-	m, err := models.Open(name)
+	s, err := openSource(name)
+	if err != nil {
+		return nil, err
+	}
+	return s.Model, nil
+}
+
+func openSource(name string) (*convert.Source, error) {
+	s, err := convert.Open(name, "", nil)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = hinted{err, `MODEL is a file or the name of an embedded generator, which "gansr models" lists`}
 	}
 	if err != nil {
 		return nil, err
 	}
-	for _, w := range m.Warnings() {
+	for _, w := range s.Model.Warnings() {
 		slog.Warn(w, "model", name)
 	}
-	return m, nil
+	return s, nil
 }
 
 // completeModel completes a MODEL argument: names of embedded generators, and files.

@@ -30,7 +30,7 @@ measures ONNX models. It needs no Python and no graphics card.
 
 MODEL is an ONNX file or the name of an embedded generator ("gansr models").
 Exit codes: 0 all done, 1 some inputs failed and the rest is done, 2 wrong usage,
-3 nothing could be done, 130 interrupted.`,
+3 nothing could be done, 4 trained but not better, 130 interrupted.`,
 		Example:       "  gansr upscale photos -o out\n  gansr inspect model.onnx",
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -54,7 +54,7 @@ Exit codes: 0 all done, 1 some inputs failed and the rest is done, 2 wrong usage
 	f.IntVar(&a.threads, "threads", 0, "threads to compute with (default: one for each CPU)")
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "show warnings and errors only")
 	f.StringVar(&a.logFormat, "log-format", a.logFormat, "form of the lines on standard error, \"text\" or \"json\"")
-	root.AddCommand(a.upscale(), a.runModel(), a.inspect(), a.bench(), a.models(), a.version(), a.docs())
+	root.AddCommand(a.upscale(), a.runModel(), a.inspect(), a.convert(), a.bench(), a.eval(), a.finetune(), a.models(), a.version(), a.docs())
 	root.InitDefaultCompletionCmd()
 	usageErrors(root)
 	return root

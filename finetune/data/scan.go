@@ -191,3 +191,14 @@ func pairKey(name string, scale int) string {
 	}
 	return name
 }
+
+// ending returns the files whose names without extension end so, in capitals or not.
+func ending(files []*file, end string) []*file {
+	var list []*file
+	for _, f := range files {
+		if name := strings.TrimSuffix(f.name, filepath.Ext(f.name)); strings.HasSuffix(strings.ToLower(name), end) {
+			list = append(list, f)
+		}
+	}
+	return list
+}

@@ -89,6 +89,9 @@ func (s *Set) find(ctx context.Context) ([]*item, error) {
 		if err != nil {
 			return nil, err
 		}
+		if s.opt.HR == s.opt.LR { // a folder of both, as test sets have it
+			hr, lr = ending(hr, "_hr"), ending(lr, "_lr")
+		}
 		return pair(hr, lr, s.opt.Scale, s.leaveOut), nil
 	}
 	files, err := scan(ctx, s.opt.Photos, s.opt.Limits, s.leaveOut)

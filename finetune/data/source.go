@@ -241,3 +241,6 @@ func (s *Set) Validation(ctx context.Context, crop int) iter.Seq2[Sample, error]
 		}
 	}
 }
+
+// Digest identifies the photos, as Set.Digest does.
+func (s *Source) Digest() string { return s.set.digest }

@@ -21,7 +21,7 @@ var external = map[string][]string{
 	"golang.org/x/sys":           {"internal/kernel", "graph"},
 	"gorgonia.org":               {"graph", "finetune", "onnxio/backend"},
 	"github.com/owulveryck":      {"onnxio", "onnxio/backend"},
-	"image":                      {"upscale", "upscale/photo", "upscale/internal/encode", "finetune/data", "finetune/internal/watch"},
+	"image":                      {"upscale", "upscale/photo", "upscale/internal/encode", "finetune/data", "finetune/eval", "finetune/tune", "finetune/internal/watch"},
 	"golang.org/x/image":         {"upscale", "upscale/photo", "upscale/internal/encode"},
 	"github.com/spf13":           {"cmd/gansr"},
 	"unsafe":                     {"graph", "internal/kernel", "onnxio/internal/onnxpb"},

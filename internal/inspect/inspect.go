@@ -4,11 +4,15 @@ package inspect
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
+	"time"
 
 	"github.com/gansr/gansr/graph"
+	"github.com/gansr/gansr/internal/convert"
 	"github.com/gansr/gansr/onnxio"
 	"github.com/gansr/gansr/upscale"
+	"github.com/gansr/gansr/upscale/photo"
 )
 
 // Report describes a model.
@@ -20,6 +24,10 @@ type Report struct {
 	Inputs    []Value           `json:"inputs"`
 	Outputs   []Value           `json:"outputs"`
 	Metadata  map[string]string `json:"metadata,omitempty"`
+	// Source says what a file of PyTorch's was taken for. Inspect leaves it to the caller.
+	Source []string `json:"source,omitempty"`
+	// Certificate says whether that of a converted file holds; empty if there is none.
+	Certificate string `json:"certificate,omitempty"`
 
 	Nodes      int            `json:"nodes"`
 	Operators  map[string]int `json:"operators"` // nodes by operator, those of nested graphs and of each function's body included
@@ -60,6 +68,9 @@ type Generator struct {
 	WholeImage     string     `json:"whole_image,omitempty"` // why it is
 	Range          [2]float32 `json:"range"`                 // what black and white are at the input
 	Architecture   string     `json:"architecture,omitempty"`
+	// Seconds and Memory (bytes) are what a photo of 12 megapixels is expected to take on this machine; 0 if that is not known.
+	Seconds float64 `json:"seconds_12mp,omitempty"`
+	Memory  int64   `json:"memory_12mp,omitempty"`
 }
 
 // Inspect describes m, called name in the report. The keys of docs/model-metadata.md in overrides come before those in the
@@ -76,6 +87,7 @@ func Inspect(ctx context.Context, name string, m *onnxio.Model, workers *graph.W
 		}
 		r.Opsets[domain] = v
 	}
+	r.Certificate = certificate(ctx, m, workers)
 	r.count(m.Graph())
 	for _, f := range m.Functions() {
 		r.count(f.Graph)
@@ -95,8 +107,57 @@ func Inspect(ctx context.Context, name string, m *onnxio.Model, workers *graph.W
 		return r, nil
 	}
 	r.Generator = describe(g)
-	return r, nil
+	return r, r.Generator.estimate(ctx, g)
 }
+
+// certificate checks the certificate of a converted file.
+func certificate(ctx context.Context, m *onnxio.Model, workers *graph.Workers) string {
+	c, err := convert.Verify(ctx, m, workers)
+	switch {
+	case err != nil:
+		return fmt.Sprintf("does not hold: %v", err)
+	case c == nil:
+		return ""
+	}
+	return fmt.Sprintf("holds: the file computes what its source does within %.2g of the output's range, on %d inputs; %.23s…", c.Error, len(c.Cases), c.Digest)
+}
+
+// estimate runs the network on a small tile to tell how long a photo of 12 megapixels takes, and how much memory.
+func (g *Generator) estimate(ctx context.Context, m *upscale.Model) error {
+	f := m.Facts()
+	if f.FixedW > 0 {
+		return nil
+	}
+	u, err := upscale.New(m, upscale.Options{})
+	if err != nil {
+		return nil // what is wrong with it is said elsewhere
+	}
+	var h photo.Header
+	h.Size.X, h.Size.Y = 4000, 3000
+	plan, err := u.Plan(h)
+	if err != nil {
+		return nil
+	}
+	side := f.Multiple
+	for next := side * 2; next <= 256 && float64(next*next)*float64(m.FLOPs) < tileFLOPs; next *= 2 {
+		side = next
+	}
+	src, dst := make([]float32, f.Channels*side*side), make([]float32, f.Channels*side*side*f.Scale*f.Scale)
+	best := math.Inf(1)
+	for range 3 { // the first packs the weights
+		start := time.Now()
+		if err := m.Run(ctx, dst, src, side, side, upscale.Window{W: side, H: side, ImageW: side, ImageH: side}); err != nil {
+			return ctx.Err()
+		}
+		best = min(best, time.Since(start).Seconds())
+	}
+	seen := float64(plan.Tiles()) * float64(plan.Tile.X*plan.Tile.Y)
+	g.Seconds, g.Memory = best/float64(side*side)*seen, plan.Memory
+	return nil
+}
+
+// tileFLOPs is what estimate lets a network compute on a tile.
+const tileFLOPs = 4e9
 
 func values(infos []onnxio.ValueInfo) []Value {
 	vs := make([]Value, len(infos))

@@ -117,15 +117,20 @@ func TestFastBlocked(t *testing.T) {
 	}
 }
 
-// TestPointwiseBlocked does so for 1 x 1.
-func TestPointwiseBlocked(t *testing.T) {
+// TestPlainBlocked does so for 1 x 1, and for channels on their own.
+func TestPlainBlocked(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	for _, s := range []ConvShape{
 		{2, 20, 33, 61, 19, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1}, // blocks that are not full
 		{2, 8, 1, 3, 40, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1},    // few pixels, an odd number of blocks
 		{2, 150, 40, 41, 16, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1},
+		{2, 20, 33, 61, 20, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 20},
+		{2, 10, 150, 300, 10, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 10}, // several bands
+		{2, 16, 9, 3, 16, 7, 5, 1, 1, 1, 1, 3, 0, 4, 9, 16},     // uneven pads, wider than the image
+		{2, 9, 12, 30, 9, 1, 31, 1, 1, 1, 1, 0, 12, 0, 15, 9},   // a row
+		{2, 16, 31, 8, 16, 31, 1, 1, 1, 1, 1, 3, 0, 12, 0, 16},  // a column
 	} {
-		src, weight := random(r, s.N*s.C*s.H*s.W), random(r, s.OC*s.C)
+		src, weight := random(r, s.N*s.C*s.H*s.W), random(r, s.OC*s.C/s.Groups*s.KH*s.KW)
 		MulScalar(weight, weight, 0.1)
 		conv := make([]float64, s.N*s.OC*s.OutH()*s.OutW())
 		RefConv(s.nd(), conv, widen(src), widen(weight), nil)
@@ -141,6 +146,9 @@ func TestPointwiseBlocked(t *testing.T) {
 						l = Layout{}
 					}
 					c.SetBlocked(l)
+					if l.Dst && c.Algorithm() != "pointwise" && c.Algorithm() != "depthwise" {
+						t.Fatalf("the algorithm is %s", c.Algorithm())
+					}
 					testEpilogue(t, r, &blockedConv{c, t, s, l}, e, src, slices.Clone(conv), s.OC)
 				})
 			})

@@ -38,15 +38,22 @@ func PrepareConv(s ConvShape, weight []float32, ep Epilogue) (*Conv, error) {
 	return (*Weights)(nil).PrepareConv(s, weight, ep)
 }
 
+// PrepareTurned is PrepareConv for the convolution that a transposed one without groups and strides is: see ConvTransposeShape.Turned. Weights
+// are the transposed convolution's, [C, OC, KH, KW], and are used turned around.
+func (w *Weights) PrepareTurned(s ConvShape, weight []float32, ep Epilogue) (*Conv, error) {
+	k := turnedKernels(ConvTransposeShape{ConvShape: s}, weight)
+	return w.prepareConv(s, k, ep, choosePlans)
+}
+
 // PrepareConv is the function PrepareConv for a convolution that shares its packed weights with others.
 func (w *Weights) PrepareConv(s ConvShape, weight []float32, ep Epilogue) (*Conv, error) {
-	return w.prepareConv(s, weight, ep, choosePlans)
+	return w.prepareConv(s, plainKernels(s, weight), ep, choosePlans)
 }
 
 // PrepareConvOnce is PrepareConv for weights that are used once: it does without the algorithms whose preparation pays
 // off over several runs.
 func PrepareConvOnce(s ConvShape, weight []float32, ep Epilogue) (*Conv, error) {
-	return (*Weights)(nil).prepareConv(s, weight, ep, func(ConvShape) []plan { return nil })
+	return (*Weights)(nil).prepareConv(s, plainKernels(s, weight), ep, func(ConvShape) []plan { return nil })
 }
 
 // plan is an algorithm for a shape, whose weights, bias and epilogue are still to come.
@@ -56,7 +63,10 @@ type plan interface {
 	cost() float64 // of a run, in ns of one thread
 	weightSize() int
 	prepare(bias []float32, ep Epilogue)
-	transformWeights(p *Pool, to, weight []float32)
+	transformWeights(p *Pool, to []float32, k kernels)
+	transformCost() float64 // of transformWeights, in ns of one thread
+	// withBias returns the plan with another bias, after prepare.
+	withBias(bias []float32) plan
 }
 
 // choosePlans returns what is faster than the direct algorithm: the best, then those that keep less and less memory, the
@@ -75,13 +85,13 @@ func choosePlans(s ConvShape) []plan {
 	return plans
 }
 
-func (w *Weights) prepareConv(s ConvShape, weight []float32, ep Epilogue, choose func(ConvShape) []plan) (*Conv, error) {
+func (w *Weights) prepareConv(s ConvShape, k kernels, ep Epilogue, choose func(ConvShape) []plan) (*Conv, error) {
 	if err := s.Validate(); err != nil {
 		return nil, err
 	}
 	ci, area := s.C/s.Groups, s.KH*s.KW
-	if want := s.OC * ci * area; len(weight) != want {
-		return nil, fmt.Errorf("kernel: convolution with %d weights, must be %d for [%d %d %d %d]", len(weight), want, s.OC, ci, s.KH, s.KW)
+	if want := s.OC * ci * area; len(k.w) != want && k.strideH*k.strideW == 1 {
+		return nil, fmt.Errorf("kernel: convolution with %d weights, must be %d for [%d %d %d %d]", len(k.w), want, s.OC, ci, s.KH, s.KW)
 	}
 	if err := ep.validate(s.OC); err != nil {
 		return nil, err
@@ -97,30 +107,35 @@ func (w *Weights) prepareConv(s ConvShape, weight []float32, ep Epilogue, choose
 		ep = ep[1:]
 	}
 	c := &Conv{}
-	src := w.source(s, weight, scale)
+	src := w.source(s, k, scale)
 	for _, f := range choose(s) {
 		f.prepare(bias, ep)
 		c.smaller = append(c.smaller, choice{f, f.name(), f.cost(), src.packed(f.name(), f.weightSize(), f.transformWeights)})
 	}
-	outH, outW, time := s.OutH(), s.OutW(), directCost(s)
-	joined := area == 1 && s.StrideH == 1 && s.StrideW == 1 && s.PadTop|s.PadLeft|s.PadBottom|s.PadRight == 0
-	if joined {
-		s.H, s.W = 1, s.H*s.W // rows mean nothing: one long row
-		outH, outW = 1, outH*outW
-	}
-	d := newDirect(s, outH, outW, ep)
+	time := directCost(s)
+	s, joined := joinRows(s)
+	d := newDirect(s, s.OutH(), s.OutW(), ep)
 	d.bias = bias
 	form := fmt.Sprintf("direct %d,%d %dx%d", d.skipY, d.skipX, d.s.KH, d.s.KW)
-	c.smaller = append(c.smaller, choice{d, "direct", time, src.packed(form, len(weight), func(p *Pool, to, weight []float32) {
-		d.pack(p, to, weight, ci*area, area, s.KW)
-	})})
+	c.smaller = append(c.smaller, choice{d, "direct", time, src.packed(form, s.OC*ci*area, d.packKernels)})
 	if joined && s.Groups == 1 && s.N > 0 {
 		if b := newPointwise(s, bias, ep); b.store.blocks() {
 			c.onBlocks = &choice{b, "pointwise", time, src.packed("pointwise", b.weightSize(), b.pack)}
 		}
+	} else if b := newDepthwise(s, bias, ep); b != nil && b.store.blocks() {
+		c.onBlocks = &choice{b, "depthwise", time, src.packed("depthwise", b.weightSize(), b.pack)}
 	}
 	c.choice, c.smaller = c.smaller[0], c.smaller[1:]
 	return c, nil
+}
+
+// joinRows makes one long row of the pixels of a convolution for which rows mean nothing.
+func joinRows(s ConvShape) (of ConvShape, joined bool) {
+	joined = s.KH*s.KW == 1 && s.StrideH == 1 && s.StrideW == 1 && s.PadTop|s.PadLeft|s.PadBottom|s.PadRight == 0
+	if joined {
+		s.H, s.W = 1, s.H*s.W
+	}
+	return s, joined
 }
 
 // Run convolves src [N, C, H, W] into dst [N, OC, OutH, OutW]. Each residual is of dst's shape and may be dst itself;
@@ -146,7 +161,7 @@ func (c *Conv) SetBlocked(l Layout) {
 	c.setBlocked(l)
 }
 
-// Algorithm is the name of the algorithm in use: "direct", "pointwise", or that of a transform, such as
+// Algorithm is the name of the algorithm in use: "direct", "pointwise", "depthwise", or that of a transform, such as
 // "winograd4" or "fft24".
 func (c *Conv) Algorithm() string { return c.name }
 

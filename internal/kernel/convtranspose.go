@@ -103,11 +103,7 @@ func PrepareConvTranspose(s ConvTransposeShape, weight []float32, ep Epilogue) (
 	if err := ep.validate(s.OC); err != nil {
 		return nil, err
 	}
-	c := &ConvTranspose{
-		outH: s.OutH(), outW: s.OutW(), planes: s.N * s.OC, channels: s.OC, epilogue: ep,
-		rows: outPhases(s.OutH(), s.KH, s.StrideH, s.DilationH, s.PadTop),
-		cols: outPhases(s.OutW(), s.KW, s.StrideW, s.DilationW, s.PadLeft),
-	}
+	c := newConvTranspose(s, ep)
 	var err error
 	if c.merged, err = merge(s, weight, c.separateCost(s)); c.merged != nil || err != nil {
 		return c, err
@@ -143,6 +139,20 @@ func PrepareConvTranspose(s ConvTransposeShape, weight []float32, ep Epilogue) (
 	return c, nil
 }
 
+// newConvTranspose makes a transposed convolution but for what computes it.
+func newConvTranspose(s ConvTransposeShape, ep Epilogue) *ConvTranspose {
+	return &ConvTranspose{
+		outH: s.OutH(), outW: s.OutW(), planes: s.N * s.OC, channels: s.OC, epilogue: ep,
+		rows: outPhases(s.OutH(), s.KH, s.StrideH, s.DilationH, s.PadTop),
+		cols: outPhases(s.OutW(), s.KW, s.StrideW, s.DilationW, s.PadLeft),
+	}
+}
+
+// mergedSize is how many elements the output of the convolution of all phases has.
+func (c *ConvTranspose) mergedSize() int {
+	return c.planes * len(c.rows) * len(c.cols) * c.merged.h * c.merged.w
+}
+
 // phase is the shape of the convolution of a phase, but for what follows from the size of its output.
 func (s ConvTransposeShape) phase(y, x outPhase) ConvShape {
 	part := s.ConvShape
@@ -165,21 +175,38 @@ func (c *ConvTranspose) separateCost(s ConvTransposeShape) float64 {
 	return cost
 }
 
-// merge prepares all phases as one convolution, or returns nil if that takes longer than limit, in ns of one thread.
-func merge(s ConvTransposeShape, weight []float32, limit float64) (*merged, error) {
+// Turned returns the convolution that a transposed one without groups and strides is, with its kernels turned around and its source
+// channels in the place of output channels. There is none for other shapes, and none with pads beyond the kernel.
+func (s ConvTransposeShape) Turned() (c ConvShape, ok bool) {
+	if s.StrideH*s.StrideW*s.DilationH*s.DilationW*s.Groups != 1 {
+		return c, false
+	}
+	c = s.ConvShape
+	c.PadTop, c.PadLeft = s.KH-1-s.PadTop, s.KW-1-s.PadLeft
+	c.PadBottom, c.PadRight = s.OutH()+s.KH-1-s.H-c.PadTop, s.OutW()+s.KW-1-s.W-c.PadLeft
+	return c, c.Validate() == nil // pads may be negative
+}
+
+// mergedShape is the convolution of all phases of a transposed convolution at once, if there is one.
+func mergedShape(s ConvTransposeShape) (m *merged, part ConvShape, ok bool) {
 	if s.StrideH*s.StrideW == 1 || s.StrideH > min(s.KH, s.OutH()) || s.StrideW > min(s.KW, s.OutW()) || s.DilationH*s.DilationW != 1 || s.N == 0 {
-		return nil, nil
+		return nil, part, false
 	}
 	// Output pixel o is pixel o+pad of the output without pads, of the phase o+pad modulo the stride.
 	firstY, firstX := s.PadTop/s.StrideH, s.PadLeft/s.StrideW
-	m := &merged{fromH: s.PadTop - firstY*s.StrideH, fromW: s.PadLeft - firstX*s.StrideW}
+	m = &merged{fromH: s.PadTop - firstY*s.StrideH, fromW: s.PadLeft - firstX*s.StrideW}
 	m.h, m.w = (m.fromH+s.OutH()-1)/s.StrideH+1, (m.fromW+s.OutW()-1)/s.StrideW+1
-	phases := s.StrideH * s.StrideW
-	part := ConvShape{N: s.N, C: s.C, H: s.H, W: s.W, OC: s.OC * phases, KH: ceilDiv(s.KH, s.StrideH), KW: ceilDiv(s.KW, s.StrideW),
+	part = ConvShape{N: s.N, C: s.C, H: s.H, W: s.W, OC: s.OC * s.StrideH * s.StrideW, KH: ceilDiv(s.KH, s.StrideH), KW: ceilDiv(s.KW, s.StrideW),
 		StrideH: 1, StrideW: 1, DilationH: 1, DilationW: 1, Groups: s.Groups}
 	part.PadTop, part.PadLeft = part.KH-1-firstY, part.KW-1-firstX
 	part.PadBottom, part.PadRight = m.h+part.KH-1-part.H-part.PadTop, m.w+part.KW-1-part.W-part.PadLeft
-	if part.Validate() != nil { // pads may be negative
+	return m, part, part.Validate() == nil // pads may be negative
+}
+
+// merge prepares all phases as one convolution, or returns nil if that takes longer than limit, in ns of one thread.
+func merge(s ConvTransposeShape, weight []float32, limit float64) (*merged, error) {
+	m, part, ok := mergedShape(s)
+	if !ok {
 		return nil, nil
 	}
 	cost := directCost(part)
@@ -189,23 +216,18 @@ func merge(s ConvTransposeShape, weight []float32, limit float64) (*merged, erro
 	if os.Getenv("GANSR_CONV") == "" && cost >= limit {
 		return nil, nil
 	}
-	// From [C, OC/Groups] to [OC, C/Groups].
-	ci, co, area := s.C/s.Groups, s.OC/s.Groups, s.KH*s.KW
-	turned := make([]float32, 0, len(weight))
-	for oc := range s.OC {
-		for ic := range ci {
-			turned = append(turned, weight[((oc/co*ci+ic)*co+oc%co)*area:][:area]...)
-		}
-	}
-	kernels := spreadKernels(turned, s.OC*ci, s.KH, s.KW, s.StrideH, s.StrideW, true) // [OC, C/Groups, phase, KH, KW]
-	weight, area = make([]float32, 0, len(kernels)), part.KH*part.KW
-	for oc := range part.OC {
-		for ic := range ci {
-			weight = append(weight, kernels[((oc/phases*ci+ic)*phases+oc%phases)*area:][:area]...)
+	k := turnedKernels(s, weight)
+	if s.Groups > 1 { // from [C, OC/Groups] to [OC, C/Groups]
+		ci, co, area := s.C/s.Groups, s.OC/s.Groups, s.KH*s.KW
+		k.w, k.out, k.in = make([]float32, 0, len(weight)), ci*area, area
+		for oc := range s.OC {
+			for ic := range ci {
+				k.w = append(k.w, weight[((oc/co*ci+ic)*co+oc%co)*area:][:area]...)
+			}
 		}
 	}
 	var err error
-	m.conv, err = PrepareConv(part, weight, nil)
+	m.conv, err = (*Weights)(nil).prepareConv(part, k, nil, choosePlans)
 	return m, err
 }
 
@@ -213,8 +235,7 @@ func merge(s ConvTransposeShape, weight []float32, limit float64) (*merged, erro
 func (c *ConvTranspose) Workspace(threads int) int {
 	own, size := 0, c.planes*c.outH*c.outW
 	if m := c.merged; m != nil {
-		own, size = m.conv.Workspace(threads), c.planes*len(c.rows)*len(c.cols)*m.h*m.w
-		return size + max(own, threads*m.w*len(c.cols))
+		return c.mergedSize() + max(m.conv.Workspace(threads), threads*m.w*len(c.cols))
 	}
 	for _, conv := range c.convs {
 		if conv != nil {
@@ -267,10 +288,14 @@ func (c *ConvTranspose) runSeparate(p *Pool, dst, src []float32, residuals [][]f
 }
 
 func (c *ConvTranspose) runMerged(p *Pool, dst, src []float32, residuals [][]float32, ws []float32) {
+	parts, ws := ws[:c.mergedSize()], ws[c.mergedSize():]
+	c.merged.conv.Run(p, parts, src, nil, ws)
+	c.finishMerged(p, dst, parts, residuals, ws)
+}
+
+// finishMerged makes the output of the convolution of all phases. It uses a row of all phases of scratch memory for each thread.
+func (c *ConvTranspose) finishMerged(p *Pool, dst, parts []float32, residuals [][]float32, ws []float32) {
 	m, down, across := c.merged, len(c.rows), len(c.cols)
-	size := c.planes * down * across * m.h * m.w
-	parts, ws := ws[:size], ws[size:]
-	m.conv.Run(p, parts, src, nil, ws)
 	c.finish(p, dst, residuals, func(worker, plane, y int) []float32 {
 		y += m.fromH
 		phases := make([][]float32, across)

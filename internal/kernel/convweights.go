@@ -3,6 +3,7 @@ package kernel
 import (
 	"fmt"
 	"math"
+	"os"
 )
 
 // RefConvWeights is the gradient of RefConv's weights: dw[OC, C/Groups, Kernel...] is the sum, over all outputs, of the gradient g
@@ -28,49 +29,98 @@ func RefConvWeights[T Number](s ShapeND, dw, src, g []T) {
 	})
 }
 
-// ConvWeights is the gradient of a convolution's weights [OC, C/Groups, KH, KW], from its source and the gradient g of its output, both
-// with the shapes of s. The algorithm and the order of sums depend on the shape and the CPU path alone.
-func ConvWeights(p *Pool, s ConvShape, dw, src, g []float32) error {
-	if err := s.Validate(); err != nil {
-		return err
-	}
-	if len(src) != s.N*s.C*s.H*s.W || len(g) != s.N*s.OC*s.OutH()*s.OutW() || len(dw) != s.OC*s.C/s.Groups*s.KH*s.KW {
-		return fmt.Errorf("kernel: gradient of %d weights from %d and %d elements does not fit %+v", len(dw), len(src), len(g), s)
-	}
-	if s.N == 0 {
-		clear(dw)
-		return nil
-	}
-	if f := chooseFastWeights(s); f != nil {
-		f.run(p, dw, src, g)
-		return nil
-	}
-	return newConvWeights(s).run(p, dw, src, g)
+// WeightGradient computes the gradient of a convolution's weights [OC, C/Groups, KH, KW]. It may be run by several goroutines at once, each
+// with a workspace of its own. The algorithm and the order of sums depend on the shape and the CPU path alone.
+type WeightGradient struct {
+	s ConvShape
+	weightGradient
 }
 
-// run sets dw, as ConvWeights does.
-func (c *convWeights) run(p *Pool, dw, src, g []float32) error {
-	s := &c.s
-	images := min(s.N, max(1, weightImages/(s.C*c.height*c.width+s.OC*c.pixels)))
-	plane, panels := c.planeElements(images), s.OC*images*c.pixels
-	if plane > math.MaxInt32 { // offsets would not fit
-		return fmt.Errorf("kernel: gradient of weights over a source of %d padded elements, too many", plane)
+// weightGradient is a way to compute the gradient of weights.
+type weightGradient interface {
+	name() string
+	cost() float64 // of a run, in ns of one thread
+	Workspace(threads int) int
+	run(p *Pool, dw, src, g, ws []float32)
+}
+
+// PrepareWeightGradient plans the gradient of the weights of a convolution.
+func PrepareWeightGradient(s ConvShape) (*WeightGradient, error) {
+	if err := s.Validate(); err != nil {
+		return nil, err
 	}
-	sums := s.OC * c.row
-	scratch := scratches.Get().(*[]float32)
-	defer scratches.Put(scratch)
-	if need := s.Groups*plane + panels + sums; len(*scratch) < need {
-		*scratch = make([]float32, need)
+	if s.N == 0 {
+		return &WeightGradient{s, noWeights{}}, nil
 	}
-	c.src, c.g, c.sums = (*scratch)[:s.Groups*plane], (*scratch)[s.Groups*plane:][:panels], (*scratch)[s.Groups*plane+panels:][:sums]
-	for n := 0; n < s.N; n += images {
-		count := min(images, s.N-n)
-		c.packSource(p, src, n, count)
-		c.packGradient(p, g, n, count)
-		c.multiply(p, count, n == 0)
+	plans := weightPlans(s)
+	if len(plans) == 0 {
+		return nil, fmt.Errorf("kernel: gradient of weights over images that are too large: %+v", s)
 	}
-	c.unpack(p, dw)
+	return &WeightGradient{s, fastest(plans)}, nil
+}
+
+// weightPlans lists the ways to compute the gradient.
+func weightPlans(s ConvShape) (plans []weightGradient) {
+	for _, f := range fastWeightPlans(s) {
+		plans = append(plans, f)
+	}
+	if len(plans) > 0 && os.Getenv("GANSR_CONV") != "" {
+		return plans
+	}
+	if m := newMatrixWeights(s); m != nil {
+		plans = append(plans, m)
+	}
+	if c := newConvWeights(s); c.planeElements(c.images) <= math.MaxInt32 { // so that offsets fit
+		plans = append(plans, c)
+	}
+	return plans
+}
+
+// Run sets dw from the convolution's source and the gradient g of its output. ws has at least Workspace(p.Threads()) elements, of any content.
+func (w *WeightGradient) Run(p *Pool, dw, src, g, ws []float32) error {
+	s := &w.s
+	if len(src) != s.N*s.C*s.H*s.W || len(g) != s.N*s.OC*s.OutH()*s.OutW() || len(dw) != s.OC*s.C/s.Groups*s.KH*s.KW {
+		return fmt.Errorf("kernel: gradient of %d weights from %d and %d elements does not fit %+v", len(dw), len(src), len(g), *s)
+	}
+	w.run(p, dw, src, g, ws)
 	return nil
+}
+
+// Algorithm is the name of the algorithm in use.
+func (w *WeightGradient) Algorithm() string { return w.name() }
+
+// noWeights is the gradient for a batch of no images.
+type noWeights struct{}
+
+func (noWeights) name() string                       { return "none" }
+func (noWeights) cost() float64                      { return 0 }
+func (noWeights) Workspace(int) int                  { return 0 }
+func (noWeights) run(_ *Pool, dw, _, _, _ []float32) { clear(dw) }
+
+func (c *convWeights) name() string { return "direct" }
+
+func (c *convWeights) cost() float64 {
+	s := c.s
+	s.C /= s.Groups
+	return directCost(s)
+}
+
+func (c *convWeights) Workspace(int) int {
+	return c.s.Groups*c.planeElements(c.images) + c.s.OC*c.images*c.pixels + c.s.OC*c.row
+}
+
+func (c *convWeights) run(p *Pool, dw, src, g, ws []float32) {
+	s := &c.s
+	plane, panels := s.Groups*c.planeElements(c.images), s.OC*c.images*c.pixels
+	own := *c
+	own.src, own.g, own.sums = ws[:plane], ws[plane:][:panels], ws[plane+panels:][:s.OC*c.row]
+	for n := 0; n < s.N; n += c.images {
+		count := min(c.images, s.N-n)
+		own.packSource(p, src, n, count)
+		own.packGradient(p, g, n, count)
+		own.multiply(p, count, n == 0)
+	}
+	own.unpack(p, dw)
 }
 
 const (
@@ -86,6 +136,7 @@ type convWeights struct {
 	cpu           *functions
 	height, width int // of the source with what pads it
 	pixels        int // of an image's output
+	images        int // that are packed at a time
 	pixel         int // elements of a source pixel of a group
 	runs          []weightRun
 	taps          []int // where each tap's sums begin in those of an output channel
@@ -138,6 +189,7 @@ func newConvWeights(s ConvShape) *convWeights {
 			}
 		}
 	}
+	c.images = min(s.N, max(1, weightImages/(s.C*c.height*c.width+s.OC*c.pixels)))
 	c.block = max(64, min(4096/columns, 256))
 	m := s.OC / s.Groups
 	panels := ceilDiv(m, len(c.cpu.gemm))

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"fmt"
 	"math"
 	"os"
 )
@@ -24,6 +25,7 @@ type fastWeights struct {
 	panels         []int
 	rows, columns  int // output channels, the panels of which are whole, and source channels whose products are made at once
 	values         []value
+	of             *ConvShape // with strides, whose phases are the source channels of s; otherwise s itself
 }
 
 const (
@@ -51,8 +53,12 @@ func newFastWeights(tr *transform, s ConvShape) *fastWeights {
 	return f
 }
 
-// chooseFastWeights plans the fastest way through a transform, or returns nil if there is a faster one; see chooseFast.
-func chooseFastWeights(s ConvShape) *fastWeights {
+// fastWeightPlans plans the ways through a transform that are faster than others; see chooseFast.
+func fastWeightPlans(s ConvShape) []*fastWeights {
+	of := s
+	if part, ok := phasesOf(s); ok {
+		s = part
+	}
 	if s.StrideH != 1 || s.StrideW != 1 || s.DilationH != 1 || s.DilationW != 1 || s.Groups != 1 || s.N == 0 {
 		return nil
 	}
@@ -60,19 +66,29 @@ func chooseFastWeights(s ConvShape) *fastWeights {
 	if _, measured := costsOf[cpu.path]; forced == "" && (!measured || min(s.C, s.OC) < cpu.lanes) { // few channels waste lanes
 		return nil
 	}
-	var best *fastWeights
-	least := 0.9 * directCost(s)
+	var plans []*fastWeights
+	least := 0.9 * directCost(of)
 	for i := range cpu.transforms {
 		tr := &cpu.transforms[i]
 		if tr.kernel != nil || !tr.fits(s.KH, s.KW) || max(s.KH, s.KW) > tr.t-2 || forced != "" && forced != tr.name {
 			continue
 		}
 		f := newFastWeights(tr, s)
-		if c := f.cost(); c < least || forced != "" {
-			best, least = f, c
+		f.of = &of
+		if f.cost() < least || forced != "" {
+			plans = append(plans, f)
 		}
 	}
-	return best
+	return plans
+}
+
+func (f *fastWeights) strided() bool { return f.of.StrideH*f.of.StrideW > 1 }
+
+func (f *fastWeights) name() string {
+	if f.strided() {
+		return fmt.Sprintf("%dx%d phases, %s", f.of.StrideH, f.of.StrideW, f.tr.name)
+	}
+	return f.tr.name
 }
 
 // cost estimates the time of a run, in ns of one thread.
@@ -88,31 +104,64 @@ func (f *fastWeights) cost() float64 {
 	// The products read x once for each of their rows, g once for each of their columns; making panels of g takes three times.
 	reads := ci*float64(ceilDiv(len(f.panels)-1, f.rows)) + co*float64(ceilDiv(f.ci, f.columns)+3)
 	transforms, pairs := costs.transforms[f.tr.name], chunks*float64(f.s.OC)*ci
-	return tiles*(ci+co)/lanes*transforms[0]*far + planes*tiles*reads*memory +
+	spread := 0.0
+	if f.strided() {
+		spread = spreadCost * float64(f.spreadSize())
+	}
+	return spread + tiles*(ci+co)/lanes*transforms[0]*far + planes*tiles*reads*memory +
 		planes*(tiles*float64(f.s.OC)*ci/lanes*costs.product*math.Sqrt(far)+2*pairs*cacheCost) + pairs/lanes*transforms[1]
 }
 
 // weightWorker is the memory of a thread.
 type weightWorker struct{ strip, rows, panel, scratch []float32 }
 
-// run sets dw, as ConvWeights does.
-func (f *fastWeights) run(p *Pool, dw, src, g []float32) {
-	lanes, t := f.cpu.lanes, f.tr.t
-	k := &weightChunk{fastWeights: f, src: src, g: g, dw: dw}
-	k.xPlane, k.gPlane = oddLines(f.chunk*f.ci), oddLines(f.chunk*f.co)
-	k.product = oddLines(f.rows * len(f.cpu.gemm) * f.columns)
-	k.run = max(1, min(f.chunk, f.tilesX, (stripSize/(t*lanes)-t)/f.tileW+1))
-	width := max(lanes, (k.run-1)*f.tileW+t)
-	k.pitch, k.rowStride = oddLines(width*lanes), roundUp(width, cacheLine)
-	sizes := []int{t * k.pitch, lanes * k.rowStride, f.chunk * f.co, roundUp(f.tr.scratch, cacheLine)}
-	private := roundUp(sizes[0]+sizes[1]+sizes[2]+sizes[3], cacheLine)
-	planes := f.tr.planes * (k.xPlane + k.gPlane + k.product)
-	scratch := scratches.Get().(*[]float32)
-	defer scratches.Put(scratch)
-	if need := cacheLine + planes + p.Threads()*private; len(*scratch) < need {
-		*scratch = make([]float32, need)
+// spreadSize is how many elements the phases of the source have.
+func (f *fastWeights) spreadSize() int {
+	if !f.strided() {
+		return 0
 	}
-	ws := aligned(*scratch)
+	return f.s.N * f.s.C * f.s.H * f.s.W
+}
+
+// weightMemory is how the workspace is divided, in elements.
+type weightMemory struct {
+	xPlane, gPlane, product int    // from one plane to the next
+	together                int    // tiles side by side that are loaded together, at most
+	pitch, rowStride        int    // of a strip, and of rows of pixels
+	sizes                   [4]int // of the parts of a weightWorker
+	private                 int    // for each thread
+}
+
+func (f *fastWeights) memory() (m weightMemory) {
+	lanes, t := f.cpu.lanes, f.tr.t
+	m.xPlane, m.gPlane = oddLines(f.chunk*f.ci), oddLines(f.chunk*f.co)
+	m.product = oddLines(f.rows * len(f.cpu.gemm) * f.columns)
+	m.together = max(1, min(f.chunk, f.tilesX, (stripSize/(t*lanes)-t)/f.tileW+1))
+	width := max(lanes, (m.together-1)*f.tileW+t)
+	m.pitch, m.rowStride = oddLines(width*lanes), roundUp(width, cacheLine)
+	m.sizes = [4]int{t * m.pitch, lanes * m.rowStride, f.chunk * f.co, roundUp(f.tr.scratch, cacheLine)}
+	m.private = roundUp(m.sizes[0]+m.sizes[1]+m.sizes[2]+m.sizes[3], cacheLine)
+	return m
+}
+
+func (f *fastWeights) Workspace(threads int) int {
+	m := f.memory()
+	own := cacheLine + f.tr.planes*(m.xPlane+m.gPlane+m.product) + threads*m.private
+	if f.strided() {
+		own = max(own, threads*f.s.W*f.of.StrideW)
+	}
+	return roundUp(f.spreadSize(), cacheLine) + own
+}
+
+func (f *fastWeights) run(p *Pool, dw, src, g, ws []float32) {
+	if f.strided() {
+		phases := ws[:f.spreadSize()]
+		ws = ws[roundUp(len(phases), cacheLine):]
+		spreadPhases(p, f.of, &f.s, phases, src, ws)
+		src = phases
+	}
+	k := &weightChunk{fastWeights: f, weightMemory: f.memory(), src: src, g: g, dw: dw}
+	ws = aligned(ws)
 	take := func(n int) []float32 {
 		part := ws[:n]
 		ws = ws[n:]
@@ -120,8 +169,8 @@ func (f *fastWeights) run(p *Pool, dw, src, g []float32) {
 	}
 	k.xs, k.gs, k.products = take(f.tr.planes*k.xPlane), take(f.tr.planes*k.gPlane), take(f.tr.planes*k.product)
 	for range p.Threads() {
-		k.workers = append(k.workers, weightWorker{take(sizes[0]), take(sizes[1]), take(sizes[2]), take(sizes[3])})
-		take(private - sizes[0] - sizes[1] - sizes[2] - sizes[3])
+		k.workers = append(k.workers, weightWorker{take(k.sizes[0]), take(k.sizes[1]), take(k.sizes[2]), take(k.sizes[3])})
+		take(k.private - k.sizes[0] - k.sizes[1] - k.sizes[2] - k.sizes[3])
 	}
 	tiles := f.s.N * f.tilesY * f.tilesX
 	for k.first = 0; k.first < tiles; k.first += f.chunk {
@@ -134,16 +183,12 @@ func (f *fastWeights) run(p *Pool, dw, src, g []float32) {
 // weightChunk is the computation of the tiles first, first+1, ...
 type weightChunk struct {
 	*fastWeights
-	dw, src, g     []float32
-	xs, gs         []float32
-	products       []float32
-	xPlane, gPlane int // elements from one plane to the next
-	product        int
-	run            int // tiles side by side that are taken from the source together, at most
-	pitch          int // of a strip: rows of pixels, the channels of a block together
-	rowStride      int
-	workers        []weightWorker
-	first, n       int
+	weightMemory
+	dw, src, g []float32
+	xs, gs     []float32
+	products   []float32
+	workers    []weightWorker
+	first, n   int
 }
 
 // transform makes the planes of the source and of the output's gradient.
@@ -154,7 +199,7 @@ func (k *weightChunk) transform(p *Pool) {
 	for at := 0; at < k.n; {
 		i := k.first + at
 		x, y := i%k.tilesX, i/k.tilesX
-		n := min(k.run, k.n-at, k.tilesX-x)
+		n := min(k.together, k.n-at, k.tilesX-x)
 		runs = append(runs, tile{y / k.tilesY, y % k.tilesY * k.tileH, x * k.tileW, at, n})
 		at += n
 	}
@@ -298,18 +343,20 @@ func (k *weightChunk) multiply(p *Pool) {
 func (k *weightChunk) inverse(w *weightWorker, products []float32, oc, c int) {
 	lanes, s, scale := k.cpu.lanes, &k.s, 1/float32(k.tr.t*k.tr.t)
 	k.tr.inverse(w.strip, k.pitch, 0, products, k.product, 1, s.KH, w.scratch)
+	of := k.of
+	phases := of.StrideH * of.StrideW
 	for lane := range min(lanes, s.C-c) {
-		to := k.dw[(oc*s.C+c+lane)*s.KH*s.KW:][:s.KH*s.KW]
-		for y := range s.KH {
-			row := w.strip[y*k.pitch+lane:]
-			for x := range to[:s.KW] {
-				v := row[x*lanes] * scale
+		ic, phase := (c+lane)/phases, (c+lane)%phases
+		to := k.dw[(oc*of.C+ic)*of.KH*of.KW:][:of.KH*of.KW]
+		for y := phase / of.StrideW; y < of.KH; y += of.StrideH {
+			row := w.strip[y/of.StrideH*k.pitch+lane:]
+			for x := phase % of.StrideW; x < of.KW; x += of.StrideW {
+				v := row[x/of.StrideW*lanes] * scale
 				if k.first > 0 {
-					v += to[x]
+					v += to[y*of.KW+x]
 				}
-				to[x] = v
+				to[y*of.KW+x] = v
 			}
-			to = to[s.KW:]
 		}
 	}
 }

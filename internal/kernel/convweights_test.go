@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -20,7 +21,7 @@ func weightShapes() []ConvShape {
 		shape(2, 64, 8, 8, 20, 5, 2, 1, 2, 1), shape(1, 128, 5, 6, 13, 3, 1, 1, 1, 1), shape(2, 16, 9, 9, 32, 1, 1, 1, 0, 1),
 		shape(2, 8, 10, 11, 8, 3, 1, 1, 1, 8), shape(1, 12, 9, 8, 18, 3, 1, 2, 2, 3), shape(1, 2, 3, 3, 2, 3, 1, 1, 4, 1), shape(5, 4, 33, 31, 6, 3, 1, 1, 1, 2),
 		shape(3, 1, 1300, 1250, 1, 3, 1, 1, 1, 1), // several times of packing
-		shape(2, 9, 21, 18, 10, 5, 2, 1, 2, 1), shape(1, 4, 17, 19, 9, 4, 3, 1, 1, 1), shape(1, 8, 9, 9, 8, 2, 2, 1, 0, 1),
+		shape(2, 9, 21, 18, 10, 5, 2, 1, 2, 1), shape(2, 20, 4, 4, 40, 5, 2, 1, 2, 1), shape(1, 70, 3, 2, 80, 3, 1, 2, 2, 1), shape(1, 4, 17, 19, 9, 4, 3, 1, 1, 1), shape(1, 8, 9, 9, 8, 2, 2, 1, 0, 1),
 		uneven, shape(0, 2, 4, 4, 3, 3, 1, 1, 1, 1),
 	}
 }
@@ -30,6 +31,7 @@ func TestConvWeights(t *testing.T) {
 	defer func(f *functions) { cpu = f }(cpu)
 	pool := NewPool(3)
 	defer pool.Close()
+	tried := map[string]bool{}
 	r := rand.New(rand.NewPCG(1, 2))
 	random := func(n int) ([]float32, []float64) {
 		a, b := make([]float32, n), make([]float64, n)
@@ -49,43 +51,69 @@ func TestConvWeights(t *testing.T) {
 		}
 		for i, s := range slices.Repeat(weightShapes(), len(names)) {
 			t.Setenv("GANSR_CONV", names[i/len(weightShapes())])
-			if i >= len(weightShapes()) && (chooseFastWeights(s) == nil || s.H > 1000) {
+			if i >= len(weightShapes()) && (len(fastWeightPlans(s)) == 0 || s.H > 1000) {
 				continue
 			}
 			src, src64 := random(s.N * s.C * s.H * s.W)
 			g, g64 := random(s.N * s.OC * s.OutH() * s.OutW())
 			want := make([]float64, s.OC*s.C/s.Groups*s.KH*s.KW)
 			RefConvWeights(s.nd(), want, src64, g64)
-			got, same := make([]float32, len(want)), make([]float32, len(want))
-			got[0] = float32(math.NaN())
-			for _, run := range []struct {
-				pool *Pool
-				dw   []float32
-			}{{nil, got}, {pool, same}} {
-				if err := ConvWeights(run.pool, s, run.dw, src, g); err != nil {
-					t.Fatal(err)
+			plans := []weightGradient{noWeights{}}
+			if s.N > 0 {
+				plans = weightPlans(s)
+			}
+			for _, plan := range plans {
+				tried[strings.Fields(plan.name())[0]] = true
+				w := WeightGradient{s, plan}
+				got, same := make([]float32, len(want)), make([]float32, len(want))
+				for _, run := range []struct {
+					pool *Pool
+					dw   []float32
+				}{{nil, got}, {pool, same}} {
+					ws, check := guarded(t, w.Workspace(run.pool.Threads()))
+					fillNaN(ws)
+					fillNaN(run.dw)
+					if err := w.Run(run.pool, run.dw, src, g, ws); err != nil {
+						t.Fatal(err)
+					}
+					check()
 				}
-			}
-			if !slices.Equal(got, same) {
-				t.Errorf("%s: %+v: threads change the result", cpu.path, s)
-			}
-			bound := 5e-6 * math.Sqrt(float64(1+s.N*s.OutH()*s.OutW()))
-			for k, w := range want {
-				if !(math.Abs(float64(got[k])-w) <= bound) {
-					t.Fatalf("%s: %+v: element %d is %v, want %v", cpu.path, s, k, got[k], w)
+				if !slices.Equal(got, same) {
+					t.Errorf("%s: %s: %+v: threads change the result", cpu.path, plan.name(), s)
+				}
+				bound := 5e-6 * math.Sqrt(float64(1+s.N*s.OutH()*s.OutW()))
+				for k, w := range want {
+					if !(math.Abs(float64(got[k])-w) <= bound) {
+						t.Fatalf("%s: %s: %+v: element %d is %v, want %v", cpu.path, plan.name(), s, k, got[k], w)
+					}
 				}
 			}
 		}
+	}
+	for _, name := range []string{"direct", "matrix", "2x2", "fft16", "fft24"} {
+		if !tried[name] {
+			t.Errorf("no gradient was computed by %q, only by %v", name, tried)
+		}
+	}
+}
+
+func fillNaN(a []float32) {
+	for i := range a {
+		a[i] = float32(math.NaN())
 	}
 }
 
 func TestConvWeightsErrors(t *testing.T) {
 	s := weightShapes()[1]
-	if err := ConvWeights(nil, s, nil, nil, nil); err == nil {
+	w, err := PrepareWeightGradient(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Run(nil, nil, nil, nil, nil); err == nil {
 		t.Error("no error for operands that are too short")
 	}
 	s.Groups = 5
-	if err := ConvWeights(nil, s, nil, nil, nil); err == nil {
+	if _, err := PrepareWeightGradient(s); err == nil {
 		t.Error("no error for groups that do not divide the channels")
 	}
 }
@@ -100,8 +128,13 @@ func BenchmarkConvWeights(b *testing.B) {
 		b.Run(fmt.Sprintf("%d-%d-k%d-s%d-%d", s.c, s.oc, s.k, s.stride, s.size), func(b *testing.B) {
 			src, g := make([]float32, s.n*s.c*s.size*s.size), make([]float32, s.n*s.oc*shape.OutH()*shape.OutW())
 			dw := make([]float32, s.oc*s.c*s.k*s.k)
+			w, err := PrepareWeightGradient(shape)
+			if err != nil {
+				b.Fatal(err)
+			}
+			ws := make([]float32, w.Workspace(1))
 			for b.Loop() {
-				if err := ConvWeights(nil, shape, dw, src, g); err != nil {
+				if err := w.Run(nil, dw, src, g, ws); err != nil {
 					b.Fatal(err)
 				}
 			}

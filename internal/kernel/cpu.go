@@ -20,12 +20,15 @@ type functions struct {
 	gemmRows []func(a, b []float32, lda, ldb, depth int, c []float32, n, ldc int, bias, res, slope []float32)
 	// depthwise convolves a channel with a kernel, depthwiseRows rows of outputs at a time; see genericDepthwise.
 	depthwise func(w, b []float32, kw, pitch int, c []float32, n, ldc int, bias, res, slope []float32)
-	binary    [numBinary]func(dst, a, b []float32)
-	unary     [numUnary]func(dst, a []float32, p, q float32)
-	sum       func(a []float32) float64    // of a multiple of sumLanes elements
-	dot       func(a, b []float32) float64 // of a multiple of sumLanes elements
-	reduceMax func(a []float32) float32    // of a multiple of extremeLanes elements, and not 0
-	reduceMin func(a []float32) float32
+	// depthwiseBlocks convolves pixels of a block, each channel with a kernel of its own; see genericDepthwiseBlocks.
+	depthwiseBlocks func(dst, src, w []float32, kw, pitch, n int)
+	binary          [numBinary]func(dst, a, b []float32)
+	unary           [numUnary]func(dst, a []float32, p, q float32)
+	gate            func(dst, a, by []float32, slope float32)
+	sum             func(a []float32) float64    // of a multiple of sumLanes elements
+	dot             func(a, b []float32) float64 // of a multiple of sumLanes elements
+	reduceMax       func(a []float32) float32    // of a multiple of extremeLanes elements, and not 0
+	reduceMin       func(a []float32) float32
 	// interleave sets dst[2*i], dst[2*i+1] = a[i], b[i] for len(a) elements, a multiple of shuffleLanes; deinterleave is the
 	// way back.
 	interleave, deinterleave func(x, a, b []float32)
@@ -43,14 +46,16 @@ type functions struct {
 
 // paths are the function sets that this CPU can run, the best first.
 var paths = append(simd(), functions{
-	path:      "generic",
-	lanes:     genericLanes,
-	gemm:      genericGemms,
-	depthwise: genericDepthwise,
-	binary:    genericBinary,
-	unary:     genericUnary,
-	sum:       genericSum,
-	dot:       genericDot,
+	path:            "generic",
+	lanes:           genericLanes,
+	gemm:            genericGemms,
+	depthwise:       genericDepthwise,
+	depthwiseBlocks: genericDepthwiseBlocks,
+	binary:          genericBinary,
+	unary:           genericUnary,
+	gate:            genericGate,
+	sum:             genericSum,
+	dot:             genericDot,
 	reduceMax: func(a []float32) float32 {
 		return genericReduce(a, float32(math.Inf(-1)), func(x, y float32) float32 { return max(x, y) })
 	},

@@ -20,7 +20,8 @@ var avx2 = functions{
 	gemmRows: []func(a, b []float32, lda, ldb, depth int, c []float32, n, ldc int, bias, res, slope []float32){
 		gemmRows1AVX2, gemmRows2AVX2, gemmRows3AVX2, gemmRows4AVX2, gemmRows5AVX2, gemmRows6AVX2,
 	},
-	depthwise: depthwiseAVX2,
+	depthwise:       depthwiseAVX2,
+	depthwiseBlocks: depthwiseBlocksAVX2,
 	binary: [numBinary]func(dst, a, b []float32){
 		opAdd: addAVX2, opSub: subAVX2, opMul: mulAVX2, opDiv: divAVX2, opMax: maxAVX2, opMin: minAVX2,
 	},
@@ -29,7 +30,7 @@ var avx2 = functions{
 		opMinScalar: minScalarAVX2, opPRelu: preluAVX2, opClip: clipAVX2, opAbs: absAVX2, opSqrt: sqrtAVX2, opExp: expAVX2, opExpSub: expSubAVX2,
 		opSigmoid: sigmoidAVX2, opTanh: tanhAVX2, opSoftplus: softplusAVX2, opErf: erfAVX2, opGelu: geluAVX2,
 	},
-	sum: sumAVX2, dot: dotAVX2, reduceMax: reduceMaxAVX2, reduceMin: reduceMinAVX2,
+	gate: gateAVX2, sum: sumAVX2, dot: dotAVX2, reduceMax: reduceMaxAVX2, reduceMin: reduceMinAVX2,
 	interleave: interleaveAVX2, deinterleave: deinterleaveAVX2,
 	transforms: transformsAVX2,
 	products: [2][]productFunc{
@@ -51,7 +52,8 @@ var avx512 = functions{
 		gemm1AVX512, gemm2AVX512, gemm3AVX512, gemm4AVX512, gemm5AVX512, gemm6AVX512, gemm7AVX512,
 		gemm8AVX512, gemm9AVX512, gemm10AVX512, gemm11AVX512, gemm12AVX512, gemm13AVX512, gemm14AVX512,
 	},
-	depthwise: depthwiseAVX512,
+	depthwise:       depthwiseAVX512,
+	depthwiseBlocks: depthwiseBlocksAVX512,
 	binary: [numBinary]func(dst, a, b []float32){
 		opAdd: addAVX512, opSub: subAVX512, opMul: mulAVX512, opDiv: divAVX512, opMax: maxAVX512, opMin: minAVX512,
 	},
@@ -60,7 +62,7 @@ var avx512 = functions{
 		opMinScalar: minScalarAVX512, opPRelu: preluAVX512, opClip: clipAVX512, opAbs: absAVX512, opSqrt: sqrtAVX512, opExp: expAVX512, opExpSub: expSubAVX512,
 		opSigmoid: sigmoidAVX512, opTanh: tanhAVX512, opSoftplus: softplusAVX512, opErf: erfAVX512, opGelu: geluAVX512,
 	},
-	sum: sumAVX512, dot: dotAVX512, reduceMax: reduceMaxAVX512, reduceMin: reduceMinAVX512,
+	gate: gateAVX512, sum: sumAVX512, dot: dotAVX512, reduceMax: reduceMaxAVX512, reduceMin: reduceMinAVX512,
 	interleave: interleaveAVX2, deinterleave: deinterleaveAVX2,
 	transforms: transformsAVX512,
 	products: [2][]productFunc{

@@ -84,6 +84,31 @@ func newDirect(s ConvShape, outH, outW int, ep Epilogue) *direct {
 	return c
 }
 
+// packKernels packs kernels of the size that the convolution was made for into buffer.
+func (c *direct) packKernels(p *Pool, buffer []float32, k kernels) {
+	if !k.turned {
+		c.pack(p, buffer, k.w, k.out, k.in, k.kw)
+		return
+	}
+	// A few output channels at a time as they would lie if they were not turned.
+	kh, kw := ceilDiv(k.kh, k.strideH), ceilDiv(k.kw, k.strideW)
+	ci, area := c.s.C/c.s.Groups, kh*kw
+	most := len(c.cpu.gemm)
+	memory := make([]float32, p.Threads()*most*ci*area)
+	p.Run(c.s.Groups*(len(c.panels)-1), func(worker, i int) {
+		panels := len(c.panels) - 1
+		first, rows := i/panels*(c.s.OC/c.s.Groups)+c.panels[i%panels], c.panels[i%panels+1]-c.panels[i%panels]
+		plain := memory[worker*most*ci*area:][:rows*ci*area]
+		clear(plain)
+		for r := range rows {
+			for ic := range ci {
+				k.put(plain[(r*ci+ic)*area:], kw, 1, kh, kw, first+r, ic, 1)
+			}
+		}
+		c.packPanel(i, buffer, plain, first, ci*area, area, kw)
+	})
+}
+
 // simplify finds out whether the micro-kernel can apply the whole epilogue.
 func (c *direct) simplify() {
 	c.residual = -1
@@ -116,15 +141,15 @@ func (c *direct) pack(p *Pool, buffer, w []float32, dOut, dIn, dRow int) {
 	n := c.s.Groups * (len(c.panels) - 1)
 	if p == nil {
 		for i := range n {
-			c.packPanel(i, buffer, w, dOut, dIn, dRow)
+			c.packPanel(i, buffer, w, 0, dOut, dIn, dRow)
 		}
 		return
 	}
-	p.Run(n, func(_, i int) { c.packPanel(i, buffer, w, dOut, dIn, dRow) })
+	p.Run(n, func(_, i int) { c.packPanel(i, buffer, w, 0, dOut, dIn, dRow) })
 }
 
-// packPanel packs the weights of panel i, counted over all groups.
-func (c *direct) packPanel(i int, buffer, w []float32, dOut, dIn, dRow int) {
+// packPanel packs the weights of panel i, counted over all groups. Those of output channel w0 are the first in w.
+func (c *direct) packPanel(i int, buffer, w []float32, w0, dOut, dIn, dRow int) {
 	ci, m, panels, taps := c.s.C/c.s.Groups, c.s.OC/c.s.Groups, len(c.panels)-1, len(c.taps)
 	g, first, end := i/panels, c.panels[i%panels], c.panels[i%panels+1]
 	rows := end - first
@@ -132,7 +157,7 @@ func (c *direct) packPanel(i int, buffer, w []float32, dOut, dIn, dRow int) {
 		depth := min(c.depth, ci-from)
 		panel := buffer[((g*ci+from)*m+first*depth)*taps:][:rows*depth*taps]
 		for r := range rows {
-			row, at := w[(g*m+first+r)*dOut+from*dIn:], r
+			row, at := w[(g*m+first+r-w0)*dOut+from*dIn:], r
 			if taps == 1 {
 				row = row[c.skipY*dRow+c.skipX:]
 				for in := range depth {

@@ -95,6 +95,16 @@ func Erf(dst, a []float32) { unary(opErf, dst, a, 0, 0) }
 // Gelu sets dst = a/2 * (1 + erf(a/sqrt(2))), the exact form.
 func Gelu(dst, a []float32) { unary(opGelu, dst, a, 0, 0) }
 
+// Gate sets dst = a*slope where by <= 0, and a elsewhere, NaN of by included.
+func Gate(dst, a, by []float32, slope float32) {
+	a, by = a[:len(dst)], by[:len(dst)]
+	for len(dst) > 0 {
+		n := min(len(dst), longest)
+		cpu.gate(dst[:n], a[:n], by[:n], slope)
+		dst, a, by = dst[n:], a[n:], by[n:]
+	}
+}
+
 type binaryOp int
 
 const (

@@ -37,6 +37,15 @@ var genericUnary = [numUnary]func(dst, a []float32, p, q float32){
 	opGelu:     double(func(x float64) float64 { return x / 2 * math.Erfc(-x/math.Sqrt2) }),
 }
 
+func genericGate(dst, a, by []float32, slope float32) {
+	for i, x := range by {
+		dst[i] = a[i]
+		if x <= 0 {
+			dst[i] *= slope
+		}
+	}
+}
+
 func each2(f func(x, y float32) float32) func(dst, a, b []float32) {
 	return func(dst, a, b []float32) {
 		for i, x := range a {

@@ -70,6 +70,24 @@ func TestBinary(t *testing.T) {
 	}
 }
 
+func TestGate(t *testing.T) {
+	eachPath(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(3, 4))
+		for _, n := range lengths() {
+			for _, slope := range []float32{0, 0.2, -1} {
+				a, by, want := values(r, n), values(r, n), make([]float32, n)
+				for i := range want {
+					if want[i] = a[i]; by[i] <= 0 {
+						want[i] = a[i] * slope
+					}
+				}
+				testInto(t, a, want, func(dst, a []float32) { Gate(dst, a, by, slope) }, 0, 0)
+				testInto(t, by, want, func(dst, by []float32) { Gate(dst, a, by, slope) }, 0, 0)
+			}
+		}
+	})
+}
+
 // testInto runs f into a guarded slice, and in place, and compares.
 func testInto(t *testing.T, a, want []float32, f func(dst, a []float32), ulps int, absolute float64) {
 	t.Helper()

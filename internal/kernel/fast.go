@@ -59,6 +59,13 @@ func (f *fast) name() string { return f.tr.name }
 
 func (f *fast) setBlocked(l Layout) { f.blocked = l }
 
+// withBias is that of plan.
+func (f *fast) withBias(bias []float32) plan {
+	c := *f
+	c.whole, c.part = f.whole.withBias(f.cpu.lanes, bias), f.part.withBias(f.cpu.lanes, bias)
+	return &c
+}
+
 // prepare takes the epilogue, and the bias that is added before it.
 func (f *fast) prepare(bias []float32, ep Epilogue) {
 	f.whole, f.part = f.cpu.newStore(bias, ep, true), f.cpu.newStore(bias, ep, false)

@@ -12,6 +12,18 @@ import (
 // repeat. The environment variable GANSR_CONV forces an algorithm on every convolution that can use it: "direct", or the
 // name of a transform.
 func chooseFast(s ConvShape) []*fast {
+	ways := fastPlans(s, func(*fast) float64 { return 0 })
+	var chosen []*fast
+	for _, f := range ways {
+		if n := len(chosen); n == 0 || f.weightSize() < chosen[n-1].weightSize() {
+			chosen = append(chosen, f)
+		}
+	}
+	return chosen
+}
+
+// fastPlans plans all ways that are faster than the direct algorithm, the fastest first. Extra is what one costs on top, in ns of one thread.
+func fastPlans(s ConvShape, extra func(*fast) float64) []*fast {
 	if s.StrideH != 1 || s.StrideW != 1 || s.DilationH != 1 || s.DilationW != 1 || s.Groups != 1 || s.N == 0 {
 		return nil
 	}
@@ -31,7 +43,7 @@ func chooseFast(s ConvShape) []*fast {
 			continue
 		}
 		f := newFast(tr, s)
-		c := f.cost()
+		c := f.cost() + extra(f)
 		if tr.name == "winograd6" { // its larger errors have to be worth it
 			c *= 1.02
 		}
@@ -40,13 +52,11 @@ func chooseFast(s ConvShape) []*fast {
 		}
 	}
 	slices.SortStableFunc(ways, func(a, b way) int { return cmp.Compare(a.cost, b.cost) })
-	var chosen []*fast
-	for _, w := range ways {
-		if n := len(chosen); n == 0 || w.weightSize() < chosen[n-1].weightSize() {
-			chosen = append(chosen, w.fast)
-		}
+	plans := make([]*fast, len(ways))
+	for i, w := range ways {
+		plans[i] = w.fast
 	}
-	return chosen
+	return plans
 }
 
 // costs are times in ns of one thread, measured with layers of 8 to 256 channels where nothing else is said.
@@ -83,6 +93,8 @@ const (
 	privateCost = 0.065   // an element of weights for each chunk of a thread's own, on top
 	keepCost    = 0.2     // an element of weights, for the memory that it takes from other things
 	fillCost    = 0.3     // an element of a direct convolution's source
+	packCost    = 1       // a weight that the direct algorithm packs
+	tapCost     = 1       // a weight that is put in its place before it is transformed
 	storeCost   = 0.15    // an element of its output
 )
 

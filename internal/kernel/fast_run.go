@@ -15,7 +15,8 @@ type chunks struct {
 	// A strip holds the pixels of a run, [row][pixel][L], with rows pitch elements apart; where they have to be completed or
 	// go through an epilogue, a row also exists as [channel][pixel], with channels rowStride apart.
 	pitch, rowStride int
-	private, planes  int // elements of the workspace for each thread, and for x and y
+	private, planes  int // elements of the workspace for each thread, and for x, whose place y takes
+	staged           int // of these, those for the planes of a value
 }
 
 const (
@@ -34,7 +35,7 @@ const (
 func (f *fast) chunks(threads int) chunks {
 	lanes := f.cpu.lanes
 	c := chunks{fast: f, tiles: f.s.N * f.tilesY * f.tilesX}
-	tile, least := f.tr.planes*(f.ci+f.co)*lanes, len(f.cpu.products[1])
+	tile, least := f.tr.planes*max(f.ci, f.co)*lanes, len(f.cpu.products[1])
 	c.shared = f.weightPlanes()*f.wStride > sharedFrom || least*tile > 4*ownPlanes || c.tiles < threads
 	if c.shared {
 		c.size = max(1, min(chunkTiles, sharedPlanes/tile))
@@ -54,8 +55,9 @@ func (f *fast) chunks(threads int) chunks {
 	c.block = roundUp(f.tr.planes*c.plane, 1024) + c.plane
 	width := max(lanes, (c.run-1)*f.tileW+f.tr.t) // enough for what an inverse transform leaves beside its outputs
 	c.pitch, c.rowStride = oddLines(width*lanes), roundUp(width, cacheLine)
-	c.private = f.tr.t*c.pitch + lanes*c.rowStride + c.panel() + roundUp(f.tr.scratch, cacheLine)
-	c.planes = roundUp((f.ci+f.co)*c.block, cacheLine)
+	c.staged = roundUp(3*f.ci*c.plane, cacheLine)
+	c.private = f.tr.t*c.pitch + lanes*c.rowStride + c.panel() + roundUp(f.tr.scratch, cacheLine) + c.staged
+	c.planes = roundUp(max(f.ci, f.co)*c.block, cacheLine)
 	return c
 }
 
@@ -83,7 +85,7 @@ type chunk struct {
 	first, n  int
 	in, out   []run
 	groups    [2][]groups // for panels of one and of two blocks
-	x, y      []float32
+	planes    []float32   // x, and then y in its place
 }
 
 // run is n tiles side by side, the chunk's tiles from at on, whose outputs begin at y, x.
@@ -93,7 +95,7 @@ type run struct {
 }
 
 // worker is the memory of a thread.
-type worker struct{ strip, rows, panel, scratch []float32 }
+type worker struct{ strip, rows, panel, scratch, staged []float32 }
 
 func (f *fast) products() int { return f.s.N * f.tilesY * f.tilesX * f.tr.planes * f.s.C * f.s.OC }
 
@@ -105,7 +107,7 @@ func (f *fast) run(p *Pool, weights, dst, src []float32, residuals [][]float32, 
 	run := func(p *Pool, i int, planes, private []float32) {
 		k := &chunk{chunks: &c, dst: dst, src: src, residuals: residuals, first: i * c.size}
 		k.n = min(c.size, c.tiles-k.first)
-		k.x, k.y = planes[:f.ci*c.block], planes[f.ci*c.block:c.planes]
+		k.planes = planes[:c.planes]
 		k.split()
 		in, out := len(k.in), len(k.out)
 		p.Run(in*f.ci, func(worker, i int) { k.forward(c.worker(private, worker), k.in[i%in], i/in) })
@@ -134,7 +136,7 @@ func (c *chunks) worker(private []float32, i int) worker {
 		ws = ws[n:]
 		return part
 	}
-	return worker{take(c.tr.t * c.pitch), take(c.cpu.lanes * c.rowStride), take(c.panel()), take(c.tr.scratch)}
+	return worker{take(c.tr.t * c.pitch), take(c.cpu.lanes * c.rowStride), take(c.panel()), take(roundUp(c.tr.scratch, cacheLine)), take(c.staged)}
 }
 
 // split finds the chunk's runs and groups. On the way in, a run lies within a blocked source or outside.
@@ -184,7 +186,7 @@ func (k *chunk) forward(w worker, r run, block int) {
 	default:
 		k.fill(w, r, block)
 	}
-	k.tr.forward(x, pitch, k.tileW*k.cpu.lanes, k.x[block*k.block+r.at*k.cpu.lanes:], k.plane, r.n, w.scratch)
+	k.tr.forward(x, pitch, k.tileW*k.cpu.lanes, k.planes[block*k.block+r.at*k.cpu.lanes:], k.plane, r.n, w.scratch)
 }
 
 // rows calls f for each row of a run's strip, with the source's row and first column and with the columns of the strip that
@@ -237,41 +239,43 @@ func (k *chunk) fill(w worker, r run, block int) {
 	})
 }
 
-// multiply multiplies values by their weights.
+// multiply multiplies values by their weights, in place.
 func (k *chunk) multiply(w worker, values []value) {
 	lanes := k.cpu.lanes
 	for i, v := range values {
+		planes, size := k.planes[v.plane*k.plane:], v.planes()*k.plane
+		for block := range k.ci {
+			copy(w.staged[block*size:][:size], planes[block*k.block:])
+		}
+		product := func(plane, block, width int, panel []float32) {
+			k.cpu.product(k.groups[width-1], width, w.staged[plane*k.plane:], panel, planes[plane*k.plane+block*k.block:], size, k.block, k.chain)
+		}
 		fetched := 0 // blocks of the next value
 		for block := 0; block < k.co; block += 2 {
 			width := min(2, k.co-block)
 			if i+1 < len(values) {
 				for ; fetched < (block+width)*k.ci/k.co; fetched++ {
-					k.cpu.prefetch(k.x[fetched*k.block+values[i+1].plane*k.plane:][:values[i+1].planes()*k.plane])
+					k.cpu.prefetch(k.planes[fetched*k.block+values[i+1].plane*k.plane:][:values[i+1].planes()*k.plane])
 				}
 			}
 			at, size := v.weights*k.wStride+block*k.ci*lanes*lanes, k.ci*lanes*width*lanes
-			first := k.w[at:][:size]
-			k.product(v.plane, block, width, first)
+			panel := k.w[at:][:size]
+			product(0, block, width, panel)
 			if v.complex {
 				last := k.w[at+k.wStride:][:size]
-				k.cpu.addTwice(w.panel[:size], first, last)
-				k.product(v.plane+1, block, width, w.panel[:size])
-				k.product(v.plane+2, block, width, last)
+				k.cpu.addTwice(w.panel[:size], panel, last)
+				product(1, block, width, w.panel[:size])
+				product(2, block, width, last)
 			}
 		}
 	}
-}
-
-// product multiplies a plane by a panel, into width blocks.
-func (k *chunk) product(plane, block, width int, panel []float32) {
-	k.cpu.product(k.groups[width-1], width, k.x[plane*k.plane:], panel, k.y[plane*k.plane+block*k.block:], k.block, k.block, k.chain)
 }
 
 // inverse takes a run of a block of channels from planes to the output.
 func (k *chunk) inverse(w worker, r run, block int) {
 	lanes := k.cpu.lanes
 	height, width := min(k.tileH, k.outH-r.y), min(r.n*k.tileW, k.outW-r.x)
-	k.tr.inverse(w.strip, k.pitch, k.tileW*lanes, k.y[block*k.block+r.at*lanes:], k.plane, r.n, height, w.scratch)
+	k.tr.inverse(w.strip, k.pitch, k.tileW*lanes, k.planes[block*k.block+r.at*lanes:], k.plane, r.n, height, w.scratch)
 	if k.blocked.Dst {
 		for i := range height {
 			at := (((r.image*k.co+block)*k.outH+r.y+i)*k.outW + r.x) * lanes

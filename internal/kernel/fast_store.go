@@ -43,6 +43,15 @@ func (f *functions) newStore(bias []float32, ep Epilogue, residual bool) store {
 	return s
 }
 
+// withBias returns the epilogue with another bias.
+func (s store) withBias(lanes int, bias []float32) store {
+	s.params = slices.Clone(s.params)
+	for oc, v := range bias {
+		s.params[oc/lanes*4*lanes+oc%lanes] = v
+	}
+	return s
+}
+
 // blocks reports whether the epilogue can be applied to blocked images: what is left of it does not tell channels apart.
 func (s *store) blocks() bool { return !slices.ContainsFunc(s.rest, Stage.perChannel) }
 

@@ -51,10 +51,10 @@ func (f *fast) weightPlanes() int {
 // weightSize is how many elements the transformed weights have.
 func (f *fast) weightSize() int { return f.weightPlanes() * f.wStride }
 
-// transformWeights transforms the weights into to.
-func (f *fast) transformWeights(p *Pool, to, weight []float32) {
+// transformWeights transforms the weights into to, and sets those of channels that fill blocks to zero.
+func (f *fast) transformWeights(p *Pool, to []float32, k kernels) {
 	const together = 8 // source channels, for whole cache lines and more to be written at a time
-	lanes, area, in := f.cpu.lanes, f.s.KH*f.s.KW, f.s.C
+	lanes, in := f.cpu.lanes, f.ci*f.cpu.lanes
 	size := f.tr.planes * together * 2 * lanes
 	memory := make([]float32, p.Threads()*(size+f.tr.kernelScratch(lanes)))
 	groups := ceilDiv(in, together)
@@ -64,10 +64,15 @@ func (f *fast) transformWeights(p *Pool, to, weight []float32) {
 		panel, from := i/groups, i%groups*together
 		n, width := min(together, in-from), min(2, f.co-2*panel)
 		for c := range n {
+			if from+c >= f.s.C {
+				for plane := range f.tr.planes {
+					clear(planes[(plane*n+c)*width*lanes:][:width*lanes])
+				}
+				continue
+			}
 			for b := range width {
 				out := (2*panel + b) * lanes
-				f.tr.transformKernels(planes[(c*width+b)*lanes:], n*width*lanes, weight[(out*in+from+c)*area:], in*area,
-					min(lanes, f.s.OC-out), f.s.KH, f.s.KW, lanes, scratch)
+				f.tr.transformKernels(planes[(c*width+b)*lanes:], n*width*lanes, k, out, from+c, min(lanes, f.s.OC-out), f.s.KH, f.s.KW, lanes, scratch)
 			}
 		}
 		at := (2*panel*f.ci*lanes + from*width) * lanes
@@ -81,4 +86,10 @@ func (f *fast) transformWeights(p *Pool, to, weight []float32) {
 			}
 		}
 	})
+}
+
+// transformCost estimates the time of transformWeights, in ns of one thread.
+func (f *fast) transformCost() float64 {
+	kernels := float64(f.ci * f.cpu.lanes * f.co)
+	return kernels*(costsOf[f.cpu.path].transforms[f.tr.name][0]+tapCost*float64(f.s.KH*f.s.KW*f.cpu.lanes)) + float64(f.weightSize())*memoryCost
 }

@@ -54,15 +54,28 @@ func (c *grouped) prepare(bias []float32, ep Epilogue) {
 	}
 }
 
+func (c *grouped) transformCost() float64 { return float64(c.s.Groups) * c.parts[0].transformCost() }
+
+func (c *grouped) withBias(bias []float32) plan {
+	w := &grouped{s: c.s}
+	for g, p := range c.parts {
+		channels := c.s.OC / c.s.Groups
+		w.parts = append(w.parts, p.withBias(bias[g*channels:][:channels]))
+	}
+	return w
+}
+
 // partSize is how many elements there are from the packed weights of one group to the next.
 func (c *grouped) partSize() int { return roundUp(c.parts[0].weightSize(), cacheLine) }
 
 func (c *grouped) weightSize() int { return c.s.Groups * c.partSize() }
 
-func (c *grouped) transformWeights(p *Pool, to, weight []float32) {
+func (c *grouped) transformWeights(p *Pool, to []float32, k kernels) {
+	weight := k.w
 	size := len(weight) / c.s.Groups
 	for g, part := range c.parts {
-		part.transformWeights(p, to[g*c.partSize():][:part.weightSize()], weight[g*size:][:size])
+		k.w = weight[g*size:][:size]
+		part.transformWeights(p, to[g*c.partSize():][:part.weightSize()], k)
 	}
 }
 

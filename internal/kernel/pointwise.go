@@ -10,6 +10,10 @@ type pointwise struct {
 	pixels  int // multiplied together
 }
 
+// fewBlocks is how many blocks of a source are read where they are: more may lie so that they compete for few places in a first-level
+// cache.
+const fewBlocks = 8
+
 func newPointwise(s ConvShape, bias []float32, ep Epilogue) *pointwise {
 	lanes := cpu.lanes
 	p := &pointwise{
@@ -27,14 +31,14 @@ func (p *pointwise) products() int     { return p.n * p.area * p.c * p.oc }
 func (p *pointwise) weightSize() int   { return p.ci * p.co * p.cpu.lanes * p.cpu.lanes }
 
 // pack makes panels, as those of a plane of tiled convolution. To is zero before.
-func (p *pointwise) pack(_ *Pool, to, weight []float32) {
+func (p *pointwise) pack(_ *Pool, to []float32, k kernels) {
 	lanes := p.cpu.lanes
 	for oc := range p.oc {
 		block := oc / lanes
 		width := min(2, p.co-block&^1) * lanes
 		panel := to[block/2*p.ci*2*lanes*lanes:]
-		for c, w := range weight[oc*p.c:][:p.c] {
-			panel[c*width+oc%(2*lanes)] = w
+		for c := range p.c {
+			panel[c*width+oc%(2*lanes)] = k.w[oc*k.out+c*k.in]
 		}
 	}
 }
@@ -54,14 +58,17 @@ func (p *pointwise) run(pool *Pool, weights, dst, src []float32, residuals [][]f
 	pool.Run(p.n*parts, func(worker, i int) {
 		image, from := i/parts, i%parts*p.area/parts
 		n := (i%parts+1)*p.area/parts - from
-		x, y := ws[worker*private:][:p.ci*rows], ws[worker*private+p.ci*rows:][:2*rows]
-		for block := range p.ci {
-			copy(x[block*rows:][:n*lanes], src[((image*p.ci+block)*p.area+from)*lanes:])
+		x, y, apart := src[(image*p.ci*p.area+from)*lanes:], ws[worker*private+p.ci*rows:][:2*rows], p.area*lanes
+		if p.ci > fewBlocks {
+			x, apart = ws[worker*private:][:p.ci*rows], rows
+			for block := range p.ci {
+				copy(x[block*rows:][:n*lanes], src[((image*p.ci+block)*p.area+from)*lanes:])
+			}
 		}
 		for block := 0; block < p.co; block += 2 {
 			width := min(2, p.co-block)
 			panel := weights[block*p.ci*lanes*lanes:][:p.ci*lanes*width*lanes]
-			p.cpu.product(p.cpu.group(n, width), width, x, panel, y, rows, rows, 256)
+			p.cpu.product(p.cpu.group(n, width), width, x, panel, y, apart, rows, 256)
 			for b := range width {
 				at := ((image*p.co+block+b)*p.area + from) * lanes
 				p.store.row(p.cpu, dst[at:][:n*lanes], y[b*rows:], block+b, at, residuals)

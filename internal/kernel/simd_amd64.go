@@ -141,6 +141,13 @@ func gemmRows6AVX2(a []float32, b []float32, lda int, ldb int, depth int, c []fl
 //go:noescape
 func depthwiseAVX2(w []float32, b []float32, kw int, pitch int, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
+// depthwiseBlocksAVX2 convolves n pixels of a block of 8 channels with kernels whose rows have kw taps; rows of src are pitch elements apart:
+//
+//	for i := range n { for l := range 8 { dst[i*8+l] = sum over y, x of w[(y*kw+x)*8+l] * src[y*pitch+(x+i)*8+l] } }
+//
+//go:noescape
+func depthwiseBlocksAVX2(dst []float32, src []float32, w []float32, kw int, pitch int, n int)
+
 // addAVX2 works on len(dst) elements:
 //
 //	for i := range dst { dst[i] = a[i] + b[i] }
@@ -231,6 +238,13 @@ func preluAVX2(dst []float32, a []float32, p float32, q float32)
 //
 //go:noescape
 func clipAVX2(dst []float32, a []float32, p float32, q float32)
+
+// gateAVX2 works on len(dst) elements:
+//
+//	for i, x := range by[:len(dst)] { dst[i] = a[i], or a[i]*slope where x <= 0 }
+//
+//go:noescape
+func gateAVX2(dst []float32, a []float32, by []float32, slope float32)
 
 // absAVX2 works on len(dst) elements:
 //
@@ -730,6 +744,13 @@ func gemm14AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc
 //go:noescape
 func depthwiseAVX512(w []float32, b []float32, kw int, pitch int, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
+// depthwiseBlocksAVX512 convolves n pixels of a block of 16 channels with kernels whose rows have kw taps; rows of src are pitch elements apart:
+//
+//	for i := range n { for l := range 16 { dst[i*16+l] = sum over y, x of w[(y*kw+x)*16+l] * src[y*pitch+(x+i)*16+l] } }
+//
+//go:noescape
+func depthwiseBlocksAVX512(dst []float32, src []float32, w []float32, kw int, pitch int, n int)
+
 // addAVX512 works on len(dst) elements:
 //
 //	for i := range dst { dst[i] = a[i] + b[i] }
@@ -820,6 +841,13 @@ func preluAVX512(dst []float32, a []float32, p float32, q float32)
 //
 //go:noescape
 func clipAVX512(dst []float32, a []float32, p float32, q float32)
+
+// gateAVX512 works on len(dst) elements:
+//
+//	for i, x := range by[:len(dst)] { dst[i] = a[i], or a[i]*slope where x <= 0 }
+//
+//go:noescape
+func gateAVX512(dst []float32, a []float32, by []float32, slope float32)
 
 // absAVX512 works on len(dst) elements:
 //

@@ -6890,6 +6890,140 @@ narrower2:
 	VZEROUPPER
 	RET
 
+// func depthwiseBlocksAVX2(dst []float32, src []float32, w []float32, kw int, pitch int, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·depthwiseBlocksAVX2(SB), NOSPLIT, $0-96
+	MOVQ dst_base+0(FP), AX
+	MOVQ src_base+24(FP), CX
+	MOVQ pitch+80(FP), DX
+	MOVQ kw+72(FP), BX
+	SHLQ $0x02, DX
+	ADDQ BX, BX
+	ADDQ BX, BX
+	ADDQ BX, BX
+	ADDQ BX, BX
+	ADDQ BX, BX
+	MOVQ n+88(FP), SI
+	MOVQ w_len+56(FP), DI
+	SHLQ $0x02, DI
+	MOVQ w_base+48(FP), R8
+	ADDQ R8, DI
+
+next:
+	CMPQ   SI, $0x00000008
+	JLT    narrower0
+	VPSUBD Y0, Y0, Y0
+	VPSUBD Y1, Y1, Y1
+	VPSUBD Y2, Y2, Y2
+	VPSUBD Y3, Y3, Y3
+	VPSUBD Y4, Y4, Y4
+	VPSUBD Y5, Y5, Y5
+	VPSUBD Y6, Y6, Y6
+	VPSUBD Y7, Y7, Y7
+	MOVQ   R8, R9
+	MOVQ   CX, R10
+
+row0:
+	MOVQ R10, R11
+	LEAQ (R10)(BX*1), R12
+
+tap0:
+	VMOVUPS     (R9), Y8
+	VFMADD231PS (R11), Y8, Y0
+	VFMADD231PS 32(R11), Y8, Y1
+	VFMADD231PS 64(R11), Y8, Y2
+	VFMADD231PS 96(R11), Y8, Y3
+	VFMADD231PS 128(R11), Y8, Y4
+	VFMADD231PS 160(R11), Y8, Y5
+	VFMADD231PS 192(R11), Y8, Y6
+	VFMADD231PS 224(R11), Y8, Y7
+	ADDQ        $0x00000020, R9
+	ADDQ        $0x00000020, R11
+	CMPQ        R11, R12
+	JNE         tap0
+	ADDQ        DX, R10
+	CMPQ        R9, DI
+	JNE         row0
+	VMOVUPS     Y0, (AX)
+	VMOVUPS     Y1, 32(AX)
+	VMOVUPS     Y2, 64(AX)
+	VMOVUPS     Y3, 96(AX)
+	VMOVUPS     Y4, 128(AX)
+	VMOVUPS     Y5, 160(AX)
+	VMOVUPS     Y6, 192(AX)
+	VMOVUPS     Y7, 224(AX)
+	ADDQ        $0x00000100, CX
+	ADDQ        $0x00000100, AX
+	SUBQ        $0x00000008, SI
+	JMP         next
+
+narrower0:
+	CMPQ   SI, $0x00000004
+	JLT    narrower1
+	VPSUBD Y0, Y0, Y0
+	VPSUBD Y1, Y1, Y1
+	VPSUBD Y2, Y2, Y2
+	VPSUBD Y3, Y3, Y3
+	MOVQ   R8, R9
+	MOVQ   CX, R10
+
+row1:
+	MOVQ R10, R11
+	LEAQ (R10)(BX*1), R12
+
+tap1:
+	VMOVUPS     (R9), Y4
+	VFMADD231PS (R11), Y4, Y0
+	VFMADD231PS 32(R11), Y4, Y1
+	VFMADD231PS 64(R11), Y4, Y2
+	VFMADD231PS 96(R11), Y4, Y3
+	ADDQ        $0x00000020, R9
+	ADDQ        $0x00000020, R11
+	CMPQ        R11, R12
+	JNE         tap1
+	ADDQ        DX, R10
+	CMPQ        R9, DI
+	JNE         row1
+	VMOVUPS     Y0, (AX)
+	VMOVUPS     Y1, 32(AX)
+	VMOVUPS     Y2, 64(AX)
+	VMOVUPS     Y3, 96(AX)
+	ADDQ        $0x00000080, CX
+	ADDQ        $0x00000080, AX
+	SUBQ        $0x00000004, SI
+	JMP         next
+
+narrower1:
+	CMPQ   SI, $0x00000001
+	JLT    narrower2
+	VPSUBD Y0, Y0, Y0
+	MOVQ   R8, R9
+	MOVQ   CX, R10
+
+row2:
+	MOVQ R10, R11
+	LEAQ (R10)(BX*1), R12
+
+tap2:
+	VMOVUPS     (R9), Y1
+	VFMADD231PS (R11), Y1, Y0
+	ADDQ        $0x00000020, R9
+	ADDQ        $0x00000020, R11
+	CMPQ        R11, R12
+	JNE         tap2
+	ADDQ        DX, R10
+	CMPQ        R9, DI
+	JNE         row2
+	VMOVUPS     Y0, (AX)
+	ADDQ        $0x00000020, CX
+	ADDQ        $0x00000020, AX
+	SUBQ        $0x00000001, SI
+	JMP         next
+
+narrower2:
+	VZEROUPPER
+	RET
+
 // func addAVX2(dst []float32, a []float32, b []float32)
 // Requires: AVX
 TEXT ·addAVX2(SB), NOSPLIT, $0-72
@@ -7384,6 +7518,47 @@ tail:
 	VCMPPS     $0x03, Y0, Y0, Y3
 	VBLENDVPS  Y3, Y0, Y1, Y0
 	VMASKMOVPS Y0, Y2, (AX)
+
+end:
+	VZEROUPPER
+	RET
+
+// func gateAVX2(dst []float32, a []float32, by []float32, slope float32)
+// Requires: AVX
+TEXT ·gateAVX2(SB), NOSPLIT, $0-76
+	VBROADCASTSS slope+72(FP), Y0
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         dst_len+8(FP), CX
+	MOVQ         a_base+24(FP), DX
+	MOVQ         by_base+48(FP), BX
+
+loop:
+	SUBQ      $0x00000008, CX
+	JLT       tail
+	VMOVUPS   (DX), Y1
+	ADDQ      $0x00000020, DX
+	VMOVUPS   (BX), Y2
+	ADDQ      $0x00000020, BX
+	VMULPS    Y0, Y1, Y3
+	VCMPPS    $0x12, all00000000<>+0(SB), Y2, Y2
+	VBLENDVPS Y2, Y3, Y1, Y1
+	VMOVUPS   Y1, (AX)
+	ADDQ      $0x00000020, AX
+	JMP       loop
+
+tail:
+	ADDQ       $0x00000008, CX
+	JZ         end
+	LEAQ       tailMasks<>+32(SB), SI
+	SHLQ       $0x02, CX
+	SUBQ       CX, SI
+	VMOVUPS    (SI), Y1
+	VMASKMOVPS (DX), Y1, Y2
+	VMASKMOVPS (BX), Y1, Y3
+	VMULPS     Y0, Y2, Y0
+	VCMPPS     $0x12, all00000000<>+0(SB), Y3, Y3
+	VBLENDVPS  Y3, Y0, Y2, Y0
+	VMASKMOVPS Y0, Y1, (AX)
 
 end:
 	VZEROUPPER
@@ -22152,6 +22327,141 @@ narrower2:
 	VZEROUPPER
 	RET
 
+// func depthwiseBlocksAVX512(dst []float32, src []float32, w []float32, kw int, pitch int, n int)
+// Requires: AVX, AVX512F
+TEXT ·depthwiseBlocksAVX512(SB), NOSPLIT, $0-96
+	MOVQ dst_base+0(FP), AX
+	MOVQ src_base+24(FP), CX
+	MOVQ pitch+80(FP), DX
+	MOVQ kw+72(FP), BX
+	SHLQ $0x02, DX
+	ADDQ BX, BX
+	ADDQ BX, BX
+	ADDQ BX, BX
+	ADDQ BX, BX
+	ADDQ BX, BX
+	ADDQ BX, BX
+	MOVQ n+88(FP), SI
+	MOVQ w_len+56(FP), DI
+	SHLQ $0x02, DI
+	MOVQ w_base+48(FP), R8
+	ADDQ R8, DI
+
+next:
+	CMPQ   SI, $0x00000008
+	JLT    narrower0
+	VPSUBD Z0, Z0, Z0
+	VPSUBD Z1, Z1, Z1
+	VPSUBD Z2, Z2, Z2
+	VPSUBD Z3, Z3, Z3
+	VPSUBD Z4, Z4, Z4
+	VPSUBD Z5, Z5, Z5
+	VPSUBD Z6, Z6, Z6
+	VPSUBD Z7, Z7, Z7
+	MOVQ   R8, R9
+	MOVQ   CX, R10
+
+row0:
+	MOVQ R10, R11
+	LEAQ (R10)(BX*1), R12
+
+tap0:
+	VMOVUPS     (R9), Z8
+	VFMADD231PS (R11), Z8, Z0
+	VFMADD231PS 64(R11), Z8, Z1
+	VFMADD231PS 128(R11), Z8, Z2
+	VFMADD231PS 192(R11), Z8, Z3
+	VFMADD231PS 256(R11), Z8, Z4
+	VFMADD231PS 320(R11), Z8, Z5
+	VFMADD231PS 384(R11), Z8, Z6
+	VFMADD231PS 448(R11), Z8, Z7
+	ADDQ        $0x00000040, R9
+	ADDQ        $0x00000040, R11
+	CMPQ        R11, R12
+	JNE         tap0
+	ADDQ        DX, R10
+	CMPQ        R9, DI
+	JNE         row0
+	VMOVUPS     Z0, (AX)
+	VMOVUPS     Z1, 64(AX)
+	VMOVUPS     Z2, 128(AX)
+	VMOVUPS     Z3, 192(AX)
+	VMOVUPS     Z4, 256(AX)
+	VMOVUPS     Z5, 320(AX)
+	VMOVUPS     Z6, 384(AX)
+	VMOVUPS     Z7, 448(AX)
+	ADDQ        $0x00000200, CX
+	ADDQ        $0x00000200, AX
+	SUBQ        $0x00000008, SI
+	JMP         next
+
+narrower0:
+	CMPQ   SI, $0x00000004
+	JLT    narrower1
+	VPSUBD Z0, Z0, Z0
+	VPSUBD Z1, Z1, Z1
+	VPSUBD Z2, Z2, Z2
+	VPSUBD Z3, Z3, Z3
+	MOVQ   R8, R9
+	MOVQ   CX, R10
+
+row1:
+	MOVQ R10, R11
+	LEAQ (R10)(BX*1), R12
+
+tap1:
+	VMOVUPS     (R9), Z4
+	VFMADD231PS (R11), Z4, Z0
+	VFMADD231PS 64(R11), Z4, Z1
+	VFMADD231PS 128(R11), Z4, Z2
+	VFMADD231PS 192(R11), Z4, Z3
+	ADDQ        $0x00000040, R9
+	ADDQ        $0x00000040, R11
+	CMPQ        R11, R12
+	JNE         tap1
+	ADDQ        DX, R10
+	CMPQ        R9, DI
+	JNE         row1
+	VMOVUPS     Z0, (AX)
+	VMOVUPS     Z1, 64(AX)
+	VMOVUPS     Z2, 128(AX)
+	VMOVUPS     Z3, 192(AX)
+	ADDQ        $0x00000100, CX
+	ADDQ        $0x00000100, AX
+	SUBQ        $0x00000004, SI
+	JMP         next
+
+narrower1:
+	CMPQ   SI, $0x00000001
+	JLT    narrower2
+	VPSUBD Z0, Z0, Z0
+	MOVQ   R8, R9
+	MOVQ   CX, R10
+
+row2:
+	MOVQ R10, R11
+	LEAQ (R10)(BX*1), R12
+
+tap2:
+	VMOVUPS     (R9), Z1
+	VFMADD231PS (R11), Z1, Z0
+	ADDQ        $0x00000040, R9
+	ADDQ        $0x00000040, R11
+	CMPQ        R11, R12
+	JNE         tap2
+	ADDQ        DX, R10
+	CMPQ        R9, DI
+	JNE         row2
+	VMOVUPS     Z0, (AX)
+	ADDQ        $0x00000040, CX
+	ADDQ        $0x00000040, AX
+	SUBQ        $0x00000001, SI
+	JMP         next
+
+narrower2:
+	VZEROUPPER
+	RET
+
 // func addAVX512(dst []float32, a []float32, b []float32)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·addAVX512(SB), NOSPLIT, $0-72
@@ -22615,6 +22925,46 @@ tail:
 	VCMPPS    $0x03, Z6, Z6, K2
 	VBLENDMPS Z6, Z0, K2, Z7
 	VMOVUPS   Z7, K1, (AX)
+
+end:
+	VZEROUPPER
+	RET
+
+// func gateAVX512(dst []float32, a []float32, by []float32, slope float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·gateAVX512(SB), NOSPLIT, $0-76
+	VBROADCASTSS slope+72(FP), Z0
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         dst_len+8(FP), CX
+	MOVQ         a_base+24(FP), DX
+	MOVQ         by_base+48(FP), BX
+
+loop:
+	SUBQ      $0x00000010, CX
+	JLT       tail
+	VMOVUPS   (DX), Z1
+	ADDQ      $0x00000040, DX
+	VMOVUPS   (BX), Z2
+	ADDQ      $0x00000040, BX
+	VMULPS    Z0, Z1, Z3
+	VCMPPS    $0x12, all00000000<>+0(SB), Z2, K1
+	VBLENDMPS Z3, Z1, K1, Z4
+	VMOVUPS   Z4, (AX)
+	ADDQ      $0x00000040, AX
+	JMP       loop
+
+tail:
+	ADDQ      $0x00000010, CX
+	JZ        end
+	MOVQ      $-1, SI
+	BZHIQ     CX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (DX), K1, Z1
+	VMOVUPS.Z (BX), K1, Z2
+	VMULPS    Z0, Z1, Z0
+	VCMPPS    $0x12, all00000000<>+0(SB), Z2, K2
+	VBLENDMPS Z0, Z1, K2, Z5
+	VMOVUPS   Z5, K1, (AX)
 
 end:
 	VZEROUPPER

@@ -18,18 +18,24 @@ const spreadCost = 0.5
 
 // chooseStrided plans the ways to convolve with strides that are faster than the direct algorithm, as chooseFast does.
 func chooseStrided(s ConvShape) []*strided {
-	if s.StrideH*s.StrideW == 1 || s.StrideH > min(4, s.KH) || s.StrideW > min(4, s.KW) || s.DilationH*s.DilationW != 1 || s.Groups != 1 || s.N == 0 {
-		return nil
+	var chosen []*strided
+	for _, c := range stridedPlans(s, func(*fast) float64 { return 0 }) {
+		if n := len(chosen); n == 0 || c.weightSize() < chosen[n-1].weightSize() {
+			chosen = append(chosen, c)
+		}
 	}
-	part := ConvShape{N: s.N, C: s.C * s.StrideH * s.StrideW, OC: s.OC, KH: ceilDiv(s.KH, s.StrideH), KW: ceilDiv(s.KW, s.StrideW),
-		StrideH: 1, StrideW: 1, DilationH: 1, DilationW: 1, Groups: 1}
-	part.H, part.W = s.OutH()+part.KH-1, s.OutW()+part.KW-1
-	if part.Validate() != nil {
+	return chosen
+}
+
+// stridedPlans plans all ways that are faster than the direct algorithm, as fastPlans does.
+func stridedPlans(s ConvShape, extra func(*fast) float64) []*strided {
+	part, ok := phasesOf(s)
+	if !ok {
 		return nil
 	}
 	var ways []*strided
-	for _, f := range chooseFast(part) {
-		if c := (&strided{s, part, f}); os.Getenv("GANSR_CONV") != "" || c.cost() <= 0.9*directCost(s) {
+	for _, f := range fastPlans(part, extra) {
+		if c := (&strided{s, part, f}); os.Getenv("GANSR_CONV") != "" || c.cost()+extra(f) <= 0.9*directCost(s) {
 			ways = append(ways, c)
 		}
 	}
@@ -51,30 +57,15 @@ func (c *strided) size() int { return c.part.N * c.part.C * c.part.H * c.part.W 
 
 func (c *strided) prepare(bias []float32, ep Epilogue) { c.conv.prepare(bias, ep) }
 
-func (c *strided) transformWeights(p *Pool, to, weight []float32) {
-	s := &c.s
-	c.conv.transformWeights(p, to, spreadKernels(weight, s.OC*s.C, s.KH, s.KW, s.StrideH, s.StrideW, false))
+func (c *strided) transformWeights(p *Pool, to []float32, k kernels) {
+	k.strideH, k.strideW = c.s.StrideH, c.s.StrideW
+	c.conv.transformWeights(p, to, k)
 }
 
-// spreadKernels takes kernels apart by the places of their taps modulo strides: each becomes strideH*strideW kernels, filled
-// up with zeros to be of one size. Reversed turns each around.
-func spreadKernels(kernels []float32, count, kh, kw, strideH, strideW int, reversed bool) []float32 {
-	h, w := ceilDiv(kh, strideH), ceilDiv(kw, strideW)
-	spread := make([]float32, count*strideH*strideW*h*w)
-	for i := range count {
-		for y := range kh {
-			for x := range kw {
-				at := ((i*strideH+y%strideH)*strideW + x%strideW) * h * w
-				if reversed {
-					at += (h-1-y/strideH)*w + w - 1 - x/strideW
-				} else {
-					at += y/strideH*w + x/strideW
-				}
-				spread[at] = kernels[(i*kh+y)*kw+x]
-			}
-		}
-	}
-	return spread
+func (c *strided) transformCost() float64 { return c.conv.transformCost() }
+
+func (c *strided) withBias(bias []float32) plan {
+	return &strided{c.s, c.part, c.conv.withBias(bias).(*fast)}
 }
 
 func (c *strided) Workspace(threads int) int {
@@ -82,8 +73,14 @@ func (c *strided) Workspace(threads int) int {
 }
 
 func (c *strided) run(p *Pool, weights, dst, src []float32, residuals [][]float32, ws []float32) {
-	s, part := &c.s, &c.part
 	phases, ws := ws[:c.size()], ws[c.size():]
+	spreadPhases(p, &c.s, &c.part, phases, src, ws)
+	c.conv.run(p, weights, dst, phases, residuals, ws)
+}
+
+// spreadPhases makes pixels at one place modulo the strides of s channels of their own, those of the source of part. It uses
+// part.W*s.StrideW elements of scratch memory for each thread.
+func spreadPhases(p *Pool, s, part *ConvShape, phases, src, ws []float32) {
 	width := part.W * s.StrideW
 	lo, hi := min(s.PadLeft, width), min(s.PadLeft+s.W, width)
 	p.Run(s.N*s.C, func(worker, plane int) {
@@ -106,5 +103,15 @@ func (c *strided) run(p *Pool, weights, dst, src []float32, residuals [][]float3
 			Deinterleave(row, rows...)
 		}
 	})
-	c.conv.run(p, weights, dst, phases, residuals, ws)
+}
+
+// phasesOf is the convolution of stride 1 that a convolution with strides is on phases. There is none for some shapes.
+func phasesOf(s ConvShape) (part ConvShape, ok bool) {
+	if s.StrideH*s.StrideW == 1 || s.StrideH > min(4, s.KH) || s.StrideW > min(4, s.KW) || s.DilationH*s.DilationW != 1 || s.Groups != 1 || s.N == 0 {
+		return part, false
+	}
+	part = ConvShape{N: s.N, C: s.C * s.StrideH * s.StrideW, OC: s.OC, KH: ceilDiv(s.KH, s.StrideH), KW: ceilDiv(s.KW, s.StrideW),
+		StrideH: 1, StrideW: 1, DilationH: 1, DilationW: 1, Groups: 1}
+	part.H, part.W = s.OutH()+part.KH-1, s.OutW()+part.KW-1
+	return part, part.Validate() == nil
 }

@@ -42,6 +42,12 @@ func (c *direct) tiling(threads int) *tiling {
 	taps := c.depth * len(c.taps)
 	for t.count(c) < 4*threads && threads > 1 && t.height*t.width*t.panelCount*rows*taps > tileWork {
 		switch {
+		case t.panelCount > 1 && t.panelCount*rows >= t.height*t.width: // weights are the larger part
+			if t.count(c) >= threads {
+				threads = 1 // every further tile of the same pixels would copy the source once more
+				break
+			}
+			t.panelCount = ceilDiv(t.panelCount, 2)
 		case t.height > 1:
 			t.height = even(c.outH, t.height/2)
 		case t.width > 4*lanes:

@@ -50,9 +50,9 @@ func (tr *transform) fits(kh, kw int) bool {
 // kernelScratch is how many elements of scratch memory transformKernels needs.
 func (tr *transform) kernelScratch(lanes int) int { return tr.scratch + tr.t*tr.t*lanes }
 
-// transformKernels transforms kh x kw kernels of up to lanes output channels, kernel i at w[i*wStride:], into one vector
+// transformKernels transforms the kh x kw kernels of a source channel for up to lanes output channels from oc on into one vector
 // of each plane: p[0:lanes], p[pStride:pStride+lanes], ... Lanes past n are 0.
-func (tr *transform) transformKernels(p []float32, pStride int, w []float32, wStride, n, kh, kw, lanes int, scratch []float32) {
+func (tr *transform) transformKernels(p []float32, pStride int, k kernels, oc, ic, n, kh, kw, lanes int, scratch []float32) {
 	tile, scratch := scratch[tr.scratch:][:tr.t*tr.t*lanes], scratch[:tr.scratch]
 	clear(tile)
 	scale, row := float32(1), kw*lanes
@@ -60,11 +60,7 @@ func (tr *transform) transformKernels(p []float32, pStride int, w []float32, wSt
 		scale, row = 1/float32(tr.t*tr.t), tr.t*lanes
 	}
 	for i := range n {
-		for y := range kh {
-			for x, v := range w[i*wStride+y*kw:][:kw] {
-				tile[y*row+x*lanes+i] = v * scale
-			}
-		}
+		k.put(tile[i:], row, lanes, kh, kw, oc+i, ic, scale)
 	}
 	if tr.kernel != nil {
 		tr.kernel(tile, row, 0, p, pStride, 1, scratch)

@@ -80,7 +80,7 @@ func TestTransformConvolution(t *testing.T) {
 			kStride := lanes + padding
 			q, checkKernels := guarded(t, (tr.planes-1)*kStride+lanes)
 			kScratch, checkKernelScratch := guarded(t, tr.kernelScratch(lanes))
-			tr.transformKernels(q, kStride, weight, k.h*k.w, kernels, k.h, k.w, lanes, kScratch)
+			tr.transformKernels(q, kStride, kernelsOf(weight, k.h, k.w), 0, 0, kernels, k.h, k.w, lanes, kScratch)
 			for plane := range tr.planes {
 				for i := range tiles * lanes {
 					p[plane*pStride+i] *= q[plane*kStride+i%lanes]
@@ -190,7 +190,7 @@ func TestTransformsAgree(t *testing.T) {
 		p, q, y := make([]float32, tr.planes*lanes), make([]float32, tr.planes*lanes), make([]float32, m*m*lanes)
 		scratch := make([]float32, tr.kernelScratch(lanes))
 		tr.forward(x, tr.t*lanes, 0, p, lanes, 1, scratch)
-		tr.transformKernels(q, lanes, weight, 9, lanes, 3, 3, lanes, scratch)
+		tr.transformKernels(q, lanes, kernelsOf(weight, 3, 3), 0, 0, lanes, 3, 3, lanes, scratch)
 		tr.inverse(y, m*lanes, 0, p, lanes, 1, m, scratch)
 		for from := 0; from < lanes; from += genericLanes {
 			narrow := func(a []float32) (b []float32) {
@@ -210,7 +210,7 @@ func TestTransformsAgree(t *testing.T) {
 			scratch := make([]float32, other.kernelScratch(genericLanes))
 			check("forward", gp, func(b []float32) { other.forward(gx, tr.t*genericLanes, 0, b, genericLanes, 1, scratch) })
 			check("kernels", gq, func(b []float32) {
-				other.transformKernels(b, genericLanes, weight[from*9:], 9, genericLanes, 3, 3, genericLanes, scratch)
+				other.transformKernels(b, genericLanes, kernelsOf(weight, 3, 3), from, 0, genericLanes, 3, 3, genericLanes, scratch)
 			})
 			check("inverse", gy, func(b []float32) { other.inverse(b, m*genericLanes, 0, gp, genericLanes, 1, m, scratch) })
 		}
@@ -246,7 +246,12 @@ func BenchmarkTransform(b *testing.B) {
 			}
 			bench("forward", tiles, func() { tr.forward(x, xStride, m*lanes, p, pStride, tiles, scratch) })
 			bench("inverse", tiles, func() { tr.inverse(x, xStride, (tr.t-2)*lanes, p, pStride, tiles, m, scratch) })
-			bench("kernels", 1, func() { tr.transformKernels(p, pStride, weight, k*k, lanes, k, k, lanes, scratch) })
+			bench("kernels", 1, func() { tr.transformKernels(p, pStride, kernelsOf(weight, k, k), 0, 0, lanes, k, k, lanes, scratch) })
 		}
 	}
+}
+
+// kernelsOf are the kernels of one source channel.
+func kernelsOf(weight []float32, kh, kw int) kernels {
+	return plainKernels(ConvShape{C: 1, Groups: 1, KH: kh, KW: kw}, weight)
 }

@@ -62,29 +62,30 @@ func (k *packed) get(p *Pool) []float32 {
 // source is the weights of a convolution before they are packed.
 type source struct {
 	*Weights
-	shape         ConvShape
-	weight, scale []float32 // scale is nil, or of one element, or of one for each output channel
-	sums          [4]uint64
+	shape ConvShape
+	kernels
+	scale []float32 // nil, or of one element, or of one for each output channel
+	sums  [4]uint64
 }
 
-func (w *Weights) source(s ConvShape, weight, scale []float32) *source {
-	src := &source{Weights: w, shape: s, weight: weight, scale: scale}
+func (w *Weights) source(s ConvShape, k kernels, scale []float32) *source {
+	src := &source{Weights: w, shape: s, kernels: k, scale: scale}
 	if w != nil {
 		for i, seed := range w.seeds {
-			src.sums[i], src.sums[2+i] = maphash.Bytes(seed, bytesOf(weight)), maphash.Bytes(seed, bytesOf(scale))
+			src.sums[i], src.sums[2+i] = maphash.Bytes(seed, bytesOf(k.w)), maphash.Bytes(seed, bytesOf(scale))
 		}
 	}
 	return src
 }
 
 // packed returns weights that are packed into size elements by pack, which gets the scaled weights.
-func (s *source) packed(form string, size int, pack func(p *Pool, to, weight []float32)) *packed {
+func (s *source) packed(form string, size int, pack func(p *Pool, to []float32, k kernels)) *packed {
 	k := &packed{size: size, pack: func(p *Pool, to []float32) { pack(p, to, s.scaled()) }}
 	if s.Weights == nil {
 		return k
 	}
 	c := s.shape
-	key := weightKey{s.sums, fmt.Sprintf("%s %s %d %d %dx%d %d", cpu.path, form, c.OC, c.C, c.KH, c.KW, c.Groups)}
+	key := weightKey{s.sums, fmt.Sprintf("%s %s%s %d %d %dx%d %d", cpu.path, s.form(), form, c.OC, c.C, c.KH, c.KW, c.Groups)}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if have := s.kept[key].Value(); have != nil {
@@ -98,16 +99,20 @@ func (s *source) packed(form string, size int, pack func(p *Pool, to, weight []f
 	return k
 }
 
-func (s *source) scaled() []float32 {
+func (s *source) scaled() kernels {
+	k := s.kernels
 	if s.scale == nil {
-		return s.weight
+		return k
 	}
-	w := make([]float32, len(s.weight))
-	n := len(w) / s.shape.OC
+	w, area := make([]float32, len(k.w)), k.kh*k.kw
 	for oc := range s.shape.OC {
-		MulScalar(w[oc*n:(oc+1)*n], s.weight[oc*n:(oc+1)*n], channelValue(s.scale, oc, 1))
+		for ic := range s.shape.C / s.shape.Groups {
+			at := oc*k.out + ic*k.in
+			MulScalar(w[at:at+area], k.w[at:at+area], channelValue(s.scale, oc, 1))
+		}
 	}
-	return w
+	k.w = w
+	return k
 }
 
 func bytesOf(a []float32) []byte {

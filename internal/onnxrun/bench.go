@@ -106,11 +106,16 @@ func Bench(ctx context.Context, m *onnxio.Model, o BenchOptions) (Measurement, e
 	}
 	b.Details = Details{session.WeightBytes(), session.ArenaBytes() + session.WorkspaceBytes(), graph.PeakFLOPS(workers) / 1e9, nil}
 	for i, s := range steps {
-		l := Layer{Name: s.Name, Operator: s.Operator, Fused: s.Fused, Out: s.Out.String(), Algorithm: s.Algorithm, MedianMS: median(layers[i])}
-		l.DirectGFLOPS, l.RealGFLOPS = float64(s.FLOPs)/(l.MedianMS*1e6), float64(s.Done)/(l.MedianMS*1e6)
-		b.Layers = append(b.Layers, l)
+		b.Layers = append(b.Layers, newLayer(s, median(layers[i])))
 	}
 	return b, nil
+}
+
+// newLayer describes a step that takes so many milliseconds.
+func newLayer(s graph.Step, ms float64) Layer {
+	l := Layer{Name: s.Name, Operator: s.Operator, Fused: s.Fused, Out: s.Out.String(), Algorithm: s.Algorithm, MedianMS: ms}
+	l.DirectGFLOPS, l.RealGFLOPS = float64(s.FLOPs)/(l.MedianMS*1e6), float64(s.Done)/(l.MedianMS*1e6)
+	return l
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

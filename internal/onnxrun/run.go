@@ -21,24 +21,40 @@ type Output struct {
 	Tensor *graph.Tensor
 }
 
+// InputError tells that the inputs that were named are not those of the model.
+type InputError struct{ text string }
+
+func (e InputError) Error() string { return e.text }
+
+func inputError(format string, args ...any) error { return InputError{fmt.Sprintf(format, args...)} }
+
 // Run computes the outputs, in the model's order, from inputs of the form NAME=FILE. A model with one input takes FILE
 // alone too. FILE is a NumPy array (.npy) or an ONNX tensor (.pb).
+// It is an [InputError] if an input is missing, unknown or given twice.
 func Run(ctx context.Context, p *onnxio.Program, inputs []string) ([]Output, error) {
 	g := p.Model().Graph()
 	feed := map[string]*graph.Tensor{}
 	for _, arg := range inputs {
 		name, file := split(g, arg)
 		if name == "" {
-			return nil, fmt.Errorf("input %q does not say which of %v it is: write NAME=%s", arg, g.Inputs, file)
+			return nil, inputError("input %q does not say which of %v it is: write NAME=%s", arg, g.Inputs, file)
 		}
 		if feed[name] != nil {
-			return nil, fmt.Errorf("input %q is given twice", name)
+			return nil, inputError("input %q is given twice", name)
+		}
+		if !slices.ContainsFunc(slices.Concat(g.Inputs, g.Optional), func(v onnxio.ValueInfo) bool { return v.Name == name }) {
+			return nil, inputError("the model has no input %q; it has %v", name, g.Inputs)
 		}
 		t, err := readTensor(file)
 		if err != nil {
 			return nil, fmt.Errorf("input %q: %w", name, err)
 		}
 		feed[name] = t
+	}
+	for _, in := range g.Inputs {
+		if feed[in.Name] == nil {
+			return nil, inputError("input %v is not given", in)
+		}
 	}
 	got, err := p.Run(ctx, feed)
 	if err != nil {

@@ -2,6 +2,7 @@ package onnxrun
 
 import (
 	"context"
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
@@ -74,12 +75,17 @@ func TestRunAndSave(t *testing.T) {
 		{nil, "is not given"},
 		{[]string{px}, "does not say which of"},
 		{[]string{"x=" + px, "x=" + px}, `input "x" is given twice`},
-		{[]string{"x=" + px, "z=" + py}, "is not given"},
+		{[]string{"x=" + px}, "x=y: tensor(float)[3,1,1] is not given"},
+		{[]string{"x=" + px, "z=" + py}, `no input "z"; it has [x`},
 		{[]string{"x=" + px, "x=y=" + py, "z=" + py}, `no input "z"`},
 		{[]string{"x=" + dir + "/x.txt"}, "only .npy and .pb files can be read"},
 	} {
-		if _, err := Run(context.Background(), p, c.inputs); err == nil || !strings.Contains(err.Error(), c.want) {
+		_, err := Run(context.Background(), p, c.inputs)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v: error %v, want %q", c.inputs, err, c.want)
+		}
+		if mistake := !strings.HasPrefix(c.want, "only"); errors.As(err, &InputError{}) != mistake {
+			t.Errorf("%v: error %T, a mistake in the inputs: %v", c.inputs, err, mistake)
 		}
 	}
 }

@@ -99,6 +99,72 @@ class CourseCritic(nn.Module):
         return self.model(x)
 
 
+class PatchGAN(nn.Module):
+    def __init__(self, ndf=64, n_layers=3, norm="none"):
+        super().__init__()
+        layers, cin = [nn.Conv2d(3, ndf, 4, 2, 1), nn.LeakyReLU(0.2)], ndf
+        for n in range(1, n_layers + 1):
+            cout = ndf * min(2**n, 8)
+            between = {"batch": nn.BatchNorm2d, "instance": nn.InstanceNorm2d, "none": lambda _: nn.Identity()}[norm](cout)
+            layers += [nn.Conv2d(cin, cout, 4, 2 if n < n_layers else 1, 1, bias=norm == "instance"), between, nn.LeakyReLU(0.2)]
+            cin = cout
+        self.model = nn.Sequential(*layers, nn.Conv2d(cin, 1, 4, 1, 1))
+
+    def forward(self, x):
+        return self.model(x)
+
+
+class UNetDiscriminatorSN(nn.Module):
+    def __init__(self, num_in_ch=3, num_feat=64, skip_connection="true"):
+        super().__init__()
+        f, norm, self.skip = num_feat, nn.utils.spectral_norm, skip_connection == "true"
+        self.conv0 = nn.Conv2d(num_in_ch, f, 3, 1, 1)
+        for i, (a, b, k) in enumerate([(f, 2 * f, 4), (2 * f, 4 * f, 4), (4 * f, 8 * f, 4), (8 * f, 4 * f, 3), (4 * f, 2 * f, 3), (2 * f, f, 3), (f, f, 3), (f, f, 3)]):
+            self.add_module(f"conv{i + 1}", norm(nn.Conv2d(a, b, k, 2 if k == 4 else 1, 1, bias=False)))
+        self.conv9 = nn.Conv2d(f, 1, 3, 1, 1)
+
+    def forward(self, x):
+        act, down = lambda y: F.leaky_relu(y, 0.2), []
+        x = act(self.conv0(x))
+        for conv in (self.conv1, self.conv2, self.conv3):
+            down.append(x)
+            x = act(conv(x))
+        for conv in (self.conv4, self.conv5, self.conv6):
+            x = act(conv(F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)))
+            x = x + down.pop() if self.skip else x
+        return self.conv9(act(self.conv8(act(self.conv7(x)))))
+
+
+class DRUNet(nn.Module):
+    def __init__(self, in_nc=4, out_nc=3, nc=(64, 128, 256, 512), nb=4):
+        super().__init__()
+        conv = lambda a, b, k, s=1: nn.Conv2d(a, b, k, s, k // 2 if s == 1 else 0, bias=False)
+        self.m_head, self.m_tail = conv(in_nc, nc[0], 3), conv(nc[0], out_nc, 3)
+        blocks = lambda width: [Plain(width) for _ in range(nb)]
+        for i in range(3):
+            self.add_module(f"m_down{i + 1}", nn.Sequential(*blocks(nc[i]), conv(nc[i], nc[i + 1], 2, 2)))
+            self.add_module(f"m_up{i + 1}", nn.Sequential(nn.ConvTranspose2d(nc[i + 1], nc[i], 2, 2, bias=False), *blocks(nc[i])))
+        self.m_body = nn.Sequential(*blocks(nc[3]))
+
+    def forward(self, x):
+        sizes = [self.m_head(x)]
+        for down in (self.m_down1, self.m_down2, self.m_down3):
+            sizes.append(down(sizes[-1]))
+        h = self.m_body(sizes[3])
+        for up, skip in zip((self.m_up3, self.m_up2, self.m_up1), sizes[:0:-1]):
+            h = up(h + skip)
+        return self.m_tail(h + sizes[0])
+
+
+class Plain(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.res = nn.Sequential(nn.Conv2d(width, width, 3, padding=1, bias=False), nn.ReLU(), nn.Conv2d(width, width, 3, padding=1, bias=False))
+
+    def forward(self, x):
+        return x + self.res(x)
+
+
 def fill(name, shape):
     """Values that the tests make too: a pattern in -1..1, scaled so that activations keep their size."""
     n = math.prod(shape)
@@ -107,6 +173,10 @@ def fill(name, shape):
         v = v * 0.5 + 0.5
     elif len(shape) > 1:
         v = v * math.sqrt(3 / math.prod(shape[1:]))
+    elif name.endswith("weight_u"):  # with weight_v, mostly the first row of the weights, so that what they divide by is not small
+        v = torch.cat((torch.ones(1), 0.1 * v[1:]))
+    elif name.endswith("weight_v"):
+        v = ((torch.arange(n, dtype=torch.float64) * 31 + (len(name) + 3) * 17) % 101 - 50) / 50 * math.sqrt(3 / n)
     elif name.endswith("running_var") or "bn" in name and name.endswith("weight"):
         v = 1 + 0.5 * v
     else:
@@ -124,6 +194,13 @@ CASES = [  # class, arguments, input shape (None: names and shapes only)
     (RRDBNet, dict(num_in_ch=1, num_feat=3, num_block=1, num_grow_ch=2, scale=1), (1, 1, 8, 4)),
     (CourseGenerator, dict(widths=(2, 4, 8), kernel=5, scale=2), (1, 3, 6, 4)),
     (CourseCritic, dict(widths=(2, 3), pool=2), (2, 3, 8, 8)),
+    (DRUNet, dict(in_nc=2, out_nc=1, nc=(2, 3, 4, 5), nb=2), (1, 2, 8, 8)),
+    (PatchGAN, {}, None), (UNetDiscriminatorSN, {}, None),
+    (PatchGAN, dict(ndf=2, n_layers=2), (2, 3, 16, 16)),
+    (PatchGAN, dict(ndf=2, n_layers=4, norm="batch"), (1, 3, 64, 72)),
+    (PatchGAN, dict(ndf=3, n_layers=1, norm="instance"), (2, 3, 12, 10)),
+    (UNetDiscriminatorSN, dict(num_feat=2), (2, 3, 16, 8)),
+    (UNetDiscriminatorSN, dict(num_feat=2, skip_connection="false"), (1, 3, 8, 8)),
 ]
 out = []
 for cls, args, shape in CASES:

@@ -24,11 +24,15 @@ import (
 
 var update = flag.Bool("update", false, "rewrite testdata/cases.txt")
 
+// rounded are the cases whose inputs and expected values have four decimals, which the operator does not compute exactly.
+var rounded = map[string]bool{"TestRoialign": true}
+
 const casesFile = "testdata/cases.txt"
 
 const casesHead = `# The cases of onnx-go's backend/testbackend, and what becomes of each over this backend:
 #   pass  by onnx-go's comparison
 #   close within a relative 1e-6, where onnx-go's absolute 1e-6 is less than the spacing of float32 numbers
+#   round within 1e-4, where the case's numbers were cut to four decimals after they were computed
 #   skip  for the reason that follows
 `
 
@@ -70,7 +74,7 @@ func TestSuite(t *testing.T) {
 		}
 	}
 	apply := len(lines) - count["skip"]
-	t.Logf("%d cases registered, %d apply, %d pass, %d are close", len(lines), apply, count["pass"], count["close"])
+	t.Logf("%d cases registered, %d apply, %d pass, %d are close, %d rounded", len(lines), apply, count["pass"], count["close"], count["round"])
 }
 
 // same compares with the list, which was made on amd64: last bits may differ elsewhere.
@@ -131,7 +135,12 @@ func judge(tc *testbackend.TestCase, m *onnxio.Model, opset backend.Option) stri
 		if _, err := onnxtest.Compare(g, w, 0, 1e-6); err != nil {
 			status = "close"
 		}
-		if _, err := onnxtest.Compare(g, w, 1e-6, 1e-6); err != nil {
+		_, err = onnxtest.Compare(g, w, 1e-6, 1e-6)
+		if err != nil && rounded[tc.Title] {
+			status = "round"
+			_, err = onnxtest.Compare(g, w, 0, 1e-4)
+		}
+		if err != nil {
 			return "fail " + err.Error()
 		}
 	}

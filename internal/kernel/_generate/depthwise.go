@@ -112,3 +112,63 @@ If there is slope, what is negative then is multiplied by slope[0]; a slope of 0
 	VZEROUPPER()
 	RET()
 }
+
+// depthwiseBlocks emits the convolution of a row of pixels of a block of channels, each channel with a kernel of its own.
+func (s isa) depthwiseBlocks() {
+	s.text("depthwiseBlocks", "func(dst, src, w []float32, kw, pitch, n int)", fmt.Sprintf(
+		`%%s convolves n pixels of a block of %[1]d channels with kernels whose rows have kw taps; rows of src are pitch elements apart:
+
+	for i := range n { for l := range %[1]d { dst[i*%[1]d+l] = sum over y, x of w[(y*kw+x)*%[1]d+l] * src[y*pitch+(x+i)*%[1]d+l] } }`, s.lanes))
+	dst, src := Load(Param("dst").Base(), GP64()), Load(Param("src").Base(), GP64())
+	pitch, kw := Load(Param("pitch"), GP64()), Load(Param("kw"), GP64())
+	SHLQ(U8(2), pitch)
+	for size := s.bytes(); size > 1; size /= 2 {
+		ADDQ(kw, kw)
+	}
+	n := Load(Param("n"), GP64())
+	end := Load(Param("w").Len(), GP64())
+	SHLQ(U8(2), end)
+	first := Load(Param("w").Base(), GP64())
+	ADDQ(first, end)
+
+	Label("next")
+	for i, width := range []int{8, 4, 1} {
+		label := func(name string) string { return fmt.Sprintf("%s%d", name, i) }
+		CMPQ(n, U32(uint32(width)))
+		JLT(LabelRef(label("narrower")))
+		acc := make([]vec, width)
+		for v := range acc {
+			acc[v] = s.vec()
+			s.zero(acc[v])
+		}
+		w, row := GP64(), GP64()
+		MOVQ(first, w)
+		MOVQ(src, row)
+		Label(label("row"))
+		x, last := GP64(), GP64()
+		MOVQ(row, x)
+		LEAQ(Mem{Base: row, Index: kw, Scale: 1}, last)
+		Label(label("tap"))
+		tap := s.load(Mem{Base: w})
+		for v := range acc {
+			VFMADD231PS(Mem{Base: x, Disp: v * s.bytes()}, tap, acc[v])
+		}
+		ADDQ(U32(uint32(s.bytes())), w)
+		ADDQ(U32(uint32(s.bytes())), x)
+		CMPQ(x, last)
+		JNE(LabelRef(label("tap")))
+		ADDQ(pitch, row)
+		CMPQ(w, end)
+		JNE(LabelRef(label("row")))
+		for v := range acc {
+			VMOVUPS(acc[v], Mem{Base: dst, Disp: v * s.bytes()})
+		}
+		ADDQ(U32(uint32(width*s.bytes())), src)
+		ADDQ(U32(uint32(width*s.bytes())), dst)
+		SUBQ(U32(uint32(width)), n)
+		JMP(LabelRef("next"))
+		Label(label("narrower"))
+	}
+	VZEROUPPER()
+	RET()
+}

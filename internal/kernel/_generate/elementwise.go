@@ -47,6 +47,10 @@ func (s isa) elementwise() {
 	one("clip", "min(max(x, p), q)", 2, func(p, q vec) func(vec) vec {
 		return func(x vec) vec { return s.extreme(VMINPS, s.extreme(VMAXPS, x, p), q) }
 	})
+	s.text("gate", "func(dst, a, by []float32, slope float32)", "%s works on len(dst) elements:\n\n\tfor i, x := range by[:len(dst)] { dst[i] = a[i], or a[i]*slope where x <= 0 }")
+	slope := s.param("slope")
+	s.loop([]string{"a", "by"}, func(x []vec) vec { return s.choose(lessEqual, x[1], float(0), s.op2(VMULPS, x[0], slope), x[0]) })
+
 	math := func(f func(x vec) vec) func(p, q vec) func(vec) vec { return func(_, _ vec) func(vec) vec { return f } }
 	one("abs", "abs(x)", 0, math(s.abs))
 	one("sqrt", "sqrt(x)", 0, math(func(x vec) vec { v := s.vec(); VSQRTPS(x, v); return v }))

@@ -106,6 +106,7 @@ func (s isa) op2(op func(...operand.Op), a vec, b operand.Op) vec {
 // Predicates of VCMPPS.
 const (
 	lessThan  = 0x11 // false where either is NaN
+	lessEqual = 0x12 // the same
 	unordered = 0x03
 	notEqual  = 0x04 // true where either is NaN
 )

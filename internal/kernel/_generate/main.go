@@ -19,6 +19,7 @@ func main() {
 			}
 		}
 		s.depthwise()
+		s.depthwiseBlocks()
 		s.elementwise()
 		s.reductions()
 		s.products()

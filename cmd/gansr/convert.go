@@ -1,0 +1,103 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gansr/gansr/internal/convert"
+)
+
+func (a *app) convert() *cobra.Command {
+	var (
+		out, arch string
+		set       []string
+		check     string
+		opt       convert.Options
+	)
+	cmd := &cobra.Command{
+		Use:                   "convert FILE -o OUT.onnx|OUT.safetensors [--arch NAME] [--set KEY=VALUE]... [--opset N] [--fp16] [--range LO,HI] [--check HxW,...|none]",
+		DisableFlagsInUseLine: true,
+		Short:                 "Turn PyTorch files and ONNX exports into checked ONNX files, and back",
+		Long: `convert reads the weights of a network from a file of PyTorch's (.pth, .pt, .ckpt,
+.safetensors), recognises the architecture, and writes an ONNX file that takes images of
+any size and says in its metadata what upscaling must know. No Python runs, and no code in
+the file. What the tensors do not tell is assumed and said; --arch and --set give it.
+ONNX files become simpler: constants are computed, functions are put in their place.
+
+The result is read again and compared with its source at several sizes; the certificate
+of that is in the file, and "gansr inspect" checks it. With an OUT that ends in .safetensors
+the weights are written under the names of the PyTorch file that a model came from.`,
+		Example:           "  gansr convert RealESRGAN_x4plus.pth -o realesrgan-x4.onnx\n  gansr convert tuned.onnx -o tuned.safetensors",
+		Args:              args(1, 1, "FILE"),
+		ValidArgsFunction: completeModel,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if out == "" {
+				return usageError{errors.New("-o is missing: the file to write to")}
+			}
+			values := map[string]string{}
+			for _, kv := range set {
+				key, value, ok := strings.Cut(kv, "=")
+				if !ok {
+					return usageError{fmt.Errorf("--set %q is not KEY=VALUE", kv)}
+				}
+				values[key] = value
+			}
+			if err := parseCheck(check, &opt); err != nil {
+				return usageError{err}
+			}
+			s, err := convert.Open(args[0], arch, values)
+			if err != nil {
+				if unknown := (*convert.UnknownError)(nil); errors.As(err, &unknown) && !a.quiet {
+					for _, line := range unknown.Tensors() {
+						fmt.Fprintln(a.stdout, line)
+					}
+				}
+				return err
+			}
+			debug.SetGCPercent(25) // few values, large ones
+			opt.Workers = a.workers()
+			defer opt.Workers.Close()
+			r, err := convert.Convert(cmd.Context(), s, out, opt)
+			if err != nil {
+				return err
+			}
+			if !a.quiet {
+				for _, line := range r.Said {
+					fmt.Fprintln(a.stdout, line)
+				}
+				fmt.Fprintln(a.stdout, "written:", out)
+			}
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&out, "output", "o", "", "file to write to, .onnx or .safetensors")
+	f.StringVar(&arch, "arch", "", "the architecture, if it is not recognised; \"gansr models\" lists them")
+	f.StringArrayVar(&set, "set", nil, "a hyper-parameter of the architecture, KEY=VALUE; \"gansr models show ARCH\" lists them")
+	f.IntVar(&opt.Opset, "opset", 0, "version of ONNX's operators to write, 11 to 28 (default: 17 where the operators allow it)")
+	f.BoolVar(&opt.Half, "fp16", false, "write a model that computes in float16, and say what that costs")
+	f.StringVar(&opt.Range, "range", "", "the network's values for black and white, such as 0,255 (default: as the file says, or measured)")
+	f.StringVar(&check, "check", "", "heights and widths of the inputs to compare on, such as 64x48,128x128, or none (default: three that suit the network)")
+	return cmd
+}
+
+func parseCheck(text string, opt *convert.Options) error {
+	if opt.NoCheck = text == "none"; opt.NoCheck || text == "" {
+		return nil
+	}
+	for s := range strings.SplitSeq(text, ",") {
+		a, b, _ := strings.Cut(s, "x")
+		h, err1 := strconv.Atoi(a)
+		w, err2 := strconv.Atoi(b)
+		if err1 != nil || err2 != nil || min(h, w) < 1 || max(h, w) > 4096 {
+			return fmt.Errorf("--check %q: want HEIGHTxWIDTH, several with commas between, or none", text)
+		}
+		opt.Sizes = append(opt.Sizes, [2]int{h, w})
+	}
+	return nil
+}

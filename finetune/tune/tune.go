@@ -1,0 +1,262 @@
+// Package tune is a whole training run: a folder for it, photos, a critic, validation before and after, and a result that is kept if it is better.
+package tune
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/gofrs/flock"
+
+	"github.com/gansr/gansr/finetune"
+	"github.com/gansr/gansr/finetune/data"
+	"github.com/gansr/gansr/finetune/eval"
+	"github.com/gansr/gansr/graph"
+	"github.com/gansr/gansr/models"
+	"github.com/gansr/gansr/onnxio"
+	"github.com/gansr/gansr/upscale"
+)
+
+// ErrNotBetter is wrapped by the error of a run that ended with a generator no better than the one it started from.
+var ErrNotBetter = errors.New("the generator is no better than before on the held-out photos")
+
+// The ways to keep a result.
+const (
+	Better = "better" // if the measure says so
+	Always = "always"
+)
+
+// Options say what a run does.
+type Options struct {
+	Model  string // ONNX file or name of an embedded generator
+	Out    string // file that the result is written to
+	Folder string // of the run: checkpoints, the log, the critic, the last result
+	Resume bool   // go on from the folder's newest checkpoint; without it the folder must have none
+	// Critic is "course", "patch" or "unet", an ONNX file, or "none". A critic that the folder holds from a run before is used in its place.
+	Critic  string
+	Data    data.Options    // Scale is the model's
+	Config  finetune.Config // Folder is Options.Folder
+	Measure string          // "psnr" or "ssim", of luminance
+	// Validate is the number of batches after which the held-out photos are measured and shown; 0: an epoch.
+	Validate int
+	Keep     string // Better or Always
+
+	Perceptual *onnxio.Model // nil: none
+	Workers    *graph.Workers
+	Log        *slog.Logger                           // nil: slog.Default()
+	Progress   func(done, all int, r finetune.Record) // after each step; may be nil
+}
+
+// Result tells what came of a run.
+type Result struct {
+	Before, After eval.Figures
+	Kept          bool // Out was written
+}
+
+func (o Options) check() error {
+	switch {
+	case o.Out == "" || o.Folder == "":
+		return errors.New("tune: a run needs a file for its result and a folder")
+	case o.Measure != "psnr" && o.Measure != "ssim":
+		return fmt.Errorf("tune: there is no measure %q; there are psnr and ssim", o.Measure)
+	case o.Validate < 0:
+		return fmt.Errorf("tune: validation after %d batches is not possible", o.Validate)
+	case o.Keep != Better && o.Keep != Always:
+		return fmt.Errorf("tune: results are kept if %s or %s, not %q", Better, Always, o.Keep)
+	}
+	return nil
+}
+
+// Run trains, and writes the result. When ctx is cancelled it ends with a checkpoint and ctx's error. The error wraps ErrNotBetter, and Result is
+// complete, if the result was not worth keeping.
+func Run(ctx context.Context, o Options) (res Result, err error) {
+	if err := o.check(); err != nil {
+		return res, err
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	had, err := filepath.Glob(filepath.Join(o.Folder, "checkpoint-*.safetensors"))
+	if err == nil && len(had) > 0 && !o.Resume {
+		err = fmt.Errorf("tune: %s holds the checkpoints of another run: resume it, or choose another folder", o.Folder)
+	}
+	if err != nil {
+		return res, err
+	}
+	model, err := models.Open(o.Model)
+	if err != nil {
+		return res, err
+	}
+	enlarge, scale, err := o.enlarger(ctx, model)
+	if err != nil {
+		return res, err
+	}
+	o.Data.Scale, o.Data.Log = scale, o.Log
+	set, err := data.Open(ctx, o.Data)
+	if err != nil {
+		return res, err
+	}
+	if err := os.MkdirAll(o.Folder, 0o777); err != nil {
+		return res, fmt.Errorf("tune: %w", err)
+	}
+	lock := flock.New(filepath.Join(o.Folder, lockName))
+	if locked, err := lock.TryLock(); err != nil {
+		return res, fmt.Errorf("tune: lock the run's folder: %w", err)
+	} else if !locked {
+		return res, fmt.Errorf("tune: another process trains in %s: wait for its end, or choose another folder", o.Folder)
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }() // the operating system does it for a process that is killed
+	critic, err := o.critic()
+	if err != nil {
+		return res, err
+	}
+	show := &show{o: o, set: set}
+	if show.before, err = show.look(ctx, enlarge); err != nil {
+		return res, err
+	}
+	res.Before = show.before.mean
+	if show.before.has() {
+		o.Log.Info("held-out photos before: " + figures(res.Before))
+	}
+	task := finetune.Task{Generator: model, Critic: critic, Perceptual: o.Perceptual, Source: set.Train(), Workers: o.Workers, Log: o.Log}
+	o.Config.Folder = o.Folder
+	show.epoch = max(1, task.Source.Len()/max(1, o.Config.Accumulate))
+	if show.all = o.Config.Batches; show.all == 0 {
+		show.all = o.Config.Epochs * show.epoch
+	}
+	defer func() { err = errors.Join(err, show.close()) }()
+	task.Observe, task.Between = show.step, show.between
+	trainer, err := finetune.New(task, o.Config)
+	if err != nil {
+		return res, err
+	}
+	show.trainer = trainer
+	if o.Resume {
+		if _, err = trainer.Resume(); err != nil {
+			return res, err
+		}
+	}
+	if err = trainer.Run(ctx); err != nil {
+		return res, err
+	}
+	return o.finish(ctx, show, critic != nil, res)
+}
+
+// finish validates the result, keeps it if it should be, and writes the report.
+func (o Options) finish(ctx context.Context, show *show, critic bool, res Result) (Result, error) {
+	last := filepath.Join(o.Folder, lastName)
+	if err := show.trainer.SaveGenerator(last); err != nil {
+		return res, err
+	}
+	if critic {
+		if err := show.trainer.SaveCritic(filepath.Join(o.Folder, criticName)); err != nil {
+			return res, err
+		}
+	}
+	after, model, err := o.result(ctx, show, last)
+	if err != nil {
+		return res, err
+	}
+	res.After = after.mean
+	better := o.better(res.After, res.Before)
+	// Without held-out photos there is nothing that could be better.
+	if res.Kept = better || o.Keep == Always; res.Kept {
+		if err := model.Save(o.Out); err != nil {
+			return res, err
+		}
+	}
+	if after.has() {
+		o.Log.Info("held-out photos after:  " + figures(res.After))
+	}
+	if err := show.report(after, res.Kept); err != nil {
+		return res, err
+	}
+	if !res.Kept {
+		return res, fmt.Errorf("tune: %w, by %s; it is in %s", ErrNotBetter, o.Measure, last)
+	}
+	return res, nil
+}
+
+// result returns the last generator, or the best of those that were validated meanwhile if the last is no better than the first and that one is.
+func (o Options) result(ctx context.Context, show *show, last string) (seen, *onnxio.Model, error) {
+	look := func(path string) (s seen, m *onnxio.Model, err error) {
+		if m, err = onnxio.Open(path); err != nil {
+			return s, nil, err
+		}
+		enlarge, _, err := o.enlarger(ctx, m)
+		if err != nil {
+			return s, nil, err
+		}
+		s, err = show.look(ctx, enlarge)
+		return s, m, err
+	}
+	after, model, err := look(last)
+	if err != nil || o.Keep == Always || o.better(after.mean, show.before.mean) || !show.hasBest {
+		return after, model, err
+	}
+	best, bestModel, err := look(filepath.Join(o.Folder, bestName+".onnx"))
+	if err != nil || !o.better(best.mean, show.before.mean) {
+		return after, model, err
+	}
+	o.Log.Warn("the last generator is no better than the first, but one before it is, which is kept")
+	return best, bestModel, nil
+}
+
+// better compares by the measure.
+func (o Options) better(a, b eval.Figures) bool { return o.value(a) > o.value(b) }
+
+// value is what the measure looks at.
+func (o Options) value(f eval.Figures) float64 {
+	if o.Measure == "ssim" {
+		return f.SSIM
+	}
+	return f.PSNRY
+}
+
+func (o Options) enlarger(ctx context.Context, m *onnxio.Model) (eval.Enlarge, int, error) {
+	g, err := upscale.NewModel(ctx, m, o.Workers, nil)
+	if err != nil {
+		return nil, 0, err
+	}
+	return eval.Generator(g, upscale.Options{})
+}
+
+// Files of a run's folder beside checkpoints.
+const (
+	criticName = "critic.onnx"
+	lastName   = "last.onnx"
+	bestName   = "best" // .onnx, and .safetensors: its checkpoint
+	logName    = "log.jsonl"
+	reportName = "report.html"
+	lockName   = "lock"
+)
+
+// critic returns the run's critic. A resumed run starts from the one that its checkpoints belong to.
+func (o Options) critic() (*onnxio.Model, error) {
+	if o.Critic == "none" {
+		return nil, nil
+	}
+	start := filepath.Join(o.Folder, "critic-start.onnx")
+	if o.Resume {
+		if m, err := onnxio.Open(start); err == nil || !errors.Is(err, fs.ErrNotExist) {
+			return m, err
+		}
+	}
+	m, err := onnxio.Open(filepath.Join(o.Folder, criticName))
+	if errors.Is(err, fs.ErrNotExist) {
+		arch, known := map[string]string{"course": "CourseCritic", "patch": "PatchGAN", "unet": "UNetDiscriminatorSN"}[o.Critic]
+		if known {
+			m, err = models.NewCritic(arch, nil, o.Data.Patch*o.Data.Scale, o.Config.Seed)
+		} else {
+			m, err = onnxio.Open(o.Critic)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return m, m.Save(start)
+}

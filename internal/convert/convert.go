@@ -1,0 +1,348 @@
+package convert
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/gansr/gansr/graph"
+	"github.com/gansr/gansr/internal/atomicfile"
+	"github.com/gansr/gansr/onnxio"
+	"github.com/gansr/gansr/onnxio/torch"
+	"github.com/gansr/gansr/upscale"
+)
+
+// Options say how a file is converted. The zero value is the default.
+type Options struct {
+	// Opset is the version of ONNX's operators to write, 0 for 17, or the source's if its operators do not allow that.
+	Opset int
+	// Half writes weights in float16, and a graph that computes in it.
+	Half bool
+	// Range are the values of black and white, such as "0,255", where the file does not say them or says them wrongly.
+	Range string
+	// Sizes are the heights and widths to compare on; none stands for three that suit the network.
+	Sizes [][2]int
+	// NoCheck leaves out the comparison, and the certificate with it.
+	NoCheck bool
+	// Workers compute; nil is the calling goroutine alone.
+	Workers *graph.Workers
+}
+
+// Report says what Convert did.
+type Report struct {
+	Said        []string
+	Certificate *Certificate // nil if nothing was compared
+}
+
+func (r *Report) say(format string, args ...any) {
+	r.Said = append(r.Said, fmt.Sprintf(format, args...))
+}
+
+// Convert writes a network as an ONNX file, or, if out ends in .safetensors, as a state dictionary of PyTorch's. A file called out is
+// replaced when the new one is complete.
+func Convert(ctx context.Context, s *Source, out string, opt Options) (*Report, error) {
+	r := &Report{Said: s.Said}
+	switch strings.ToLower(filepath.Ext(out)) {
+	case ".safetensors":
+		return r, r.toState(s, out)
+	case ".onnx":
+	default:
+		return nil, fmt.Errorf("convert: %s: the name of the result should end in .onnx or .safetensors", out)
+	}
+	if err := writable(out); err != nil {
+		return nil, err
+	}
+	if opt.Half && isHalf(s.Model) {
+		r.say("the weights are in float16 already")
+		opt.Half = false
+	}
+	u, err := upscale.NewModel(ctx, s.Model, opt.Workers, nil)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		r.say("no generator: %s", strings.TrimPrefix(err.Error(), "upscale: "))
+		u = nil
+	}
+	m, err := r.prepare(ctx, s, u, opt)
+	if err != nil {
+		return nil, err
+	}
+	lo, hi, err := bounds(m)
+	if err != nil {
+		return nil, err
+	}
+	var ref *reference
+	if !opt.NoCheck {
+		from, err := newRunner(s.Model, opt.Workers, lo, hi)
+		if err != nil {
+			return nil, err
+		}
+		on := opt.Sizes
+		if len(on) == 0 {
+			on = sizes(u)
+		}
+		if ref, err = from.refer(ctx, on); err != nil {
+			return nil, err
+		}
+	}
+	if opt.Half {
+		if m, err = m.Half(); err != nil {
+			return nil, err
+		}
+	}
+	data, err := m.Encode()
+	if err != nil {
+		return nil, err
+	}
+	if ref != nil {
+		if data, err = r.certify(ctx, data, ref, lo, hi, opt); err != nil {
+			return nil, err
+		}
+	}
+	err = atomicfile.Write(out, func(f *os.File) error { _, err := f.Write(data); return err })
+	if err != nil {
+		path, link := (*fs.PathError)(nil), (*os.LinkError)(nil)
+		switch { // these name a temporary file
+		case errors.As(err, &path):
+			err = path.Err
+		case errors.As(err, &link):
+			err = link.Err
+		}
+		return nil, fmt.Errorf("convert: %s: %w", out, err)
+	}
+	return r, nil
+}
+
+// writable finds out early what would make it impossible to write a file.
+func writable(out string) error {
+	if dir := filepath.Dir(out); !isFolder(dir) {
+		return fmt.Errorf("convert: %s: there is no folder %s", out, dir)
+	}
+	if info, err := os.Stat(out); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("convert: %s: something of this name is there and not a file that can be replaced", out)
+	}
+	return nil
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// isHalf reports whether most of a model's floating-point constants are float16.
+func isHalf(m *onnxio.Model) bool {
+	half, other := 0, 0
+	for _, name := range m.Graph().Initializers() {
+		info, _ := m.Graph().InitializerInfo(name)
+		n := 1
+		for _, d := range info.Dims {
+			n *= d.Value
+		}
+		switch {
+		case info.DType == graph.Float16:
+			half += n
+		case info.DType.IsFloat():
+			other += n
+		}
+	}
+	return half > other
+}
+
+// tolerance is the largest error of a conversion that changes no numbers on purpose, relative to the output's range.
+const tolerance = 1e-4
+
+// certify compares the file as it is read again, and returns it with its certificate.
+func (r *Report) certify(ctx context.Context, data []byte, ref *reference, lo, hi float32, opt Options) ([]byte, error) {
+	m, err := onnxio.Decode(data)
+	if err != nil {
+		return nil, err
+	}
+	var options []onnxio.Option
+	if opt.Half { // as programs compute that have the type
+		options = append(options, onnxio.Rounding())
+	}
+	to, err := newRunner(m, opt.Workers, lo, hi, options...)
+	if err != nil {
+		return nil, err
+	}
+	c, err := to.certify(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	if c.Error > tolerance && !opt.Half {
+		return nil, fmt.Errorf("convert: the converted model differs from its source by %.2g of the output's range, and should by at most %g", c.Error, tolerance)
+	}
+	if c.Digest, err = digest(m); err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(c)
+	if err != nil {
+		return nil, fmt.Errorf("convert: %w", err)
+	}
+	m.SetMetadata(certificateKey, string(text))
+	var shapes []string
+	for _, k := range c.Cases {
+		shapes = append(shapes, strings.ReplaceAll(strings.Trim(fmt.Sprint(k.Shape), "[]"), " ", "x"))
+	}
+	r.say("certificate: the file differs from its source by %.2g of the output's range, on inputs of %s; %.23s…", c.Error, strings.Join(shapes, ", "), c.Digest)
+	if opt.Half {
+		r.say("float16 costs up to %.2g of the output's range, which is %.1f levels of 255", c.Error, 255*c.Error)
+	}
+	r.Certificate = c
+	return m.Encode()
+}
+
+// prepare makes the model that is written, but for the certificate.
+func (r *Report) prepare(ctx context.Context, s *Source, u *upscale.Model, opt Options) (*onnxio.Model, error) {
+	m := s.Model
+	if s.File == nil {
+		var err error
+		if m, err = m.Simplified(ctx); err != nil {
+			return nil, err
+		}
+		a, b := nodes(s.Model), nodes(m)
+		if a != b {
+			r.say("%d nodes of %d are left, the others were constant or not needed", b, a)
+		}
+	}
+	m, err := r.opset(m, opt.Opset)
+	if err != nil {
+		return nil, err
+	}
+	source, err := s.hash()
+	if err != nil {
+		return nil, err
+	}
+	if m.Metadata()["gansr.source"] == "" || s.File != nil { // what was converted before keeps what it was
+		m.SetMetadata("gansr.source", source)
+	}
+	if s.File != nil {
+		kept, err := keep(s.File, m)
+		if err != nil {
+			return nil, err
+		}
+		text, err := json.Marshal(kept)
+		if err != nil {
+			return nil, fmt.Errorf("convert: %w", err)
+		}
+		m.SetMetadata(stateKey, string(text))
+	}
+	if opt.Range != "" {
+		m.SetMetadata("gansr.range", opt.Range)
+		if _, err := upscale.FactsFromMetadata(upscale.Facts{}, m.Metadata()); err != nil {
+			return nil, err
+		}
+		r.say("values: %s, as given", opt.Range)
+		return m, nil
+	}
+	return m, r.measureRange(ctx, s, m, u)
+}
+
+// opset converts to a version of ONNX's operators.
+func (r *Report) opset(m *onnxio.Model, version int) (*onnxio.Model, error) {
+	const usual = 17
+	was := m.Opset("")
+	to := version
+	if to == 0 {
+		to = usual
+	}
+	if was == to {
+		return m, nil
+	}
+	c, err := m.ConvertedOpset(to)
+	switch {
+	case err == nil:
+		r.say("operators of version %d, from %d", to, was)
+		return c, nil
+	case version == 0:
+		r.say("operators of version %d, as version %d does not do: %v", was, to, err)
+		return m, nil
+	}
+	return nil, err
+}
+
+// measureRange finds out which values the network takes.
+func (r *Report) measureRange(ctx context.Context, s *Source, m *onnxio.Model, u *upscale.Model) error {
+	if u == nil {
+		return nil
+	}
+	md, stated := m.Metadata(), map[string]string{}
+	for _, k := range rangeKeys {
+		if v, ok := md[k]; ok {
+			stated[k] = v
+		}
+	}
+	results, err := probe(ctx, u, stated)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		r.say("values: not measured, as %s", strings.TrimPrefix(err.Error(), "upscale: "))
+		return nil
+	}
+	keys, said := settle(results, stated, s.File != nil)
+	r.Said = append(r.Said, said)
+	for _, k := range slices.Sorted(maps.Keys(keys)) {
+		m.SetMetadata(k, keys[k])
+	}
+	return nil
+}
+
+func nodes(m *onnxio.Model) int {
+	n := len(m.Graph().Nodes)
+	for _, f := range m.Functions() {
+		n += len(f.Graph.Nodes)
+	}
+	return n
+}
+
+// sizes returns heights and widths to compare on, the smaller the more the network computes. u is nil for what is no generator.
+func sizes(u *upscale.Model) [][2]int {
+	switch {
+	case u == nil:
+		return [][2]int{{64, 64}, {96, 128}, {256, 256}}
+	case u.FLOPs > 5e6:
+		return multiples(u.Facts().Multiple, [][2]int{{8, 12}, {13, 9}, {8, 10}})
+	}
+	return multiples(u.Facts().Multiple, [][2]int{{24, 32}, {37, 29}, {16, 20}})
+}
+
+// multiples rounds to multiples of a number, and keeps sizes different.
+func multiples(m int, all [][2]int) [][2]int {
+	if m <= 1 {
+		return all
+	}
+	for i := range all {
+		for a, n := range all[i] {
+			all[i][a] = max(1, (n+m/2)/m) * m
+		}
+	}
+	all[1][0] += m
+	return all
+}
+
+// toState writes a state dictionary.
+func (r *Report) toState(s *Source, out string) error {
+	if s.File != nil {
+		r.say("%d tensors, as they are", len(s.File.Tensors))
+		return torch.Save(out, s.File.Tensors, map[string]string{"format": "pt"})
+	}
+	tensors, original, err := StateOf(s.Model)
+	if err != nil {
+		return err
+	}
+	if original {
+		r.say("%d tensors under the names of the file that the model was converted from", len(tensors))
+	} else {
+		r.say("%d parameters and statistics under their names in the graph: the file does not say those in PyTorch", len(tensors))
+	}
+	return torch.Save(out, tensors, map[string]string{"format": "pt"})
+}

@@ -1,0 +1,131 @@
+package kernel
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Every way to convolve with weights that come with a run, for convolutions and transposed ones, gives what the reference gives, with a bias
+// and an epilogue, whatever is in the workspace and however many threads there are.
+func TestLive(t *testing.T) {
+	defer func(f *functions) { cpu = f }(cpu)
+	pool := NewPool(3)
+	defer pool.Close()
+	r := rand.New(rand.NewPCG(5, 6))
+	shape := func(n, c, h, w, oc, k, stride, pad int) ConvShape {
+		return ConvShape{N: n, C: c, H: h, W: w, OC: oc, KH: k, KW: k, StrideH: stride, StrideW: stride, DilationH: 1, DilationW: 1,
+			PadTop: pad, PadLeft: pad, PadBottom: pad, PadRight: pad, Groups: 1}
+	}
+	uneven := shape(1, 9, 13, 17, 11, 3, 1, 1)
+	uneven.KW, uneven.PadLeft, uneven.PadTop, uneven.PadRight = 5, 3, 0, 1
+	dilated := shape(1, 20, 6, 7, 33, 3, 1, 2)
+	dilated.DilationH, dilated.DilationW = 2, 2
+	shapes := []ConvShape{
+		shape(2, 3, 19, 17, 10, 7, 1, 3), shape(1, 20, 30, 29, 21, 3, 1, 1), shape(2, 9, 21, 18, 10, 5, 2, 2), shape(1, 3, 41, 40, 8, 9, 2, 4), shape(2, 5, 9, 8, 7, 1, 1, 0),
+		shape(2, 30, 4, 4, 40, 5, 2, 2), shape(1, 4, 17, 19, 9, 4, 3, 1), uneven, dilated,
+	}
+	tried := map[string]bool{}
+	for i := range paths {
+		cpu = &paths[i]
+		for _, algorithm := range append([]string{""}, Transforms()...) {
+			t.Setenv("GANSR_CONV", algorithm)
+			for _, s := range shapes {
+				weight, bias := random(r, s.OC*s.C*s.KH*s.KW), random(r, s.OC)
+				MulScalar(weight, weight, 1/float32(math.Sqrt(float64(s.C*s.KH*s.KW))))
+				ep := Epilogue{{Kind: StageAdd}, {Kind: StagePRelu, Slope: []float32{0.25}}}
+				test := func(what string, plans []livePlan, oc int, src, bias []float32, want []float64) {
+					t.Helper()
+					residual := random(r, len(want))
+					for i := range want {
+						if want[i] += float64(residual[i]); want[i] < 0 {
+							want[i] *= 0.25
+						}
+					}
+					for _, plan := range plans {
+						if algorithm != "" && !strings.Contains(plan.name(), algorithm) {
+							continue
+						}
+						tried[what+" "+plan.name()] = true
+						c := &LiveConv{plan, oc}
+						var once []float32
+						for _, p := range []*Pool{nil, pool} {
+							got := slices.Clone(residual) // in place
+							ws, check := guarded(t, c.Workspace(p.Threads()))
+							fillNaN(ws)
+							c.Run(p, got, src, weight, bias, [][]float32{got}, ws)
+							check()
+							if once != nil && !slices.Equal(got, once) {
+								t.Errorf("%s: %s of %+v by %s: threads change the result", cpu.path, what, s, plan.name())
+							}
+							once = got
+						}
+						if e := rms(t, once, want); e > 3e-6 {
+							t.Errorf("%s: %s of %+v by %s: relative error %.2g", cpu.path, what, s, plan.name(), e)
+						}
+					}
+				}
+				src := random(r, s.N*s.C*s.H*s.W)
+				want := make([]float64, s.N*s.OC*s.OutH()*s.OutW())
+				RefConv(s.nd(), want, widen(src), widen(weight), widen(bias))
+				test("Conv", livePlans(s, ep), s.OC, src, bias, want)
+				// The transposed convolution of the same source, with its weights as [C, OC].
+				ts := ConvTransposeShape{ConvShape: s, OutPadH: s.StrideH - 1}
+				if s.StrideH == 1 {
+					ts.OutPadH = 0
+				}
+				nd := s.nd()
+				nd.OutPads = []int{ts.OutPadH, 0}
+				want = make([]float64, s.N*s.OC*ts.OutH()*ts.OutW())
+				RefConvTranspose(nd, want, widen(src), widen(weight), widen(bias))
+				test("ConvTranspose", liveTransposePlans(ts, ep), s.OC, src, bias, want)
+			}
+		}
+	}
+	for _, name := range []string{"Conv direct", "Conv matrix", "Conv winograd6", "Conv fft16", "Conv 2x2 phases, winograd4", "ConvTranspose direct", "ConvTranspose matrix",
+		"ConvTranspose winograd4", "ConvTranspose fft24", "ConvTranspose merged, direct", "ConvTranspose merged, winograd2", "ConvTranspose merged, fft16"} {
+		if !tried[name] {
+			t.Errorf("not tried: %s", name)
+		}
+	}
+}
+
+// A transposed convolution of stride 1 is an ordinary one.
+func TestTurned(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	s := ConvTransposeShape{ConvShape: ConvShape{N: 2, C: 9, H: 14, W: 11, OC: 10, KH: 3, KW: 5, StrideH: 1, StrideW: 1, DilationH: 1, DilationW: 1,
+		PadTop: 1, PadLeft: 2, PadBottom: 1, PadRight: 0, Groups: 1}}
+	c, ok := s.Turned()
+	if !ok {
+		t.Fatal("no convolution")
+	}
+	src, weight := random(r, s.N*s.C*s.H*s.W), random(r, s.C*s.OC*s.KH*s.KW)
+	want := make([]float64, s.N*s.OC*s.OutH()*s.OutW())
+	RefConvTranspose(s.nd(), want, widen(src), widen(weight), nil)
+	scale := random(r, s.OC)
+	for i := range want {
+		want[i] *= float64(scale[i/(s.OutH()*s.OutW())%s.OC])
+	}
+	for _, algorithm := range []string{"", "direct", "fft16"} {
+		t.Setenv("GANSR_CONV", algorithm)
+		k, err := NewWeights().PrepareTurned(c, weight, Epilogue{{Kind: StageAffine, Scale: scale}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if algorithm != "" && k.Algorithm() != algorithm {
+			t.Errorf("computed by %s, not %s", k.Algorithm(), algorithm)
+		}
+		if e := rms(t, runGuarded(t, k, 2, len(want), src, nil), want); e > 1e-6 {
+			t.Errorf("%s: relative error %.2g", k.Algorithm(), e)
+		}
+	}
+	s.StrideW = 2
+	if _, ok := s.Turned(); ok {
+		t.Error("a transposed convolution with strides is no convolution")
+	}
+	if _, err := PrepareConvTransposeLive(ConvTransposeShape{}, nil); err == nil {
+		t.Error("no error for no shape")
+	}
+}
