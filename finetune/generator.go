@@ -14,7 +14,9 @@ type GeneratorFigures struct {
 	Content     float64 // the weighted sum of Terms
 	Adversarial float64 // the weighted adversarial loss, before its warm-up
 	Terms       []Term
-	GradNorm    float64 // the global norm of the parameters' gradients before clipping
+	// Colour is how far the mean of each channel of the pictures, in a range from 0 to 1, is above the photos'.
+	Colour   [3]float64
+	GradNorm float64 // the global norm of the parameters' gradients before clipping
 }
 
 // generatorStep compiles the generator's step: inputs lr, hr, and the share of the adversarial weight that the warm-up has reached.
@@ -64,6 +66,10 @@ func (t *Trainer) generatorStep(ctx context.Context, shape []int) (s *step, err 
 		content := f.sum(weighted...)
 		total := f.add(content, f.mul(warm, adversarial))
 		figures = append([]*graph.Value{total, content, adversarial}, figures...)
+		off := f.sub(p.fake, p.hr)
+		for i := range 3 {
+			figures = append(figures, f.scale(f.mean(f.part(off, 1, i, 1)), t.plain.std[i]))
+		}
 		s = newStep(f, t.workers, p.inputs, members, g, figures, total)
 		return nil
 	})
@@ -101,6 +107,7 @@ func (t *Trainer) learnGenerator(ctx context.Context) (g GeneratorFigures, ok bo
 		term.Loss = v[3+i]
 		g.Terms = append(g.Terms, term)
 	}
+	copy(g.Colour[:], v[3+len(t.terms):])
 	g.GradNorm, ok = t.learn(t.generatorStepper, t.generatorAdam, t.config.Generator, t.state.Generator, v)
 	if ok {
 		for i, w := range t.averaged() {

@@ -7,18 +7,18 @@ import (
 
 // Schedule is how a learning rate changes in the course of a training.
 type Schedule struct {
-	Kind string // "constant" (also ""), "step", "cosine" or "plateau"
-	// Every is the number of epochs after which "step" multiplies the rate by Factor, again and again.
-	Every  float64
-	Factor float64
+	Kind   string  `toml:"kind" comment:"constant, step, cosine or plateau"` // "" is "constant"
+	Every  float64 `toml:"every" comment:"step: epochs after which the rate is multiplied by factor, again and again"`
+	Factor float64 `toml:"factor" comment:"step, plateau: what it is multiplied by"`
 	// Least is the share of the rate that "cosine" ends at (Loshchilov and Hutter, arXiv:1608.03983, without restarts), and below which
 	// "plateau" does not go.
-	Least float64
+	Least float64 `toml:"least" comment:"cosine: share of the rate at the end; plateau: share below which it does not go"`
 	// "plateau" multiplies the rate by Factor when the mean of the generator's content loss over an epoch has not been below the best by
 	// more than the share Threshold for more than Patience epochs in a row; Cooldown epochs after that do not count. It is
 	// torch.optim.lr_scheduler.ReduceLROnPlateau.
-	Patience, Cooldown int
-	Threshold          float64
+	Patience  int     `toml:"patience" comment:"plateau: epochs without a content loss below the best that are waited for"`
+	Cooldown  int     `toml:"cooldown" comment:"plateau: epochs after a change that do not count"`
+	Threshold float64 `toml:"threshold" comment:"plateau: share by which a loss has to be below the best"`
 }
 
 func (s Schedule) check() error {

@@ -42,8 +42,17 @@ type Record struct {
 	Skipped      bool // a figure or gradient was not finite, and nothing has changed
 }
 
-// ErrDiverged is wrapped by the error of a training whose figures are not finite any more.
-var ErrDiverged = errors.New("the figures of the last steps are not finite")
+// ErrDiverged is wrapped by the error of a training that went wrong: figures are not finite any more, or its guard stopped it.
+var ErrDiverged = errors.New("the training went wrong")
+
+// divergence is what went wrong in a batch.
+type divergence struct {
+	batch int
+	what  string
+}
+
+func (d *divergence) Error() string { return fmt.Sprintf("finetune: batch %d: %s", d.batch, d.what) }
+func (d *divergence) Unwrap() error { return ErrDiverged }
 
 // Trainer trains a generator and its critic. It is for one goroutine.
 type Trainer struct {
@@ -88,6 +97,7 @@ type state struct {
 	Generator, Critic plateau
 	Content           float64
 	Contents          int
+	Watched           watched
 }
 
 // New prepares a training. It is an error if settings or models cannot work; what depends on the size of the batches shows in Run.
@@ -190,6 +200,9 @@ func (t *Trainer) Run(ctx context.Context) error {
 	if every == 0 {
 		every = t.perEpoch()
 	}
+	if err := t.saveStart(); err != nil {
+		return err
+	}
 	saved := t.state.Batches
 	save := func() error {
 		if t.config.Folder == "" || saved == t.state.Batches {
@@ -214,7 +227,7 @@ func (t *Trainer) Run(ctx context.Context) error {
 		// A batch is all or nothing: a checkpoint has no place within one.
 		err := t.batch(context.WithoutCancel(ctx))
 		if errors.Is(err, ErrDiverged) && t.state.Rollbacks < t.config.Rollbacks {
-			if found, failed := t.rollBack(); failed != nil {
+			if found, failed := t.rollBack(err); failed != nil {
 				return errors.Join(err, failed)
 			} else if found {
 				saved = t.state.Batches
@@ -238,8 +251,20 @@ func (t *Trainer) Run(ctx context.Context) error {
 	return save()
 }
 
+// saveStart writes a checkpoint of a training that has none: the one to go back to.
+func (t *Trainer) saveStart() error {
+	if t.config.Folder == "" {
+		return nil
+	}
+	names, err := checkpoints(t.config.Folder)
+	if err != nil || len(names) > 0 {
+		return err
+	}
+	return t.saveCheckpoint()
+}
+
 // rollBack goes back to the last checkpoint, if there is one, and halves the learning rates.
-func (t *Trainer) rollBack() (found bool, err error) {
+func (t *Trainer) rollBack(why error) (found bool, err error) {
 	if t.config.Folder == "" {
 		return false, nil
 	}
@@ -248,7 +273,7 @@ func (t *Trainer) rollBack() (found bool, err error) {
 		return found, err
 	}
 	t.state.Rollbacks = n + 1
-	t.log.Warn("the figures were not finite any more: back to the last checkpoint, with half the learning rates", "from", from, "to", t.state.Batches)
+	t.log.Warn(fmt.Sprintf("%v: back from batch %d to %d, with half the learning rates", why, from, t.state.Batches))
 	return true, nil
 }
 
@@ -317,8 +342,17 @@ func (t *Trainer) done(r Record, ok bool) error {
 	if t.observe != nil {
 		t.observe(r)
 	}
-	if t.state.InARow >= t.config.Patience {
-		return fmt.Errorf("finetune: batch %d: %w; a lower learning rate may help", r.Batch, ErrDiverged)
+	wrong := ""
+	switch {
+	case t.state.InARow >= t.config.Patience:
+		wrong = "the figures of the last steps are not finite"
+	case ok && r.Generator != nil:
+		wrong = t.state.Watched.generator(t.config.Guard, *r.Generator)
+	case ok && r.Critic != nil:
+		wrong = t.state.Watched.critic(t.config.Guard, *r.Critic)
+	}
+	if wrong != "" {
+		return &divergence{r.Batch, wrong}
 	}
 	return nil
 }
