@@ -11,7 +11,9 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/nlpodyssey/safetensors"
 
@@ -224,11 +226,23 @@ func (t *Trainer) warn(c checkpoint) {
 	}
 	was, now := c.Config, t.config
 	was.Folder, now.Folder = "", ""
-	a, _ := json.Marshal(was)
-	b, _ := json.Marshal(now)
-	if string(a) != string(b) {
-		t.log.Warn("the checkpoint was made with other settings", "then", string(a), "now", string(b))
+	if d := differences("", reflect.ValueOf(was), reflect.ValueOf(now)); len(d) > 0 {
+		t.log.Warn("the checkpoint was made with other settings: " + strings.Join(d, ", "))
 	}
+}
+
+// differences lists the fields of two structs that differ.
+func differences(prefix string, was, now reflect.Value) (list []string) {
+	for i := range was.NumField() {
+		name, a, b := prefix+was.Type().Field(i).Name, was.Field(i), now.Field(i)
+		switch {
+		case a.Kind() == reflect.Struct:
+			list = append(list, differences(name+".", a, b)...)
+		case fmt.Sprint(a) != fmt.Sprint(b): // an empty list is none
+			list = append(list, fmt.Sprintf("%s was %v and is %v", name, a, b))
+		}
+	}
+	return list
 }
 
 // digest identifies a model.

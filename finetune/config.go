@@ -28,7 +28,7 @@ type Config struct {
 	// as in PyTorch, or the "running" ones as the model holds them, which do not change. The critic's always uses the batch's.
 	BatchNorm string `toml:"batch-norm" comment:"statistics of the generator's batch normalisation: of the batch, or running ones, which do not change"`
 	// Freeze holds patterns of the names of the generator's parameters and statistics that do not change; * stands for any characters.
-	Freeze []string `toml:"freeze" comment:"patterns of the names of the generator's parameters that do not change; * stands for any characters"`
+	Freeze []string `json:",omitempty" toml:"freeze" comment:"patterns of the names of the generator's parameters that do not change; * stands for any characters"`
 	// Average is how much the moving average of the generator keeps of itself in a step, such as 0.999; the result is the average. With 0
 	// there is none, and the result is what the last step gives.
 	Average float64 `toml:"average" comment:"share that the moving average of the generator, which is the result, keeps in a step; 0: no average"`
@@ -59,7 +59,7 @@ type Optimiser struct {
 	Decay     float64  `toml:"decay" comment:"weight decay"`
 	Decoupled bool     `toml:"decoupled" comment:"weight decay apart from the gradients: AdamW"`
 	ClipNorm  float64  `toml:"clip-norm" comment:"the most that the global norm of the gradients may be; 0: any"`
-	Groups    []Group  `toml:"groups" comment:"parameters that are learned otherwise; the first that a name matches counts"`
+	Groups    []Group  `json:",omitempty" toml:"groups" comment:"parameters that are learned otherwise; the first that a name matches counts"`
 	Schedule  Schedule `toml:"schedule" comment:"How the rate changes."`
 }
 
@@ -146,7 +146,7 @@ type Content struct {
 	// differences, or, with PerceptualDistance "l2", squared differences. With PerceptualWeights, one for each output, it is their
 	// weighted sum in the place of their mean.
 	Perceptual         float64   `toml:"perceptual" comment:"difference of what layers of VGG give, which the setting perceptual names a file of"`
-	PerceptualWeights  []float64 `toml:"perceptual-weights" comment:"weight of each of its layers; none: their mean"`
+	PerceptualWeights  []float64 `json:",omitempty" toml:"perceptual-weights" comment:"weight of each of its layers; none: their mean"`
 	PerceptualDistance string    `toml:"perceptual-distance" comment:"l1 or l2"`
 	// Features is that of the mean absolute difference of what the critic's activations give (Salimans et al., arXiv:1606.03498).
 	Features float64 `toml:"features" comment:"mean absolute difference of what the critic's activations give"`

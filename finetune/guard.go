@@ -30,20 +30,18 @@ type watched struct {
 // running is a moving average of watchSteps steps or so, without the weight of a start at 0.
 type running struct {
 	Sum, Weight float64
+	N           int
 }
 
-// watchSteps is the number of steps that a moving average looks back, and that pass before it is judged.
-const watchSteps = 50
+// A moving average looks back watchSteps steps or so. It may be the lowest after lowSteps, and is judged after judgeSteps.
+const watchSteps, lowSteps, judgeSteps = 50, 5, 20
 
 func (r *running) add(v float64) {
 	const keep = 1 - 1.0/watchSteps
-	r.Sum, r.Weight = keep*r.Sum+(1-keep)*v, keep*r.Weight+1-keep
+	r.Sum, r.Weight, r.N = keep*r.Sum+(1-keep)*v, keep*r.Weight+1-keep, r.N+1
 }
 
 func (r *running) mean() float64 { return r.Sum / r.Weight }
-
-// ready reports whether watchSteps steps were added.
-func (r *running) ready() bool { return r.Weight > 1-math.Exp(-1) }
 
 // generator looks at the figures of a step, and returns what is wrong, or nothing.
 func (w *watched) generator(g Guard, f GeneratorFigures) string {
@@ -51,12 +49,17 @@ func (w *watched) generator(g Guard, f GeneratorFigures) string {
 	for i := range w.Colour {
 		w.Colour[i].add(f.Colour[i])
 	}
-	if !w.Content.ready() {
+	if w.Content.N < lowSteps {
 		return ""
 	}
-	if v := w.Content.mean(); !w.HasLowest || v < w.Lowest {
+	v := w.Content.mean()
+	if !w.HasLowest || v < w.Lowest {
 		w.Lowest, w.HasLowest = v, true
-	} else if g.Content > 0 && v > g.Content*w.Lowest {
+	}
+	if w.Content.N < judgeSteps {
+		return ""
+	}
+	if g.Content > 0 && v > g.Content*w.Lowest {
 		return fmt.Sprintf("the generator collapses: its content loss is %.3g, and was %.3g", v, w.Lowest)
 	}
 	far, channel := 0.0, 0
@@ -75,7 +78,7 @@ func (w *watched) generator(g Guard, f GeneratorFigures) string {
 // critic looks at the figures of a step, and returns what is wrong, or nothing.
 func (w *watched) critic(g Guard, f CriticFigures) string {
 	w.Critic.add(math.Abs(f.Loss))
-	if !w.Critic.ready() {
+	if w.Critic.N < judgeSteps {
 		return ""
 	}
 	v := w.Critic.mean()

@@ -1,32 +1,26 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
-	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/gansr/gansr/finetune"
-	"github.com/gansr/gansr/finetune/data"
 	"github.com/gansr/gansr/finetune/tune"
-	"github.com/gansr/gansr/models"
-	"github.com/gansr/gansr/onnxio/torch"
 )
 
 func (a *app) finetune() *cobra.Command {
 	var (
-		o                           tune.Options
-		preset, config, degrade     string
-		perceptual                  string
-		layers                      []string
-		print                       bool
-		epochs, steps, microBatches int
-		rate                        float64
+		o              tune.Options
+		preset, config string
+		print          bool
 	)
+	flags := newSettingsFlags()
 	cmd := &cobra.Command{
 		Use:                   "finetune MODEL -o OUT.onnx (--photos DIR | --lr DIR --hr DIR)",
 		DisableFlagsInUseLine: true,
@@ -35,115 +29,80 @@ func (a *app) finetune() *cobra.Command {
 ONNX graph with new weights. A tenth of the photos is held out; the result is written only if it
 enlarges them better than before, or with --keep always. If it does not the exit code is 4.
 
-The run's folder has checkpoints, from which --resume goes on, the log (log.jsonl, and events for
-TensorBoard), the critic, the last and the best result, and at the end report.html. An interrupt ends with a checkpoint. --config reads settings as --print-config
-writes them, in JSON; flags come before it, and it before the preset.`,
+The run's folder has checkpoints, from which --resume goes on, the settings (settings.toml), the
+log (log.jsonl, and events for TensorBoard), the critic, the last and the best result, and at the
+end report.html. An interrupt ends with a checkpoint.
+
+Every setting is a flag and a key of a file for --config, which --print-config writes. A flag comes
+before the file, the file before what a resumed run had, and that before the preset.`,
 		Example: `  gansr finetune compact-x4 -o mine.onnx --photos photos
-  gansr finetune compact-x4 -o mine.onnx --photos photos --critic none --resume`,
+  gansr finetune compact-x4 -o mine.onnx --photos photos --resume
+  gansr finetune compact-x4 -o plain.onnx --photos photos --critic none --generator-adam-rate 1e-4`,
 		Args:              args(1, 1, "MODEL"),
 		ValidArgsFunction: completeModel,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			set := cmd.Flags().Changed
-			switch preset {
-			case "photo":
-				o.Config = finetune.Photo()
-			case "course":
-				o.Config = finetune.Course()
-			default:
-				return usageError{fmt.Errorf("--preset %q is not photo or course", preset)}
+			if o.Folder == "" && o.Out != "" {
+				o.Folder = o.Out + ".run"
+			}
+			var err error
+			if o.Settings, err = tune.Preset(preset); err != nil {
+				return usageError{fmt.Errorf("--preset: %w", err)}
+			}
+			if o.Resume && !cmd.Flags().Changed("preset") {
+				err := o.Read(filepath.Join(o.Folder, tune.SettingsName))
+				if err != nil && !errors.Is(err, fs.ErrNotExist) {
+					return err
+				}
 			}
 			if config != "" {
-				text, err := os.ReadFile(config)
+				if err := o.Read(config); err != nil {
+					return usageError{err}
+				}
+			}
+			flags.apply(&o.Settings)
+			if print {
+				text, err := o.Text()
 				if err != nil {
 					return err
 				}
-				if err := json.Unmarshal(text, &o.Config); err != nil {
-					return usageError{fmt.Errorf("--config %s: %w", config, err)}
-				}
-			}
-			if set("epochs") {
-				o.Config.Epochs = epochs
-			}
-			if set("steps") {
-				o.Config.Batches = steps
-			}
-			if set("micro-batch") {
-				o.Config.MicroBatch = microBatches
-			}
-			if set("rate") {
-				o.Config.Generator.Rate = rate
-			}
-			if !set("critic") && preset == "course" {
-				o.Critic = "course"
-			}
-			if o.Critic == "none" {
-				o.Config.Adversarial.Weight, o.Config.Content.Features = 0, 0
-			}
-			if print {
-				e := json.NewEncoder(a.stdout)
-				e.SetIndent("", "  ")
-				return e.Encode(o.Config)
+				_, err = a.stdout.Write(text)
+				return err
 			}
 			switch {
 			case o.Out == "":
 				return usageError{errors.New("-o is missing: the file to write the result to")}
-			case o.Data.Photos == "" && o.Data.HR == "":
+			case o.Photos == "" && o.HR == "":
 				return usageError{errors.New("--photos is missing: the folder of photos to train on")}
 			}
-			switch degrade {
-			case "none":
-			case "light":
-				o.Data.Degrade = data.Light()
-			case "real":
-				o.Data.Degrade = data.Real()
-			default:
-				return usageError{fmt.Errorf("--degrade %q is not none, light or real", degrade)}
-			}
-			if perceptual != "" {
-				f, err := torch.Open(perceptual)
-				if err != nil {
-					return err
-				}
-				if o.Perceptual, err = models.VGG(f.Tensors, layers); err != nil {
-					return err
-				}
-			}
-			if o.Folder == "" {
-				o.Folder = o.Out + ".run"
-			}
-			o.Model, o.Data.Seed = args[0], o.Config.Seed
-			o.Workers = a.workers()
+			o.Model, o.Workers = args[0], a.workers()
 			defer o.Workers.Close()
-			o.Progress = a.training(o.Data.Batch)
-			_, err := tune.Run(cmd.Context(), o)
+			o.Progress = a.training(o.Batch * max(1, o.Accumulate))
+			_, err = tune.Run(cmd.Context(), o)
 			return err
 		},
 	}
 	f := cmd.Flags()
 	f.StringVarP(&o.Out, "output", "o", "", "file to write the result to")
-	f.StringVar(&o.Data.Photos, "photos", "", "folder of photos, whose reduced versions are made")
-	f.StringVar(&o.Data.LR, "lr", "", "folder of reduced photos, in place of --photos")
-	f.StringVar(&o.Data.HR, "hr", "", "folder of the photos of --lr")
+	f.StringVar(&o.Photos, "photos", "", "folder of photos, whose reduced versions are made")
+	f.StringVar(&o.LR, "lr", "", "folder of reduced photos, in place of --photos")
+	f.StringVar(&o.HR, "hr", "", "folder of the photos of --lr")
 	f.StringVar(&preset, "preset", "photo", "settings to start from, photo or course")
-	f.StringVar(&config, "config", "", "file of settings, in JSON")
-	f.BoolVar(&print, "print-config", false, "print the settings, and do nothing else")
+	f.StringVar(&config, "config", "", "file of settings, in TOML")
+	f.BoolVar(&print, "print-config", false, "print all settings, and do nothing else")
 	f.StringVar(&o.Folder, "run", "", "folder of the run (default: OUT.run)")
-	f.BoolVar(&o.Resume, "resume", false, "go on from the last checkpoint of the run")
-	f.IntVar(&epochs, "epochs", 0, "times through the photos (default: the settings')")
-	f.IntVar(&steps, "steps", 0, "batches in the place of --epochs")
-	f.IntVar(&microBatches, "micro-batch", 0, "pairs that go through the networks at once (default: the batch)")
-	f.Float64Var(&rate, "rate", 0, "learning rate of the generator (default: the settings')")
-	f.StringVar(&o.Critic, "critic", "patch", "critic: course, patch, unet, an ONNX file, or none (default of the preset course: course)")
-	f.StringVar(&perceptual, "perceptual", "", "torchvision's file of VGG16 or VGG19 for the perceptual loss, .pth or .safetensors")
-	f.StringSliceVar(&layers, "perceptual-layers", []string{"relu3_3"}, "its layers that are compared")
-	f.IntVar(&o.Data.Patch, "patch", 32, "side of patches in reduced pixels")
-	f.IntVar(&o.Data.Batch, "batch", 8, "pairs of patches in a batch")
-	f.IntVar(&o.Data.Crops, "crops", 16, "patches of each photo in an epoch")
-	f.StringVar(&degrade, "degrade", "none", "damage to the reduced photos: none, light or real")
-	f.Float64Var(&o.Data.Held, "held", 0.1, "share of photos held out for validation")
-	f.StringVar(&o.Measure, "measure", "psnr", "what better means: psnr or ssim, of luminance")
-	f.IntVar(&o.Validate, "validate", 0, "batches after which the held-out photos are measured (default: an epoch)")
-	f.StringVar(&o.Keep, "keep", tune.Better, "when the result is written: better or always")
+	f.BoolVar(&o.Resume, "resume", false, "go on from the last checkpoint of the run, if there is one")
+	f.AddFlagSet(flags.FlagSet)
+	usage := cmd.UsageFunc()
+	cmd.SetUsageFunc(func(cmd *cobra.Command) error { // settings apart from other flags
+		flags.hide(true)
+		defer flags.hide(false)
+		if err := usage(cmd); err != nil {
+			return err
+		}
+		flags.hide(false)
+		_, err := fmt.Fprintf(cmd.OutOrStderr(), "\nSettings:\n%s", flags.FlagUsages())
+		return err
+	})
 	return cmd
 }
 

@@ -31,7 +31,7 @@ func training(t *testing.T, steps int) func(out string, more ...string) *exec.Cm
 		}
 	}
 	return func(out string, more ...string) *exec.Cmd {
-		args := []string{"finetune", "base.onnx", "-o", out, "--photos", "photos", "--steps", fmt.Sprint(steps), "--batch", "1", "--crops", "1", "--patch", "16", "--keep", "always"}
+		args := []string{"finetune", "base.onnx", "-o", out, "--photos", "photos", "--batches", fmt.Sprint(steps), "--batch", "1", "--crops", "1", "--patch", "16", "--keep", "always"}
 		return exec.Command("gansr", append(args, more...)...)
 	}
 }

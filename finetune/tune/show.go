@@ -2,7 +2,6 @@ package tune
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"image"
@@ -21,6 +20,7 @@ import (
 // show writes what a run shows of itself: the log, TensorBoard's events, the best generator, the report.
 type show struct {
 	o          Options
+	scale      int
 	set        *data.Set
 	trainer    *finetune.Trainer
 	all, epoch int // batches
@@ -59,11 +59,11 @@ func figures(f eval.Figures) string { return fmt.Sprintf("PSNR %.3f dB, SSIM %.4
 // look measures the held-out photos and enlarges the crops. If none are held out there is nothing to see, which is an error unless results are kept in any
 // case.
 func (s *show) look(ctx context.Context, enlarge eval.Enlarge) (v seen, err error) {
-	v.mean, err = eval.Held(ctx, enlarge, s.set, s.o.Data.Scale, func(f eval.Figures) error {
+	v.mean, err = eval.Held(ctx, enlarge, s.set, s.scale, func(f eval.Figures) error {
 		v.photos = append(v.photos, f)
 		return nil
 	})
-	if errors.Is(err, data.ErrNoPhotos) && s.o.Keep == Always {
+	if errors.Is(err, data.ErrNoPhotos) && s.o.Result == Always {
 		return v, nil
 	} else if err != nil {
 		return v, err
@@ -75,7 +75,7 @@ func (s *show) look(ctx context.Context, enlarge eval.Enlarge) (v seen, err erro
 		if len(v.crops) == mostCrops {
 			break
 		}
-		c := crop{name: p.Name, lr: watch.FromPlanes(p.LR, p.H, p.W), hr: watch.FromPlanes(p.HR, p.H*s.o.Data.Scale, p.W*s.o.Data.Scale)}
+		c := crop{name: p.Name, lr: watch.FromPlanes(p.LR, p.H, p.W), hr: watch.FromPlanes(p.HR, p.H*s.scale, p.W*s.scale)}
 		if c.sr, err = enlarge(ctx, c.lr); err != nil {
 			return v, err
 		}
@@ -246,11 +246,10 @@ func (s *show) report(after seen, kept bool) error {
 				Panels: []watch.Panel{{Label: "LR", Image: c.lr}, {Label: "before", Image: s.before.crops[i].sr}, {Label: "after", Image: c.sr}, {Label: "HR", Image: c.hr}}})
 		}
 	}
-	config, err := json.MarshalIndent(s.o.Config, "", "  ")
+	settings, err := s.o.Text()
 	if err != nil {
 		return err
 	}
-	page.Settings = []watch.Setting{{Name: "training", Value: string(config)}, {Name: "photos", Value: s.o.Data.Photos + s.o.Data.HR},
-		{Name: "batch, patch", Value: fmt.Sprint(s.o.Data.Batch, ", ", s.o.Data.Patch)}, {Name: "critic", Value: s.o.Critic}}
+	page.Settings = []watch.Setting{{Name: "generator", Value: s.o.Model}, {Name: "photos", Value: s.o.Photos + s.o.HR}, {Name: SettingsName, Value: string(settings)}}
 	return atomicfile.Write(filepath.Join(s.o.Folder, reportName), func(f *os.File) error { return page.Write(f) })
 }

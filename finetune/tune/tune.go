@@ -24,31 +24,19 @@ import (
 // ErrNotBetter is wrapped by the error of a run that ended with a generator no better than the one it started from.
 var ErrNotBetter = errors.New("the generator is no better than before on the held-out photos")
 
-// The ways to keep a result.
-const (
-	Better = "better" // if the measure says so
-	Always = "always"
-)
-
 // Options say what a run does.
 type Options struct {
 	Model  string // ONNX file or name of an embedded generator
+	Photos string // folder of HR photos, whose LR photos are made; or
+	LR, HR string // folders of LR and HR photos of the same names
 	Out    string // file that the result is written to
 	Folder string // of the run: checkpoints, the log, the critic, the last result
 	Resume bool   // go on from the folder's newest checkpoint; without it the folder must have none
-	// Critic is "course", "patch" or "unet", an ONNX file, or "none". A critic that the folder holds from a run before is used in its place.
-	Critic  string
-	Data    data.Options    // Scale is the model's
-	Config  finetune.Config // Folder is Options.Folder
-	Measure string          // "psnr" or "ssim", of luminance
-	// Validate is the number of batches after which the held-out photos are measured and shown; 0: an epoch.
-	Validate int
-	Keep     string // Better or Always
+	Settings
 
-	Perceptual *onnxio.Model // nil: none
-	Workers    *graph.Workers
-	Log        *slog.Logger                           // nil: slog.Default()
-	Progress   func(done, all int, r finetune.Record) // after each step; may be nil
+	Workers  *graph.Workers
+	Log      *slog.Logger                           // nil: slog.Default()
+	Progress func(done, all int, r finetune.Record) // after each step; may be nil
 }
 
 // Result tells what came of a run.
@@ -57,25 +45,17 @@ type Result struct {
 	Kept          bool // Out was written
 }
 
-func (o Options) check() error {
-	switch {
-	case o.Out == "" || o.Folder == "":
-		return errors.New("tune: a run needs a file for its result and a folder")
-	case o.Measure != "psnr" && o.Measure != "ssim":
-		return fmt.Errorf("tune: there is no measure %q; there are psnr and ssim", o.Measure)
-	case o.Validate < 0:
-		return fmt.Errorf("tune: validation after %d batches is not possible", o.Validate)
-	case o.Keep != Better && o.Keep != Always:
-		return fmt.Errorf("tune: results are kept if %s or %s, not %q", Better, Always, o.Keep)
-	}
-	return nil
-}
-
 // Run trains, and writes the result. When ctx is cancelled it ends with a checkpoint and ctx's error. The error wraps ErrNotBetter, and Result is
 // complete, if the result was not worth keeping.
 func Run(ctx context.Context, o Options) (res Result, err error) {
+	if o.Out == "" || o.Folder == "" {
+		return res, errors.New("tune: a run needs a file for its result and a folder")
+	}
 	if err := o.check(); err != nil {
 		return res, err
+	}
+	if o.CriticNetwork == "none" {
+		o.Adversarial.Weight, o.Content.Features = 0, 0
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()
@@ -95,8 +75,11 @@ func Run(ctx context.Context, o Options) (res Result, err error) {
 	if err != nil {
 		return res, err
 	}
-	o.Data.Scale, o.Data.Log = scale, o.Log
-	set, err := data.Open(ctx, o.Data)
+	photos, err := o.photos(scale)
+	if err != nil {
+		return res, err
+	}
+	set, err := data.Open(ctx, photos)
 	if err != nil {
 		return res, err
 	}
@@ -110,11 +93,18 @@ func Run(ctx context.Context, o Options) (res Result, err error) {
 		return res, fmt.Errorf("tune: another process trains in %s: wait for its end, or choose another folder", o.Folder)
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }() // the operating system does it for a process that is killed
-	critic, err := o.critic()
+	critic, err := o.critic(scale)
 	if err != nil {
 		return res, err
 	}
-	show := &show{o: o, set: set}
+	perceptual, err := o.vgg()
+	if err != nil {
+		return res, err
+	}
+	if err := o.save(filepath.Join(o.Folder, SettingsName)); err != nil {
+		return res, err
+	}
+	show := &show{o: o, scale: scale, set: set}
 	if show.before, err = show.look(ctx, enlarge); err != nil {
 		return res, err
 	}
@@ -122,15 +112,16 @@ func Run(ctx context.Context, o Options) (res Result, err error) {
 	if show.before.has() {
 		o.Log.Info("held-out photos before: " + figures(res.Before))
 	}
-	task := finetune.Task{Generator: model, Critic: critic, Perceptual: o.Perceptual, Source: set.Train(), Workers: o.Workers, Log: o.Log}
-	o.Config.Folder = o.Folder
-	show.epoch = max(1, task.Source.Len()/max(1, o.Config.Accumulate))
-	if show.all = o.Config.Batches; show.all == 0 {
-		show.all = o.Config.Epochs * show.epoch
+	task := finetune.Task{Generator: model, Critic: critic, Perceptual: perceptual, Source: set.Train(), Workers: o.Workers, Log: o.Log}
+	config := o.Config
+	config.Folder = o.Folder
+	show.epoch = max(1, task.Source.Len()/max(1, o.Accumulate))
+	if show.all = o.Batches; show.all == 0 {
+		show.all = o.Epochs * show.epoch
 	}
 	defer func() { err = errors.Join(err, show.close()) }()
 	task.Observe, task.Between = show.step, show.between
-	trainer, err := finetune.New(task, o.Config)
+	trainer, err := finetune.New(task, config)
 	if err != nil {
 		return res, err
 	}
@@ -140,8 +131,15 @@ func Run(ctx context.Context, o Options) (res Result, err error) {
 			return res, err
 		}
 	}
-	if err = trainer.Run(ctx); err != nil {
-		return res, err
+	diverged := trainer.Run(ctx)
+	if diverged != nil {
+		if !errors.Is(diverged, finetune.ErrDiverged) {
+			return res, diverged
+		}
+		if _, err := trainer.Resume(); err != nil {
+			return res, errors.Join(diverged, err)
+		}
+		o.Log.Warn(diverged.Error() + ": the last checkpoint is taken for the result")
 	}
 	return o.finish(ctx, show, critic != nil, res)
 }
@@ -164,7 +162,7 @@ func (o Options) finish(ctx context.Context, show *show, critic bool, res Result
 	res.After = after.mean
 	better := o.better(res.After, res.Before)
 	// Without held-out photos there is nothing that could be better.
-	if res.Kept = better || o.Keep == Always; res.Kept {
+	if res.Kept = better || o.Result == Always; res.Kept {
 		if err := model.Save(o.Out); err != nil {
 			return res, err
 		}
@@ -195,7 +193,7 @@ func (o Options) result(ctx context.Context, show *show, last string) (seen, *on
 		return s, m, err
 	}
 	after, model, err := look(last)
-	if err != nil || o.Keep == Always || o.better(after.mean, show.before.mean) || !show.hasBest {
+	if err != nil || o.Result == Always || o.better(after.mean, show.before.mean) || !show.hasBest {
 		return after, model, err
 	}
 	best, bestModel, err := look(filepath.Join(o.Folder, bestName+".onnx"))
@@ -235,9 +233,12 @@ const (
 	lockName   = "lock"
 )
 
+// SettingsName is the file in a run's folder that holds its settings.
+const SettingsName = "settings.toml"
+
 // critic returns the run's critic. A resumed run starts from the one that its checkpoints belong to.
-func (o Options) critic() (*onnxio.Model, error) {
-	if o.Critic == "none" {
+func (o Options) critic(scale int) (*onnxio.Model, error) {
+	if o.CriticNetwork == "none" {
 		return nil, nil
 	}
 	start := filepath.Join(o.Folder, "critic-start.onnx")
@@ -248,11 +249,11 @@ func (o Options) critic() (*onnxio.Model, error) {
 	}
 	m, err := onnxio.Open(filepath.Join(o.Folder, criticName))
 	if errors.Is(err, fs.ErrNotExist) {
-		arch, known := map[string]string{"course": "CourseCritic", "patch": "PatchGAN", "unet": "UNetDiscriminatorSN"}[o.Critic]
+		arch, known := map[string]string{"course": "CourseCritic", "patch": "PatchGAN", "unet": "UNetDiscriminatorSN"}[o.CriticNetwork]
 		if known {
-			m, err = models.NewCritic(arch, nil, o.Data.Patch*o.Data.Scale, o.Config.Seed)
+			m, err = models.NewCritic(arch, nil, o.Patch*scale, o.Seed)
 		} else {
-			m, err = onnxio.Open(o.Critic)
+			m, err = onnxio.Open(o.CriticNetwork)
 		}
 	}
 	if err != nil {
