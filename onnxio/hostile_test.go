@@ -33,8 +33,8 @@ func TestHostileOperators(t *testing.T) {
 	}
 	for _, op := range Operators() {
 		for range rounds {
-			if err := hostileRun(r, op, types); err != nil {
-				t.Errorf("%s: %v", op, err)
+			if err := hostileRun(r, op.Name, types); err != nil {
+				t.Errorf("%s: %v", op.Name, err)
 				break
 			}
 		}

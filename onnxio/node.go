@@ -56,8 +56,8 @@ func (n *Node) Label() string {
 	return fmt.Sprintf("node without outputs (%s)", op)
 }
 
-// operator returns the name of the node's operator in the registry.
-func (n *Node) operator() string {
+// Operator returns the name of the node's operator as Operators has it.
+func (n *Node) Operator() string {
 	if n.Domain == "" {
 		return n.Name
 	}

@@ -11,18 +11,6 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// introduced are the versions of ONNX's operator set that an operator came with, for those after 7.
-var introduced = map[string]int{
-	"Max": 8, "Expand": 8, "ConstantOfShape": 9, "Erf": 9, "EyeLike": 9, "IsNaN": 9, "NonZero": 9, "OneHot": 9, "Scatter": 9, "Shrink": 9, "Sign": 9,
-	"Where": 9, "Sinh": 9, "Cosh": 9, "Asinh": 9, "Acosh": 9, "Atanh": 9, "MeanVarianceNormalization": 9, "ConvInteger": 10, "DequantizeLinear": 10,
-	"IsInf": 10, "MatMulInteger": 10, "Mod": 10, "NonMaxSuppression": 10, "QLinearConv": 10, "QLinearMatMul": 10, "QuantizeLinear": 10, "Resize": 10,
-	"ReverseSequence": 10, "RoiAlign": 10, "ThresholdedRelu": 10, "BitShift": 11, "CumSum": 11, "Det": 11, "DynamicQuantizeLinear": 11, "GatherElements": 11,
-	"GatherND": 11, "Range": 11, "Round": 11, "ScatterElements": 11, "ScatterND": 11, "Unique": 11, "Celu": 12, "Einsum": 12, "GreaterOrEqual": 12,
-	"LessOrEqual": 12, "HardSwish": 14, "Trilu": 14, "CastLike": 15, "GridSample": 16, "LayerNormalization": 17, "DFT": 17, "BitwiseAnd": 18,
-	"CenterCropPad": 18, "Col2Im": 18, "GroupNormalization": 18, "Mish": 18, "DeformConv": 19, "AffineGrid": 20, "Gelu": 20, "Attention": 23,
-	"RMSNormalization": 23, "RotaryEmbedding": 23, "CumProd": 26, "Swish": 24,
-}
-
 // axesInputs are the operators whose axes became input 1, and since when.
 var axesInputs = map[string]int{"Squeeze": 13, "Unsqueeze": 13, "ReduceSum": 13, "ReduceMean": 18, "ReduceMax": 18, "ReduceMin": 18, "ReduceProd": 18,
 	"ReduceL1": 18, "ReduceL2": 18, "ReduceLogSum": 18, "ReduceLogSumExp": 18, "ReduceSumSquare": 18}
@@ -133,7 +121,7 @@ func (c *opsetConverter) down(version int) bool { return c.to < version && versi
 
 func (c *opsetConverter) node(n *onnxpb.NodeProto) error {
 	op := n.GetOpType()
-	if v := introduced[op]; v > c.to {
+	if v := registry[op].first; v > c.to {
 		return fmt.Errorf("it came with version %d", v)
 	}
 	if v, ok := axesInputs[op]; ok {

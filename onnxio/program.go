@@ -105,11 +105,11 @@ func (m *Model) Warnings() []string {
 }
 
 // Unsupported lists the operators that the package cannot run, with the nodes that use them, those of nested graphs and called
-// functions included.
+// functions included, and why for those of ONNX's own.
 func (m *Model) Unsupported() []string {
 	type use struct {
-		operator string
-		nodes    []string
+		operator, reason string
+		nodes            []string
 	}
 	var uses []*use
 	seen := map[*Function]bool{}
@@ -126,7 +126,7 @@ func (m *Model) Unsupported() []string {
 				}
 				continue
 			}
-			if _, ok := operators[n.operator()]; ok {
+			if _, ok := registry[n.Operator()]; ok {
 				continue
 			}
 			domain := n.Domain
@@ -137,7 +137,7 @@ func (m *Model) Unsupported() []string {
 			i := slices.IndexFunc(uses, func(u *use) bool { return u.operator == op })
 			if i < 0 {
 				i = len(uses)
-				uses = append(uses, &use{operator: op})
+				uses = append(uses, &use{operator: op, reason: refused[n.Operator()]})
 			}
 			uses[i].nodes = append(uses[i].nodes, n.Label())
 		}
@@ -150,12 +150,12 @@ func (m *Model) Unsupported() []string {
 		if more := len(u.nodes) - named; more > 0 {
 			bad[i] += fmt.Sprintf(" and %d more", more)
 		}
+		if u.reason != "" {
+			bad[i] += ": " + u.reason
+		}
 	}
 	return bad
 }
-
-// Operators lists the operators that can be run, sorted. Names of other domains than ONNX's own have it in front.
-func Operators() []string { return slices.Sorted(maps.Keys(operators)) }
 
 // Model returns the model.
 func (p *Program) Model() *Model { return p.model }
@@ -353,7 +353,7 @@ func (p *Program) translate(ctx context.Context, types []graph.Type, feed []*gra
 }
 
 func (p *Program) translator(ctx context.Context, b *graph.Builder) *translator {
-	return &translator{model: p.model, weights: p.weights, b: b, ctx: ctx, workers: p.workers, pinned: map[*graph.Value]*graph.Value{}, operators: operators, rounding: p.rounding}
+	return &translator{model: p.model, weights: p.weights, b: b, ctx: ctx, workers: p.workers, pinned: map[*graph.Value]*graph.Value{}, registry: registry, rounding: p.rounding}
 }
 
 // weights keeps the constants that have been read, for all graphs of a Program.

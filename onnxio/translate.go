@@ -31,8 +31,8 @@ type translator struct {
 	held      map[*graph.Value]sequence
 	sequences int
 	unrolled  int // nodes of loops so far
-	// operators is the registry, which refers to methods of translator itself.
-	operators map[string]operator
+	// registry is the package's, which refers to methods of translator itself.
+	registry map[string]entry
 }
 
 type pin struct {
@@ -154,12 +154,15 @@ func (t *translator) node(s *env, n *Node) ([]*graph.Value, error) {
 	if f := t.model.Function(n); f != nil {
 		return t.function(f, c)
 	}
-	op, ok := t.operators[n.operator()]
+	e, ok := t.registry[n.Operator()]
 	if !ok {
 		return nil, fmt.Errorf("%s: %w", n.Label(), errUnknownOperator)
 	}
+	if v := c.opt(dataOperand[n.Operator()]); v != nil && !e.types.has(v.Type().DType) {
+		return nil, fmt.Errorf("%s: elements of %v %w, only %v", n.Label(), v.Type().DType, ErrElementType, e.types)
+	}
 	t.b.At(n.Label())
-	outs, err := c.translate(op)
+	outs, err := c.translate(e.translate)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", n.Label(), err)
 	}
