@@ -14,6 +14,7 @@ type GeneratorFigures struct {
 	Content     float64 // the weighted sum of Terms
 	Adversarial float64 // the weighted adversarial loss, before its warm-up
 	Terms       []Term
+	MSE         float64 // the mean squared difference of pictures and photos, both in a range from 0 to 1
 	// Colour is how far the mean of each channel of the pictures, in a range from 0 to 1, is above the photos'.
 	Colour   [3]float64
 	GradNorm float64 // the global norm of the parameters' gradients before clipping
@@ -67,9 +68,13 @@ func (t *Trainer) generatorStep(ctx context.Context, shape []int) (s *step, err 
 		total := f.add(content, f.mul(warm, adversarial))
 		figures = append([]*graph.Value{total, content, adversarial}, figures...)
 		off := f.sub(p.fake, p.hr)
-		for i := range 3 {
-			figures = append(figures, f.scale(f.mean(f.part(off, 1, i, 1)), t.plain.std[i]))
+		var squares []*graph.Value
+		for i, std := range t.plain.std {
+			channel := f.scale(f.part(off, 1, i, 1), std)
+			figures = append(figures, f.mean(channel))
+			squares = append(squares, f.mean(f.square(channel)))
 		}
+		figures = append(figures, f.scale(f.sum(squares...), 1.0/3))
 		s = newStep(f, t.workers, p.inputs, members, g, figures, total)
 		return nil
 	})
@@ -107,7 +112,8 @@ func (t *Trainer) learnGenerator(ctx context.Context) (g GeneratorFigures, ok bo
 		term.Loss = v[3+i]
 		g.Terms = append(g.Terms, term)
 	}
-	copy(g.Colour[:], v[3+len(t.terms):])
+	more := v[3+len(t.terms):]
+	g.MSE = more[copy(g.Colour[:], more)]
 	g.GradNorm, ok = t.learn(t.generatorStepper, t.generatorAdam, t.config.Generator, t.state.Generator, v)
 	if ok {
 		for i, w := range t.averaged() {

@@ -15,6 +15,7 @@ func (a *app) eval() *cobra.Command {
 	var (
 		o      eval.Options
 		facts  factsFlag
+		lpips  []string
 		asJSON bool
 	)
 	cmd := &cobra.Command{
@@ -27,7 +28,9 @@ the scale, for each photo and as means. "bicubic" is MATLAB's interpolation, for
 
 Reduced photos are those of --lr with the same names (an ending _LR or x4 may differ), or else
 made as MATLAB's imresize makes them. --lr may be the folder of --hr if names end in _LR and _HR.
---json prints one object a line: name, psnr_y, ssim_y, psnr_rgb. The last is named "mean".`,
+--lpips adds the perceptual distance LPIPS, which is lower the more people find two pictures alike:
+the files are torchvision's AlexNet and the heads of the package lpips (weights/v0.1/alex.pth).
+--json prints one object a line: name, psnr_y, ssim_y, psnr_rgb, lpips. The last is named "mean".`,
 		Example:           "  gansr eval compact-x4 --hr photos\n  gansr eval bicubic --hr Set5/HR --lr Set5/LR --scale 4 --json",
 		Args:              args(1, 1, "MODEL"),
 		ValidArgsFunction: completeModel,
@@ -37,6 +40,14 @@ made as MATLAB's imresize makes them. --lr may be the folder of --hr if names en
 			}
 			if cmd.Flags().Changed("scale") && (o.Scale < 1 || o.Scale > 16) {
 				return usageError{fmt.Errorf("--scale %d is not from 1 to 16", o.Scale)}
+			}
+			workers := a.workers()
+			defer workers.Close()
+			if len(lpips) > 0 {
+				var err error
+				if o.LPIPS, err = eval.OpenLPIPS(lpips, workers); err != nil {
+					return err
+				}
 			}
 			enlarge := eval.Bicubic(o.Scale)
 			if args[0] == "bicubic" {
@@ -48,8 +59,6 @@ made as MATLAB's imresize makes them. --lr may be the folder of --hr if names en
 				if err != nil {
 					return err
 				}
-				workers := a.workers()
-				defer workers.Close()
 				g, err := upscale.NewModel(cmd.Context(), file, workers, facts)
 				if err != nil {
 					return err
@@ -62,11 +71,19 @@ made as MATLAB's imresize makes them. --lr may be the folder of --hr if names en
 				if asJSON {
 					return json.NewEncoder(a.stdout).Encode(f)
 				}
-				_, err := fmt.Fprintf(a.stdout, "%8.3f %8.4f %8.3f  %s\n", f.PSNRY, f.SSIM, f.PSNRRGB, f.Name)
+				_, err := fmt.Fprintf(a.stdout, "%8.3f %8.4f %8.3f", f.PSNRY, f.SSIM, f.PSNRRGB)
+				if o.LPIPS != nil {
+					_, err = fmt.Fprintf(a.stdout, " %8.4f", f.LPIPS)
+				}
+				fmt.Fprintf(a.stdout, "  %s\n", f.Name)
 				return err
 			}
 			if !asJSON {
-				fmt.Fprintf(a.stdout, "%8s %8s %8s  %s\n", "PSNR Y", "SSIM Y", "PSNR RGB", "photo")
+				head := "  PSNR Y   SSIM Y PSNR RGB"
+				if o.LPIPS != nil {
+					head += "    LPIPS"
+				}
+				fmt.Fprintln(a.stdout, head+"  photo")
 			}
 			mean, err := eval.Run(cmd.Context(), enlarge, o, say)
 			if err != nil {
@@ -79,6 +96,7 @@ made as MATLAB's imresize makes them. --lr may be the folder of --hr if names en
 	f.StringVar(&o.HR, "hr", "", "folder of the photos to compare with")
 	f.StringVar(&o.LR, "lr", "", "folder of the reduced photos (default: they are made)")
 	f.IntVar(&o.Scale, "scale", 0, "enlargement (default: the model's)")
+	f.StringSliceVar(&lpips, "lpips", nil, "files of LPIPS over AlexNet, to measure that too")
 	f.BoolVar(&asJSON, "json", false, "print a JSON object a line")
 	facts.register(cmd)
 	return cmd

@@ -18,9 +18,19 @@ import (
 // studio range. A figure of a set is the mean of its pictures'.
 type Figures struct {
 	Name    string  `json:"name"`
-	PSNRY   float64 `json:"psnr_y"`   // dB, luminance; as RGB's at most 100, which stands for equal pictures
-	SSIM    float64 `json:"ssim_y"`   // luminance, 0 to 1
-	PSNRRGB float64 `json:"psnr_rgb"` // dB
+	PSNRY   float64 `json:"psnr_y"`         // dB, luminance; as RGB's at most 100, which stands for equal pictures
+	SSIM    float64 `json:"ssim_y"`         // luminance, 0 to 1
+	PSNRRGB float64 `json:"psnr_rgb"`       // dB
+	LPIPS   float64 `json:"lpips,omitzero"` // 0 for equal pictures; 0 also if it was not measured
+}
+
+// add adds up the figures of pictures, and scale divides them.
+func (f *Figures) add(g Figures) {
+	f.PSNRY, f.SSIM, f.PSNRRGB, f.LPIPS = f.PSNRY+g.PSNRY, f.SSIM+g.SSIM, f.PSNRRGB+g.PSNRRGB, f.LPIPS+g.LPIPS
+}
+
+func (f *Figures) scale(by float64) {
+	f.PSNRY, f.SSIM, f.PSNRRGB, f.LPIPS = f.PSNRY*by, f.SSIM*by, f.PSNRRGB*by, f.LPIPS*by
 }
 
 // Options say what is measured.
@@ -28,6 +38,7 @@ type Options struct {
 	HR    string // folder of photos
 	LR    string // folder of their reduced versions, which may be HR; "": made as MATLAB's imresize makes them
 	Scale int
+	LPIPS *LPIPS       // nil: not measured
 	Log   *slog.Logger // warnings; nil: slog.Default()
 }
 
@@ -112,26 +123,26 @@ func Run(ctx context.Context, enlarge Enlarge, o Options, each func(Figures) err
 	if err != nil {
 		return Figures{}, err
 	}
-	mean, err := Held(ctx, enlarge, set, o.Scale, each)
+	mean, err := Held(ctx, enlarge, set, o.Scale, o.LPIPS, each)
 	if errors.Is(err, data.ErrNoPhotos) {
 		err = fmt.Errorf("%w in %s", err, o.HR)
 	}
 	return mean, err
 }
 
-// Held measures the photos of a set that are held out, by name, as Run does. The set's photos are scale times as large as what is enlarged.
-func Held(ctx context.Context, enlarge Enlarge, set *data.Set, scale int, each func(Figures) error) (Figures, error) {
+// Held measures the photos of a set that are held out, by name, as Run does. The set's photos are scale times as large as what is enlarged. lpips may be nil.
+func Held(ctx context.Context, enlarge Enlarge, set *data.Set, scale int, lpips *LPIPS, each func(Figures) error) (Figures, error) {
 	mean, n := Figures{Name: "mean"}, 0
 	for s, err := range set.Validation(ctx, 0) {
 		if err != nil {
 			return mean, err
 		}
-		f, err := measure(ctx, enlarge, s, scale)
+		f, err := measure(ctx, enlarge, s, scale, lpips)
 		if err != nil {
 			return mean, fmt.Errorf("eval: %s: %w", s.Name, err)
 		}
 		n++
-		mean.PSNRY, mean.SSIM, mean.PSNRRGB = mean.PSNRY+f.PSNRY, mean.SSIM+f.SSIM, mean.PSNRRGB+f.PSNRRGB
+		mean.add(f)
 		if err := each(f); err != nil {
 			return mean, err
 		}
@@ -139,11 +150,11 @@ func Held(ctx context.Context, enlarge Enlarge, set *data.Set, scale int, each f
 	if n == 0 {
 		return mean, fmt.Errorf("eval: %w", data.ErrNoPhotos)
 	}
-	mean.PSNRY, mean.SSIM, mean.PSNRRGB = mean.PSNRY/float64(n), mean.SSIM/float64(n), mean.PSNRRGB/float64(n)
+	mean.scale(1 / float64(n))
 	return mean, nil
 }
 
-func measure(ctx context.Context, enlarge Enlarge, s data.Sample, scale int) (Figures, error) {
+func measure(ctx context.Context, enlarge Enlarge, s data.Sample, scale int, lpips *LPIPS) (Figures, error) {
 	f := Figures{Name: s.Name}
 	hr, _ := planes(s.HR, s.H*scale, s.W*scale)
 	_, lr := planes(s.LR, s.H, s.W)
@@ -160,10 +171,13 @@ func measure(ctx context.Context, enlarge Enlarge, s data.Sample, scale int) (Fi
 	if err != nil {
 		return f, err
 	}
-	var failed [3]error
+	var failed [4]error
 	f.PSNRRGB, failed[0] = quality.PSNR(a, b)
 	f.PSNRY, failed[1] = quality.PSNR(a.Luminance(), b.Luminance())
 	f.SSIM, failed[2] = quality.SSIM(a.Luminance(), b.Luminance())
+	if lpips != nil {
+		f.LPIPS, failed[3] = lpips.distance(ctx, a, b)
+	}
 	f.PSNRRGB, f.PSNRY = min(f.PSNRRGB, 100), min(f.PSNRY, 100) // JSON has no infinity
 	return f, errors.Join(failed[:]...)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
@@ -33,9 +34,10 @@ type Settings struct {
 	Perceptual       string   `toml:"perceptual" comment:"torchvision's file of VGG16 or VGG19 for the perceptual loss, .pth or .safetensors"`
 	PerceptualLayers []string `toml:"perceptual-layers" comment:"its layers that are compared"`
 
-	Measure  string `toml:"measure" comment:"what better means: psnr or ssim, of luminance"`
-	Validate int    `toml:"validate" comment:"batches after which the held-out photos are measured; 0: an epoch"`
-	Result   string `toml:"keep" comment:"when the result is written: if it is better, or always"` // Better or Always
+	Measure  string   `toml:"measure" comment:"what better means: psnr or ssim, of luminance, or lpips"`
+	LPIPS    []string `toml:"lpips" comment:"files of LPIPS over AlexNet, to measure that too"`
+	Validate int      `toml:"validate" comment:"batches after which the held-out photos are measured; 0: an epoch"`
+	Result   string   `toml:"keep" comment:"when the result is written: if it is better, or always"` // Better or Always
 
 	finetune.Config
 }
@@ -55,6 +57,7 @@ func Photo() Settings {
 // Course returns those of the course on adversarial losses. Its perceptual loss needs a file.
 func Course() Settings {
 	s := Photo()
+	s.Patch, s.Batch = 64, 48
 	s.CriticNetwork, s.Downscale, s.Config = "course", string(data.Bilinear), finetune.Course()
 	return s
 }
@@ -118,8 +121,10 @@ func (s Settings) save(path string) error {
 
 func (s Settings) check() error {
 	switch {
-	case s.Measure != "psnr" && s.Measure != "ssim":
-		return fmt.Errorf("tune: there is no measure %q; there are psnr and ssim", s.Measure)
+	case !slices.Contains([]string{"psnr", "ssim", "lpips"}, s.Measure):
+		return fmt.Errorf("tune: there is no measure %q; there are psnr, ssim and lpips", s.Measure)
+	case s.Measure == "lpips" && len(s.LPIPS) == 0:
+		return errors.New("tune: the measure lpips needs files with its weights: name them (lpips)")
 	case s.Validate < 0:
 		return fmt.Errorf("tune: validation after %d batches is not possible", s.Validate)
 	case s.Result != Better && s.Result != Always:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"math"
 	"os"
 	"path/filepath"
 	"time"
@@ -22,6 +23,7 @@ type show struct {
 	o          Options
 	scale      int
 	set        *data.Set
+	lpips      *eval.LPIPS // nil: not measured
 	trainer    *finetune.Trainer
 	all, epoch int // batches
 	before     seen
@@ -54,12 +56,18 @@ const (
 	cropSide  = 48
 )
 
-func figures(f eval.Figures) string { return fmt.Sprintf("PSNR %.3f dB, SSIM %.4f", f.PSNRY, f.SSIM) }
+func (s *show) figures(f eval.Figures) string {
+	text := fmt.Sprintf("PSNR %.3f dB, SSIM %.4f", f.PSNRY, f.SSIM)
+	if s.lpips != nil {
+		text += fmt.Sprintf(", LPIPS %.4f", f.LPIPS)
+	}
+	return text
+}
 
 // look measures the held-out photos and enlarges the crops. If none are held out there is nothing to see, which is an error unless results are kept in any
 // case.
 func (s *show) look(ctx context.Context, enlarge eval.Enlarge) (v seen, err error) {
-	v.mean, err = eval.Held(ctx, enlarge, s.set, s.scale, func(f eval.Figures) error {
+	v.mean, err = eval.Held(ctx, enlarge, s.set, s.scale, s.lpips, func(f eval.Figures) error {
 		v.photos = append(v.photos, f)
 		return nil
 	})
@@ -97,8 +105,12 @@ func (s *show) open(step int64) error {
 	records, err := watch.ReadLog(path)
 	for _, r := range records {
 		for _, v := range r.Scalars {
-			if v.Name == "validation/"+s.o.Measure && (!s.hasBest || v.Value > s.best) {
-				s.best, s.hasBest = v.Value, true
+			value := v.Value
+			if s.o.Measure == "lpips" { // less is better
+				value = -value
+			}
+			if v.Name == "validation/"+s.o.Measure && (!s.hasBest || value > s.best) {
+				s.best, s.hasBest = value, true
 			}
 		}
 	}
@@ -152,6 +164,9 @@ func (s *show) between(ctx context.Context, batches int) error {
 	}
 	r := watch.Record{Step: int64(batches) - 1, Time: time.Now(), Scalars: []watch.Scalar{
 		{Name: "validation/psnr", Value: v.mean.PSNRY}, {Name: "validation/ssim", Value: v.mean.SSIM}, {Name: "validation/psnr_rgb", Value: v.mean.PSNRRGB}}}
+	if s.lpips != nil {
+		r.Scalars = append(r.Scalars, watch.Scalar{Name: "validation/lpips", Value: v.mean.LPIPS})
+	}
 	var rows [][]image.Image
 	for _, c := range v.crops {
 		rows = append(rows, []image.Image{c.lr, c.sr, c.hr})
@@ -159,7 +174,7 @@ func (s *show) between(ctx context.Context, batches int) error {
 	if err := errors.Join(s.write(r), s.events.Image(r.Step, r.Time, "LR|SR|HR", watch.Grid(rows)), s.events.Flush()); err != nil {
 		return err
 	}
-	s.o.Log.Info(fmt.Sprintf("held-out photos after %d batches: %s", batches, figures(v.mean)))
+	s.o.Log.Info(fmt.Sprintf("held-out photos after %d batches: %s", batches, s.figures(v.mean)))
 	if value := s.o.value(v.mean); !s.hasBest || value > s.best {
 		best := filepath.Join(s.o.Folder, bestName)
 		if err := errors.Join(model.Save(best+".onnx"), s.trainer.Save(best+".safetensors")); err != nil {
@@ -193,6 +208,8 @@ func scalars(r finetune.Record) (list []watch.Scalar) {
 		add("generator/content", g.Content)
 		add("generator/adversarial", g.Adversarial)
 		add("generator/gradient", g.GradNorm)
+		add("generator/mse", g.MSE)
+		add("generator/psnr", -10*math.Log10(g.MSE))
 		for _, t := range g.Terms {
 			add("generator/"+t.Name, t.Loss)
 		}
@@ -214,10 +231,16 @@ func (s *show) report(after seen, kept bool) error {
 		chart("Critic: loss without penalty, norm of the penalty's gradients", "critic/loss", "critic/penalty"),
 		chart("Norms of gradients", "generator/gradient", "critic/gradient"),
 		chart("PSNR of held-out photos", "validation/psnr"), chart("SSIM of held-out photos", "validation/ssim")}}
+	if s.lpips != nil {
+		page.Charts = append(page.Charts, chart("LPIPS of held-out photos", "validation/lpips"))
+	}
 	b, a := s.before.mean, after.mean
 	if after.has() {
 		page.Summary = append(page.Summary, fmt.Sprintf("On %d held-out photos PSNR went from %.3f to %.3f dB (%+.3f) and SSIM from %.4f to %.4f (%+.4f).",
 			len(after.photos), b.PSNRY, a.PSNRY, a.PSNRY-b.PSNRY, b.SSIM, a.SSIM, a.SSIM-b.SSIM))
+		if s.lpips != nil {
+			page.Summary = append(page.Summary, fmt.Sprintf("LPIPS, which is lower the more alike pictures look, went from %.4f to %.4f (%+.4f).", b.LPIPS, a.LPIPS, a.LPIPS-b.LPIPS))
+		}
 	}
 	if kept {
 		page.Summary = append(page.Summary, "The result is "+s.o.Out+".")
@@ -228,8 +251,15 @@ func (s *show) report(after seen, kept bool) error {
 		page.Warnings = append(page.Warnings, "photo left out: "+l.String())
 	}
 	table := watch.Table{Caption: "Luminance, without as many pixels at the edges as the scale", Head: []string{"photo", "PSNR before", "after", "SSIM before", "after"}}
+	if s.lpips != nil {
+		table.Head = append(table.Head, "LPIPS before", "after")
+	}
 	row := func(b, a eval.Figures) {
-		table.Rows = append(table.Rows, []string{a.Name, fmt.Sprintf("%.3f", b.PSNRY), fmt.Sprintf("%.3f", a.PSNRY), fmt.Sprintf("%.4f", b.SSIM), fmt.Sprintf("%.4f", a.SSIM)})
+		cells := []string{a.Name, fmt.Sprintf("%.3f", b.PSNRY), fmt.Sprintf("%.3f", a.PSNRY), fmt.Sprintf("%.4f", b.SSIM), fmt.Sprintf("%.4f", a.SSIM)}
+		if s.lpips != nil {
+			cells = append(cells, fmt.Sprintf("%.4f", b.LPIPS), fmt.Sprintf("%.4f", a.LPIPS))
+		}
+		table.Rows = append(table.Rows, cells)
 	}
 	for i, f := range after.photos {
 		if i < len(s.before.photos) && s.before.photos[i].Name == f.Name {

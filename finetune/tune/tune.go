@@ -105,12 +105,17 @@ func Run(ctx context.Context, o Options) (res Result, err error) {
 		return res, err
 	}
 	show := &show{o: o, scale: scale, set: set}
+	if len(o.LPIPS) > 0 {
+		if show.lpips, err = eval.OpenLPIPS(o.LPIPS, o.Workers); err != nil {
+			return res, err
+		}
+	}
 	if show.before, err = show.look(ctx, enlarge); err != nil {
 		return res, err
 	}
 	res.Before = show.before.mean
 	if show.before.has() {
-		o.Log.Info("held-out photos before: " + figures(res.Before))
+		o.Log.Info("held-out photos before: " + show.figures(res.Before))
 	}
 	task := finetune.Task{Generator: model, Critic: critic, Perceptual: perceptual, Source: set.Train(), Workers: o.Workers, Log: o.Log}
 	config := o.Config
@@ -168,7 +173,7 @@ func (o Options) finish(ctx context.Context, show *show, critic bool, res Result
 		}
 	}
 	if after.has() {
-		o.Log.Info("held-out photos after:  " + figures(res.After))
+		o.Log.Info("held-out photos after:  " + show.figures(res.After))
 	}
 	if err := show.report(after, res.Kept); err != nil {
 		return res, err
@@ -207,10 +212,13 @@ func (o Options) result(ctx context.Context, show *show, last string) (seen, *on
 // better compares by the measure.
 func (o Options) better(a, b eval.Figures) bool { return o.value(a) > o.value(b) }
 
-// value is what the measure looks at.
+// value is what the measure looks at: more is better.
 func (o Options) value(f eval.Figures) float64 {
-	if o.Measure == "ssim" {
+	switch o.Measure {
+	case "ssim":
 		return f.SSIM
+	case "lpips":
+		return -f.LPIPS
 	}
 	return f.PSNRY
 }
