@@ -184,7 +184,7 @@ func TestRunKeepsBest(t *testing.T) {
 func TestRunRefuses(t *testing.T) {
 	for want, f := range map[string]func(o *Options){
 		"no measure":                    func(o *Options) { o.Measure = "vmaf" },
-		"needs files with its weights": func(o *Options) { o.Measure = "lpips" },
+		"needs files with its weights":  func(o *Options) { o.Measure = "lpips" },
 		"results are kept":              func(o *Options) { o.Result = "never" },
 		"without photos held out":       func(o *Options) { o.Held = 0 },
 		"cannot be held out":            func(o *Options) { o.Held = 1 },
