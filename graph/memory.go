@@ -2,6 +2,7 @@ package graph
 
 import (
 	order "encoding/binary"
+	"reflect"
 	"slices"
 	"unsafe"
 )
@@ -208,6 +209,15 @@ func Over(t Type, raw []byte) *Tensor {
 		return nil
 	}
 	return overlay(Type{t.DType, slices.Clone(t.Shape)}, raw)
+}
+
+// Bytes returns the memory of t, little-endian elements, which its caller must not change. It is nil where Over would be, but that booleans have theirs.
+func Bytes(t *Tensor) []byte {
+	if t.DType().IsNarrow() || t.Len() == 0 || order.NativeEndian.Uint16([]byte{1, 0}) != 1 {
+		return nil
+	}
+	p := reflect.ValueOf(t.data).UnsafePointer()
+	return unsafe.Slice((*byte)(p), t.Len()*t.DType().Size())
 }
 
 // overlay returns a tensor over the beginning of b, which is aligned.

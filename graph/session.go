@@ -82,6 +82,10 @@ type Weights = kernel.Weights
 // NewWeights returns weights for the sessions of a model.
 func NewWeights() *Weights { return kernel.NewWeights() }
 
+// NewDirectWeights returns weights for the sessions of a model that runs a few times on small images: convolutions are computed
+// directly, which takes the least memory and preparation.
+func NewDirectWeights() *Weights { return kernel.NewDirectWeights() }
+
 // SessionOption changes how a session is compiled.
 type SessionOption func(*Session)
 

@@ -79,11 +79,14 @@ func (b *Builder) info(name string, dt graph.DType, dims []any) *onnxpb.ValueInf
 		TensorType: &onnxpb.TypeProto_Tensor{ElemType: &num, Shape: shape}}}}
 }
 
-// Init adds a constant, of which it copies the elements, and returns its name.
+// Init adds a constant and returns its name. The model shares the elements of t, which must not change any more.
 func (b *Builder) Init(name string, t *graph.Tensor) string {
 	pb := &onnxpb.TensorProto{Name: &name}
-	if err := setTensor(pb, t); err != nil {
+	if err := setType(pb, t); err != nil {
 		b.fail("initialiser %q: %w", name, err)
+	}
+	if pb.RawData = graph.Bytes(t); pb.RawData == nil {
+		pb.RawData = toRaw(t)
 	}
 	b.pb.Graph.Initializer = append(b.pb.Graph.Initializer, pb)
 	return name

@@ -24,9 +24,9 @@ func (m *Model) half() (*Model, error) {
 	if len(m.functions) > 0 {
 		return nil, fmt.Errorf("the model has functions of its own")
 	}
-	pb, ok := proto.Clone(m.pb).(*onnxpb.ModelProto)
-	if !ok {
-		return nil, fmt.Errorf("the model cannot be copied")
+	pb, err := copyOf(m.pb)
+	if err != nil {
+		return nil, err
 	}
 	if err := embedExternal(pb, m.src); err != nil {
 		return nil, err

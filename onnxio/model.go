@@ -6,6 +6,7 @@ import (
 
 	"github.com/gansr/gansr/graph"
 	"github.com/gansr/gansr/onnxio/internal/onnxpb"
+	"google.golang.org/protobuf/proto"
 )
 
 // Model is an ONNX model as its file holds it. It may be read by several goroutines at once, and must not be
@@ -34,6 +35,13 @@ func (m *Model) Opset(domain string) int { return m.opsets[normDomain(domain)] }
 
 // Opsets returns the imported operator sets: versions by domain, "" for ONNX's own. The caller must not change it.
 func (m *Model) Opsets() map[string]int { return m.opsets }
+
+// SameGraph reports whether o computes what m does because its graph, functions and operator sets are the same, weights included.
+func (m *Model) SameGraph(o *Model) bool {
+	a := &onnxpb.ModelProto{Graph: m.pb.Graph, Functions: m.pb.Functions, OpsetImport: m.pb.OpsetImport}
+	b := &onnxpb.ModelProto{Graph: o.pb.Graph, Functions: o.pb.Functions, OpsetImport: o.pb.OpsetImport}
+	return proto.Equal(a, b)
+}
 
 // Graph returns the model's main graph.
 func (m *Model) Graph() *Graph { return m.graph }
@@ -114,6 +122,9 @@ func (m *Model) TensorBytes() int64 {
 func (g *Graph) Initializer(name string) (*graph.Tensor, bool, error) {
 	return g.initializer(name, false)
 }
+
+// View is Initializer for a tensor that may share memory with the model, and must not be changed.
+func (g *Graph) View(name string) (*graph.Tensor, bool, error) { return g.initializer(name, true) }
 
 func (g *Graph) initializer(name string, shared bool) (*graph.Tensor, bool, error) {
 	lazy := LazyTensor{model: g.model, dense: g.dense[name], sparse: g.sparse[name]}

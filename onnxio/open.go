@@ -1,8 +1,10 @@
 package onnxio
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -10,7 +12,6 @@ import (
 	"unicode"
 
 	"github.com/gansr/gansr/onnxio/internal/onnxpb"
-	"google.golang.org/protobuf/proto"
 )
 
 const (
@@ -62,7 +63,13 @@ const maxText = 1000
 // It is an error if a graph has a cycle, uses a value that nothing produces or defines one twice, if functions call
 // themselves, or if a tensor's data does not have the size that its type and shape need. Nodes may be in any order.
 // Operators are not checked.
-func Open(path string) (*Model, error) {
+func Open(path string) (*Model, error) { return openLike(path, nil) }
+
+// OpenLike is Open for a file that may hold the weights of another model: those that are equal to the other's initialisers of their
+// names share memory with them.
+func OpenLike(path string, like *Model) (*Model, error) { return openLike(path, like.graph.dense) }
+
+func openLike(path string, like map[string]*onnxpb.TensorProto) (*Model, error) {
 	src := source{file: path, dir: filepath.Dir(path)}
 	info, err := os.Stat(path)
 	if err != nil {
@@ -74,15 +81,18 @@ func Open(path string) (*Model, error) {
 	if info.Size() > maxFile {
 		return nil, src.wrap(fmt.Errorf("not an ONNX file: it has %d bytes, and at most %d are possible", info.Size(), maxFile))
 	}
-	data, err := os.ReadFile(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, src.wrap(cause(err))
 	}
-	return decode(data, src)
+	defer f.Close()
+	return decode(f, info.Size(), like, src)
 }
 
 // Decode reads a model as Open does. Its external data cannot be read.
-func Decode(data []byte) (*Model, error) { return decode(data, source{}) }
+func Decode(data []byte) (*Model, error) {
+	return decode(bytes.NewReader(data), int64(len(data)), nil, source{})
+}
 
 // cause returns what failed without the path, which the caller names.
 func cause(err error) error {
@@ -95,9 +105,12 @@ func cause(err error) error {
 	return err
 }
 
-func decode(data []byte, src source) (*Model, error) {
-	pb := &onnxpb.ModelProto{}
-	if err := (proto.UnmarshalOptions{RecursionLimit: maxDepth}).Unmarshal(data, pb); err != nil {
+func decode(r io.Reader, size int64, like map[string]*onnxpb.TensorProto, src source) (*Model, error) {
+	pb, err := readModel(r, size, like)
+	if path := (*os.PathError)(nil); errors.As(err, &path) {
+		return nil, src.wrap(path.Err)
+	}
+	if err != nil {
 		return nil, src.wrap(fmt.Errorf("not an ONNX file, or a damaged one: %w", err))
 	}
 	m, err := newModel(pb, src)

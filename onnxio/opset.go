@@ -8,7 +8,6 @@ import (
 
 	"github.com/gansr/gansr/graph"
 	"github.com/gansr/gansr/onnxio/internal/onnxpb"
-	"google.golang.org/protobuf/proto"
 )
 
 // axesInputs are the operators whose axes became input 1, and since when.
@@ -35,9 +34,9 @@ func (m *Model) convertedOpset(to int) (*Model, error) {
 	case len(m.functions) > 0:
 		return nil, fmt.Errorf("the model has functions of its own")
 	}
-	pb, ok := proto.Clone(m.pb).(*onnxpb.ModelProto)
-	if !ok {
-		return nil, fmt.Errorf("the model cannot be copied")
+	pb, err := copyOf(m.pb)
+	if err != nil {
+		return nil, err
 	}
 	c := &opsetConverter{main: pb.Graph, from: from, to: to, constants: map[string]*onnxpb.TensorProto{}, ranks: map[string]int{}}
 	c.collect(pb.Graph)

@@ -79,6 +79,10 @@ func Rounding() Option { return func(p *Program) { p.rounding = true } }
 // MaxMemory bounds what a run takes beside the model, its inputs and its outputs: see [graph.MaxMemory].
 func MaxMemory(bytes int64) Option { return func(p *Program) { p.limit = bytes } }
 
+// Packed shares packed weights with other programs that have the same parameters, and says with [graph.NewDirectWeights] how
+// convolutions are computed.
+func Packed(w *graph.Weights) Option { return func(p *Program) { p.packed = w } }
+
 // NewProgram checks that all operators of the model are known and returns a Program that runs on the given
 // workers; nil means the calling goroutine alone. The error is an *UnsupportedError if some are not.
 func NewProgram(m *Model, workers *graph.Workers, options ...Option) (*Program, error) {

@@ -7,16 +7,12 @@ import (
 
 	"github.com/gansr/gansr/graph"
 	"github.com/gansr/gansr/onnxio/internal/onnxpb"
-	"google.golang.org/protobuf/proto"
 )
 
 // WithoutMetadata returns the model without an entry of its metadata_props. The two share everything else, so that neither may be changed
 // while the other is in use.
 func (m *Model) WithoutMetadata(key string) *Model {
-	pb := &onnxpb.ModelProto{IrVersion: m.pb.IrVersion, OpsetImport: m.pb.OpsetImport, ProducerName: m.pb.ProducerName, ProducerVersion: m.pb.ProducerVersion,
-		Domain: m.pb.Domain, ModelVersion: m.pb.ModelVersion, DocString: m.pb.DocString, Graph: m.pb.Graph, TrainingInfo: m.pb.TrainingInfo,
-		Functions: m.pb.Functions, Configuration: m.pb.Configuration}
-	pb.ProtoReflect().SetUnknown(m.pb.ProtoReflect().GetUnknown())
+	pb := without(m.pb, modelMetadata)
 	for _, e := range m.pb.MetadataProps {
 		if e.GetKey() != key {
 			pb.MetadataProps = append(pb.MetadataProps, e)
@@ -40,9 +36,9 @@ func (m *Model) Simplified(ctx context.Context) (*Model, error) {
 }
 
 func (m *Model) simplified(ctx context.Context) (*Model, error) {
-	pb, ok := proto.Clone(m.pb).(*onnxpb.ModelProto)
-	if !ok {
-		return nil, fmt.Errorf("the model cannot be copied")
+	pb, err := copyOf(m.pb)
+	if err != nil {
+		return nil, err
 	}
 	if err := embedExternal(pb, m.src); err != nil {
 		return nil, err

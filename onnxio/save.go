@@ -17,14 +17,42 @@ import (
 // Encode returns the model's file. References to external data stay as they are, and tensors that were changed are
 // in the file itself; Save writes them to external data again.
 func (m *Model) Encode() ([]byte, error) {
+	parts, err := m.segments()
+	if err != nil {
+		return nil, err
+	}
+	return slices.Concat(parts...), nil
+}
+
+// WriteTo writes what Encode returns, without having it in memory as a whole.
+func (m *Model) WriteTo(w io.Writer) (n int64, err error) {
+	parts, err := m.segments()
+	if err != nil {
+		return 0, err
+	}
+	for _, p := range parts {
+		k, err := w.Write(p)
+		if n += int64(k); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+func (m *Model) segments() ([][]byte, error) {
 	if n := proto.Size(m.pb); n > maxFile {
 		return nil, m.src.wrap(fmt.Errorf("the model has %d bytes, and an ONNX file at most %d", n, maxFile))
 	}
-	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(m.pb)
+	parts, err := segments(m.pb)
 	if err != nil {
 		return nil, m.src.wrap(err)
 	}
-	return data, nil
+	return parts, nil
+}
+
+// EncodeMetadata returns what, at the end of a model's file, adds an entry to its metadata_props.
+func EncodeMetadata(key, value string) ([]byte, error) {
+	return proto.Marshal(&onnxpb.ModelProto{MetadataProps: []*onnxpb.StringStringEntryProto{{Key: &key, Value: &value}}})
 }
 
 // Save writes the model under a temporary name, and then in the place of path. Tensors that lay in external data
@@ -36,11 +64,10 @@ func (m *Model) Save(path string) error {
 	if err != nil {
 		return source{file: path}.wrap(err)
 	}
-	data, err := m.Encode()
-	if err != nil {
+	if _, err := m.segments(); err != nil {
 		return err
 	}
-	if err := atomicfile.Write(path, func(f *os.File) error { _, err := f.Write(data); return err }); err != nil {
+	if err := atomicfile.Write(path, func(f *os.File) error { _, err := m.WriteTo(f); return err }); err != nil {
 		return source{file: path}.wrap(cause(err))
 	}
 	return nil

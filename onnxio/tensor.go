@@ -316,6 +316,15 @@ func toRaw(t *graph.Tensor) []byte {
 
 // setTensor replaces type, shape and data of pb.
 func setTensor(pb *onnxpb.TensorProto, t *graph.Tensor) error {
+	if err := setType(pb, t); err != nil {
+		return err
+	}
+	pb.RawData = toRaw(t)
+	return nil
+}
+
+// setType replaces type and shape of pb, and removes its data.
+func setType(pb *onnxpb.TensorProto, t *graph.Tensor) error {
 	num, ok := elemNumber(t.DType())
 	if !ok {
 		return fmt.Errorf("onnx: a tensor of %v cannot be written", t.DType())
@@ -325,8 +334,7 @@ func setTensor(pb *onnxpb.TensorProto, t *graph.Tensor) error {
 		pb.Dims = append(pb.Dims, int64(d))
 	}
 	pb.DataType = &num
-	pb.RawData = toRaw(t)
-	pb.FloatData, pb.DoubleData, pb.Int32Data, pb.Int64Data, pb.Uint64Data, pb.StringData = nil, nil, nil, nil, nil, nil
+	pb.RawData, pb.FloatData, pb.DoubleData, pb.Int32Data, pb.Int64Data, pb.Uint64Data, pb.StringData = nil, nil, nil, nil, nil, nil, nil
 	pb.Segment, pb.ExternalData, pb.DataLocation = nil, nil, nil
 	return nil
 }

@@ -1,6 +1,7 @@
 package upscale
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,9 +43,10 @@ type tileSession struct {
 const maxSessions = 3
 
 // NewModel finds out how m enlarges images. The keys of docs/model-metadata.md in overrides come before those in the file. It is
-// an error if m is not a network from one image of 1 or 3 channels to one such image, or uses unsupported operators.
-func NewModel(ctx context.Context, m *onnxio.Model, workers *graph.Workers, overrides map[string]string) (*Model, error) {
-	p, err := onnxio.NewProgram(m, workers)
+// an error if m is not a network from one image of 1 or 3 channels to one such image, or uses unsupported operators. Options are those of
+// its program.
+func NewModel(ctx context.Context, m *onnxio.Model, workers *graph.Workers, overrides map[string]string, options ...onnxio.Option) (*Model, error) {
+	p, err := onnxio.NewProgram(m, workers, options...)
 	if err != nil {
 		return nil, err
 	}
@@ -138,11 +140,30 @@ func (g *Model) translate(ctx context.Context, h, w int) (*onnxio.Translation, e
 	return g.program.Translate(ctx, map[string]graph.Type{g.input.Name: {DType: g.dtype(), Shape: g.shape(h, w)}})
 }
 
-// sizeAt returns the size of the output image for an input size.
-func (g *Model) sizeAt(ctx context.Context, h, w int) (oh, ow int, err error) {
+// sized is the size of an output image.
+type sized struct {
+	h, w   int
+	output int // which output it is
+	err    error
+}
+
+// sizesAt returns what inputs of two sizes give.
+func (g *Model) sizesAt(ctx context.Context, a, b [2]int) (of [2]sized) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		of[0] = g.sizeAt(ctx, a[0], a[1])
+	}()
+	of[1] = g.sizeAt(ctx, b[0], b[1])
+	<-done
+	return of
+}
+
+// sizeAt returns what an input of some size gives.
+func (g *Model) sizeAt(ctx context.Context, h, w int) sized {
 	t, err := g.translate(ctx, h, w)
 	if err != nil {
-		return 0, 0, err
+		return sized{err: err}
 	}
 	types := make([]graph.Type, len(t.Outputs))
 	for i, o := range t.Outputs {
@@ -151,25 +172,24 @@ func (g *Model) sizeAt(ctx context.Context, h, w int) (oh, ow int, err error) {
 		if len(s) != 4 || !types[i].DType.IsFloat() || s[0] != 1 {
 			continue
 		}
-		c := s[1]
-		oh, ow = s[2], s[3]
+		c, oh, ow := s[1], s[2], s[3]
 		if g.nhwc {
 			oh, ow, c = s[1], s[2], s[3]
 		}
 		if c == g.facts.Channels {
-			g.output = i
-			return oh, ow, nil
+			return sized{oh, ow, i, nil}
 		}
 	}
-	return 0, 0, fmt.Errorf("no output is an image of %d channels: an input of %v gives %v", g.facts.Channels, g.shape(h, w), types)
+	return sized{err: fmt.Errorf("no output is an image of %d channels: an input of %v gives %v", g.facts.Channels, g.shape(h, w), types)}
 }
 
-// scales reports whether an input of this size gives an output of Scale times its size, less the border.
-func (g *Model) scales(ctx context.Context, h, w int) bool {
-	oh, ow, err := g.sizeAt(ctx, h, w)
-	s := g.facts.Scale
-	return err == nil && oh == s*(h-2*g.border) && ow == s*(w-2*g.border)
+// scales reports whether the output of an input of this size is Scale times as large, less the border.
+func (g *Model) scales(h, w int, of sized) bool {
+	return of.err == nil && g.scaled(h, of.h) && g.scaled(w, of.w)
 }
+
+// scaled reports whether out pixels are Scale times in pixels, less the border.
+func (g *Model) scaled(in, out int) bool { return out == g.facts.Scale*(in-2*g.border) }
 
 // sizes finds the scale, the border that unpadded convolutions take away, and the smallest number whose multiples the network
 // accepts as height and width.
@@ -177,12 +197,12 @@ func (g *Model) sizes(ctx context.Context) error {
 	f := &g.facts
 	f.Multiple = 1
 	if f.FixedH > 0 {
-		oh, _, err := g.sizeAt(ctx, f.FixedH, f.FixedW)
-		f.Scale = oh / f.FixedH
-		if err == nil && (f.Scale < 1 || !g.scales(ctx, f.FixedH, f.FixedW)) {
-			err = fmt.Errorf("an input of %dx%d pixels becomes one of %d pixels in height: only networks that enlarge both axes by the same whole number can be used", f.FixedW, f.FixedH, oh)
+		of := g.sizeAt(ctx, f.FixedH, f.FixedW)
+		f.Scale, g.output = of.h/f.FixedH, of.output
+		if of.err == nil && (f.Scale < 1 || !g.scales(f.FixedH, f.FixedW, of)) {
+			return fmt.Errorf("an input of %dx%d pixels becomes one of %d pixels in height: only networks that enlarge both axes by the same whole number can be used", f.FixedW, f.FixedH, of.h)
 		}
-		return err
+		return of.err
 	}
 	channels := []int{f.Channels}
 	if d := g.input.Dims; !g.input.HasShape || !d[1].Known() && !d[3].Known() {
@@ -191,19 +211,17 @@ func (g *Model) sizes(ctx context.Context) error {
 	var err error
 	for _, n := range []int{64, 240} { // most networks accept one of them, or what it is a multiple of
 		for _, f.Channels = range channels {
-			var one, two int
-			if one, _, err = g.sizeAt(ctx, n, n); err != nil {
+			of := g.sizesAt(ctx, [2]int{n, n}, [2]int{2 * n, 2 * n})
+			if err = cmp.Or(of[0].err, of[1].err); err != nil {
 				continue
 			}
-			if two, _, err = g.sizeAt(ctx, 2*n, 2*n); err != nil {
-				continue
-			}
-			f.Scale = (two - one) / n
+			g.output = of[0].output
+			f.Scale = (of[1].h - of[0].h) / n
 			if f.Scale >= 1 {
-				g.border = (f.Scale*n - one) / (2 * f.Scale)
+				g.border = (f.Scale*n - of[0].h) / (2 * f.Scale)
 			}
-			if f.Scale < 1 || g.border < 0 || !g.scales(ctx, n, n) || !g.scales(ctx, 2*n, 2*n) {
-				return fmt.Errorf("inputs of %d and %d pixels become outputs of %d and %d: only networks that enlarge both axes by the same whole number can be used", n, 2*n, one, two)
+			if f.Scale < 1 || g.border < 0 || !g.scales(n, n, of[0]) || !g.scales(2*n, 2*n, of[1]) {
+				return fmt.Errorf("inputs of %d and %d pixels become outputs of %d and %d: only networks that enlarge both axes by the same whole number can be used", n, 2*n, of[0].h, of[1].h)
 			}
 			return g.multiple(ctx)
 		}
@@ -216,7 +234,8 @@ func (g *Model) sizes(ctx context.Context) error {
 func (g *Model) multiple(ctx context.Context) error {
 	for _, m := range []int{1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 48, 64, 80, 96, 128} {
 		odd := (48+m-1)/m | 1
-		if g.scales(ctx, odd*m, (odd+2)*m) && g.scales(ctx, (odd+2)*m, odd*m) {
+		of := g.sizesAt(ctx, [2]int{odd * m, (odd + 2) * m}, [2]int{(odd + 2) * m, odd * m})
+		if g.scales(odd*m, (odd+2)*m, of[0]) && g.scales((odd+2)*m, odd*m, of[1]) {
 			g.facts.Multiple = m
 			return nil
 		}

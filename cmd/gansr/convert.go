@@ -59,7 +59,7 @@ the weights are written under the names of the PyTorch file that a model came fr
 				}
 				return err
 			}
-			debug.SetGCPercent(25) // few values, large ones
+			debug.SetGCPercent(20) // few values, large ones
 			opt.Workers = a.workers()
 			defer opt.Workers.Close()
 			r, err := convert.Convert(cmd.Context(), s, out, opt)

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"sync"
 
 	"github.com/gansr/gansr/graph"
 	"github.com/gansr/gansr/onnxio"
@@ -82,48 +84,26 @@ func newRunner(m *onnxio.Model, workers *graph.Workers, lo, hi float32, options 
 	return &runner{p, m.Graph().Inputs[0], lo, hi}, nil
 }
 
-// run returns the output for an input of some shape as float32. plain takes the convolutions of least memory, which are computed directly.
-func (r *runner) run(ctx context.Context, shape []int, plain bool) (*graph.Tensor, error) {
+// run returns the output for an input of some shape as float32.
+func (r *runner) run(ctx context.Context, shape []int) (*graph.Tensor, error) {
 	dt := r.input.DType
 	if dt == graph.Invalid {
 		dt = graph.Float32
 	}
-	in := probeInput(dt, shape, r.lo, r.hi)
-	out := r.program.Model().Graph().Outputs[0].Name
-	if plain {
-		t, err := r.program.Translate(ctx, map[string]graph.Type{r.input.Name: in.Type()})
-		if err == nil {
-			return r.direct(ctx, t, in)
-		}
-	}
-	all, err := r.program.Run(ctx, map[string]*graph.Tensor{r.input.Name: in})
+	all, err := r.program.Run(ctx, map[string]*graph.Tensor{r.input.Name: probeInput(dt, shape, r.lo, r.hi)})
 	if err != nil {
 		return nil, err
 	}
-	return all[out].Converted(graph.Float32), nil
+	return all[r.program.Model().Graph().Outputs[0].Name].Converted(graph.Float32), nil
 }
 
-func (r *runner) direct(ctx context.Context, t *onnxio.Translation, in *graph.Tensor) (*graph.Tensor, error) {
-	s, err := r.program.Session(t, t.Outputs[:1], graph.MaxMemory(1))
-	if least := (*graph.MemoryError)(nil); errors.As(err, &least) {
-		s, err = r.program.Session(t, t.Outputs[:1], graph.MaxMemory(least.Need))
+// image returns which axes of four are height and width.
+func (r *runner) image() [2]int {
+	d := r.input.Dims
+	if d[3].Known() && d[3].Value <= 4 && !(d[1].Known() && d[1].Value <= 4) {
+		return [2]int{1, 2}
 	}
-	if err != nil {
-		return nil, err
-	}
-	feed := []*graph.Tensor{in}
-	for _, info := range r.program.Model().Graph().Optional {
-		d, _, err := r.program.Model().Graph().Initializer(info.Name)
-		if err != nil {
-			return nil, err
-		}
-		feed = append(feed, d)
-	}
-	outs, err := s.Run(ctx, feed)
-	if err != nil {
-		return nil, err
-	}
-	return outs[0].Converted(graph.Float32), nil
+	return [2]int{2, 3}
 }
 
 // shapes returns the shapes of inputs to compare on. sizes are heights and widths; a batch of two is added to the last one if the model takes it.
@@ -136,10 +116,9 @@ func (r *runner) shapes(sizes [][2]int) [][]int {
 		}
 		return [][]int{shape}
 	}
-	channels, h, w := 1, 2, 3
-	if dims[3].Known() && dims[3].Value <= 4 && !(dims[1].Known() && dims[1].Value <= 4) {
-		channels, h, w = 3, 1, 2
-	}
+	axes := r.image()
+	h, w := axes[0], axes[1]
+	channels := 6 - h - w
 	var all [][]int
 	add := func(n, height, width int) {
 		shape := make([]int, 4)
@@ -168,39 +147,85 @@ func (r *runner) shapes(sizes [][2]int) [][]int {
 
 // reference are the outputs of a source.
 type reference struct {
+	from    *runner // kept, so that its packed weights are
 	shapes  [][]int
 	outputs []*graph.Tensor
 }
 
-// refer computes what the source gives. Sizes that it does not take are left out; it is an error if none is left.
+// refer computes what the source gives, for two inputs at a time. Sizes that it does not take are doubled, up to twice, and left out after that; it
+// is an error if none is left.
 func (r *runner) refer(ctx context.Context, sizes [][2]int) (*reference, error) {
-	ref := &reference{}
-	var last error
-	for _, shape := range r.shapes(sizes) {
-		y, err := r.run(ctx, shape, true)
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
+	type result struct {
+		shape  []int
+		output *graph.Tensor
+		err    error
+	}
+	shapes := r.shapes(sizes)
+	results := make([]result, len(shapes))
+	slots := make(chan struct{}, 2)
+	var all sync.WaitGroup
+	for i, shape := range shapes {
+		all.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			for try := 0; shape != nil && try < 3 && ctx.Err() == nil; try++ {
+				y, err := r.run(ctx, shape)
+				if results[i] = (result{shape, y, err}); err == nil {
+					return
+				}
+				shape = r.doubled(shape)
+			}
+		})
+	}
+	all.Wait()
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	ref := &reference{from: r}
+	for _, y := range results {
+		if y.err == nil {
+			ref.shapes, ref.outputs = append(ref.shapes, y.shape), append(ref.outputs, y.output)
 		}
-		if err != nil {
-			last = err
-			continue
-		}
-		ref.shapes, ref.outputs = append(ref.shapes, shape), append(ref.outputs, y)
 	}
 	if len(ref.shapes) == 0 {
-		return nil, fmt.Errorf("convert: the source cannot be run on any of the sizes %v: %w; --check gives others", r.shapes(sizes), last)
+		return nil, fmt.Errorf("convert: the source cannot be run on any of the sizes %v: %w; --check gives others", shapes, results[0].err)
 	}
 	return ref, nil
 }
 
-// certify compares the outputs of a model with the reference.
-func (r *runner) certify(ctx context.Context, ref *reference) (*Certificate, error) {
-	c := &Certificate{}
-	for i, shape := range ref.shapes {
-		y, err := r.run(ctx, shape, false)
+// doubled returns the shape of a larger image, nil if the model does not leave its size open.
+func (r *runner) doubled(shape []int) []int {
+	if len(r.input.Dims) != 4 {
+		return nil
+	}
+	larger := slices.Clone(shape)
+	for _, a := range r.image() {
+		if r.input.Dims[a].Known() {
+			return nil
+		}
+		larger[a] *= 2
+	}
+	return larger
+}
+
+// outputs computes what the model gives for the inputs of a reference.
+func (r *runner) outputs(ctx context.Context, ref *reference) ([]*graph.Tensor, error) {
+	var all []*graph.Tensor
+	for _, shape := range ref.shapes {
+		y, err := r.run(ctx, shape)
 		if err != nil {
 			return nil, fmt.Errorf("convert: the converted model cannot be run on an input of %v: %w", shape, err)
 		}
+		all = append(all, y)
+	}
+	return all, nil
+}
+
+// certify compares the outputs of a model with the reference.
+func (ref *reference) certify(outputs []*graph.Tensor) (*Certificate, error) {
+	c := &Certificate{}
+	for i, shape := range ref.shapes {
+		y := outputs[i]
 		got, want := graph.Data[float32](y), graph.Data[float32](ref.outputs[i])
 		if fmt.Sprint(y.Shape()) != fmt.Sprint(ref.outputs[i].Shape()) {
 			return nil, fmt.Errorf("convert: an input of %v gives %v, and %v from the source", shape, y.Shape(), ref.outputs[i].Shape())
@@ -233,12 +258,11 @@ func span(v []float32) float64 {
 
 // digest returns the SHA-256 of a model's file without its certificate.
 func digest(m *onnxio.Model) (string, error) {
-	data, err := m.WithoutMetadata(certificateKey).Encode()
-	if err != nil {
+	h := sha256.New()
+	if _, err := m.WithoutMetadata(certificateKey).WriteTo(h); err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256(data)
-	return "sha256:" + hex.EncodeToString(sum[:]), nil
+	return "sha256:" + hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // certificateOf returns the certificate that a file holds, nil if it holds none.
@@ -280,7 +304,7 @@ func Verify(ctx context.Context, m *onnxio.Model, workers *graph.Workers) (*Cert
 		if n, ok := graph.Numel(k.Shape); !ok || n > 1<<22 {
 			return c, fmt.Errorf("the certificate has an input of %v", k.Shape)
 		}
-		y, err := r.run(ctx, k.Shape, false)
+		y, err := r.run(ctx, k.Shape)
 		if err != nil {
 			return c, err
 		}

@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -63,7 +64,9 @@ func Convert(ctx context.Context, s *Source, out string, opt Options) (*Report, 
 		r.say("the weights are in float16 already")
 		opt.Half = false
 	}
-	u, err := upscale.NewModel(ctx, s.Model, opt.Workers, nil)
+	hash := beside(s.hash)
+	packed := graph.NewDirectWeights()
+	u, err := upscale.NewModel(ctx, s.Model, opt.Workers, nil, onnxio.Packed(packed))
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -71,54 +74,86 @@ func Convert(ctx context.Context, s *Source, out string, opt Options) (*Report, 
 		r.say("no generator: %s", strings.TrimPrefix(err.Error(), "upscale: "))
 		u = nil
 	}
-	m, err := r.prepare(ctx, s, u, opt)
+	refer := func(lo, hi float32) func() (*reference, error) {
+		return beside(func() (*reference, error) {
+			if opt.NoCheck {
+				return nil, nil
+			}
+			from, err := newRunner(s.Model, opt.Workers, lo, hi, onnxio.Packed(packed))
+			if err != nil {
+				return nil, err
+			}
+			on := opt.Sizes
+			if len(on) == 0 {
+				on = sizes(u)
+			}
+			return from.refer(ctx, on)
+		})
+	}
+	lo, hi, err := bounds(s.Model)
 	if err != nil {
 		return nil, err
 	}
-	lo, hi, err := bounds(m)
-	if err != nil {
-		return nil, err
+	reference := refer(lo, hi) // while the values are measured, which seldom changes them, and the file is written
+	was := [2]float32{lo, hi}
+	m, err := r.prepare(ctx, s, u, hash, opt)
+	if err == nil {
+		lo, hi, err = bounds(m)
 	}
-	var ref *reference
-	if !opt.NoCheck {
-		from, err := newRunner(s.Model, opt.Workers, lo, hi)
-		if err != nil {
-			return nil, err
-		}
-		on := opt.Sizes
-		if len(on) == 0 {
-			on = sizes(u)
-		}
-		if ref, err = from.refer(ctx, on); err != nil {
-			return nil, err
-		}
+	if err != nil {
+		_, _ = reference()
+		return nil, err
 	}
 	if opt.Half {
 		if m, err = m.Half(); err != nil {
+			_, _ = reference()
 			return nil, err
 		}
+		packed = graph.NewDirectWeights() // nothing is shared
 	}
-	data, err := m.Encode()
-	if err != nil {
-		return nil, err
-	}
-	if ref != nil {
-		if data, err = r.certify(ctx, data, ref, lo, hi, opt); err != nil {
-			return nil, err
+	err = atomicfile.Write(out, func(f *os.File) error {
+		digest := beside(func() (string, error) { return digest(m) })
+		_, err := m.WriteTo(f)
+		written := beside(func() (any, error) { return nil, f.Sync() })
+		ref, failed := reference()
+		if was != [2]float32{lo, hi} && err == nil {
+			ref, failed = refer(lo, hi)()
 		}
-	}
-	err = atomicfile.Write(out, func(f *os.File) error { _, err := f.Write(data); return err })
-	if err != nil {
-		path, link := (*fs.PathError)(nil), (*os.LinkError)(nil)
-		switch { // these name a temporary file
-		case errors.As(err, &path):
-			err = path.Err
-		case errors.As(err, &link):
-			err = link.Err
+		if err = cmp.Or(err, failed); err != nil || ref == nil {
+			return err
 		}
-		return nil, fmt.Errorf("convert: %s: %w", out, err)
+		certificate, err := r.certify(ctx, f.Name(), s.Model, m, digest, packed, ref, lo, hi, opt)
+		if _, failed := written(); err != nil || failed != nil {
+			return cmp.Or(err, failed)
+		}
+		_, err = f.Write(certificate)
+		return err
+	})
+	path, link := (*fs.PathError)(nil), (*os.LinkError)(nil)
+	switch { // these name a temporary file
+	case err == nil:
+		return r, nil
+	case errors.As(err, &path):
+		err = fmt.Errorf("convert: %s: %w", out, path.Err)
+	case errors.As(err, &link):
+		err = fmt.Errorf("convert: %s: %w", out, link.Err)
 	}
-	return r, nil
+	return nil, err
+}
+
+// beside calls f while other work goes on. The function that it returns waits for the result.
+func beside[T any](f func() (T, error)) func() (T, error) {
+	var v T
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		v, err = f()
+	}()
+	return func() (T, error) {
+		<-done
+		return v, err
+	}
 }
 
 // writable finds out early what would make it impossible to write a file.
@@ -159,35 +194,42 @@ func isHalf(m *onnxio.Model) bool {
 // tolerance is the largest error of a conversion that changes no numbers on purpose, relative to the output's range.
 const tolerance = 1e-4
 
-// certify compares the file as it is read again, and returns it with its certificate.
-func (r *Report) certify(ctx context.Context, data []byte, ref *reference, lo, hi float32, opt Options) ([]byte, error) {
-	m, err := onnxio.Decode(data)
+// certify compares the file at path, which m has been written to, with its source, and returns what adds the certificate at its end.
+func (r *Report) certify(ctx context.Context, path string, from, m *onnxio.Model, digest func() (string, error), packed *graph.Weights, ref *reference, lo, hi float32, opt Options) ([]byte, error) {
+	reloaded, err := onnxio.OpenLike(path, m)
 	if err != nil {
 		return nil, err
 	}
-	var options []onnxio.Option
-	if opt.Half { // as programs compute that have the type
-		options = append(options, onnxio.Rounding())
+	var got []*graph.Tensor
+	if reloaded.SameGraph(from) { // and so its outputs are
+		got = ref.outputs
+	} else {
+		options := []onnxio.Option{onnxio.Packed(packed)}
+		if opt.Half { // as programs compute that have the type
+			options = append(options, onnxio.Rounding())
+		}
+		to, err := newRunner(reloaded, opt.Workers, lo, hi, options...)
+		if err != nil {
+			return nil, err
+		}
+		if got, err = to.outputs(ctx, ref); err != nil {
+			return nil, err
+		}
 	}
-	to, err := newRunner(m, opt.Workers, lo, hi, options...)
-	if err != nil {
-		return nil, err
-	}
-	c, err := to.certify(ctx, ref)
+	c, err := ref.certify(got)
 	if err != nil {
 		return nil, err
 	}
 	if c.Error > tolerance && !opt.Half {
 		return nil, fmt.Errorf("convert: the converted model differs from its source by %.2g of the output's range, and should by at most %g", c.Error, tolerance)
 	}
-	if c.Digest, err = digest(m); err != nil {
+	if c.Digest, err = digest(); err != nil {
 		return nil, err
 	}
 	text, err := json.Marshal(c)
 	if err != nil {
 		return nil, fmt.Errorf("convert: %w", err)
 	}
-	m.SetMetadata(certificateKey, string(text))
 	var shapes []string
 	for _, k := range c.Cases {
 		shapes = append(shapes, strings.ReplaceAll(strings.Trim(fmt.Sprint(k.Shape), "[]"), " ", "x"))
@@ -197,11 +239,11 @@ func (r *Report) certify(ctx context.Context, data []byte, ref *reference, lo, h
 		r.say("float16 costs up to %.2g of the output's range, which is %.1f levels of 255", c.Error, 255*c.Error)
 	}
 	r.Certificate = c
-	return m.Encode()
+	return onnxio.EncodeMetadata(certificateKey, string(text))
 }
 
 // prepare makes the model that is written, but for the certificate.
-func (r *Report) prepare(ctx context.Context, s *Source, u *upscale.Model, opt Options) (*onnxio.Model, error) {
+func (r *Report) prepare(ctx context.Context, s *Source, u *upscale.Model, hash func() (string, error), opt Options) (*onnxio.Model, error) {
 	m := s.Model
 	if s.File == nil {
 		var err error
@@ -217,7 +259,7 @@ func (r *Report) prepare(ctx context.Context, s *Source, u *upscale.Model, opt O
 	if err != nil {
 		return nil, err
 	}
-	source, err := s.hash()
+	source, err := hash()
 	if err != nil {
 		return nil, err
 	}
@@ -309,6 +351,8 @@ func sizes(u *upscale.Model) [][2]int {
 	switch {
 	case u == nil:
 		return [][2]int{{64, 64}, {96, 128}, {256, 256}}
+	case u.FLOPs > costly:
+		return multiples(u.Facts().Multiple, [][2]int{{5, 6}, {7, 5}, {5, 5}})
 	case u.FLOPs > 5e6:
 		return multiples(u.Facts().Multiple, [][2]int{{8, 12}, {13, 9}, {8, 10}})
 	}

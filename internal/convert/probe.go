@@ -74,6 +74,10 @@ const (
 	fitting    = 0.005 // a deviation that leaves no doubt about the values that are stated or usual
 	matching   = 0.08  // the largest deviation of a result that resembles the picture, with pixels from 0 to 1
 	clearly    = 1.4   // how much larger the deviations of other values must be
+
+	costly  = 2e7  // operations for a pixel, from which on one run decides if it can
+	trusted = 0.03 // a deviation that agrees with values that are stated
+	related = 0.5  // the least correlation with the picture of what a trained network makes of values from 0 to 1
 )
 
 // probed is how well values fit.
@@ -83,7 +87,8 @@ type probed struct {
 }
 
 // probe runs the network on a picture with each of the usual values and measures how far the result, reduced to the picture's size, is from
-// it. The best comes first.
+// it. The best comes first. Of a costly network it does one small run where that leaves nothing to find out: if stated values fit, or if the result
+// has nothing to do with the picture, as that of a network without training.
 func probe(ctx context.Context, u *upscale.Model, stated map[string]string) ([]probed, error) {
 	f := u.Facts()
 	w, h := probeW, probeH
@@ -102,12 +107,29 @@ func probe(ctx context.Context, u *upscale.Model, stated map[string]string) ([]p
 	if len(stated) > 0 && !slices.ContainsFunc(all, func(c map[string]string) bool { return text(c) == text(stated) }) {
 		all = append(all, stated)
 	}
+	if u.FLOPs > costly && f.FixedW == 0 {
+		const side = 12
+		n := (side + f.Multiple - 1) / f.Multiple * f.Multiple
+		keys := stated
+		if len(stated) == 0 {
+			keys = candidates[0]
+		}
+		if n < h {
+			e, correlation, err := deviation(ctx, u, keys, n, n)
+			if err != nil {
+				return nil, err
+			}
+			if len(stated) > 0 && e <= trusted || correlation < related {
+				return []probed{{keys, e}}, nil
+			}
+		}
+	}
 	var results []probed
 	for _, keys := range all {
 		if f.Channels == 1 && keys["gansr.mean"] != "" {
 			continue
 		}
-		e, err := deviation(ctx, u, keys, w, h)
+		e, _, err := deviation(ctx, u, keys, w, h)
 		if err != nil {
 			return nil, err
 		}
@@ -125,11 +147,11 @@ func probe(ctx context.Context, u *upscale.Model, stated map[string]string) ([]p
 	return results, nil
 }
 
-// deviation runs the network on w x h pixels of the picture.
-func deviation(ctx context.Context, u *upscale.Model, keys map[string]string, w, h int) (float64, error) {
+// deviation runs the network on w x h pixels of the picture. The correlation is that of the channel in which it is least.
+func deviation(ctx context.Context, u *upscale.Model, keys map[string]string, w, h int) (e, correlation float64, err error) {
 	m, err := mappingOf(keys)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	f := u.Facts()
 	s := f.Scale
@@ -148,27 +170,30 @@ func deviation(ctx context.Context, u *upscale.Model, keys map[string]string, w,
 		}
 	}
 	if err := u.Run(ctx, dst, src, h, w, upscale.Window{W: w, H: h, ImageW: w, ImageH: h}); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	const edge = 2 // pixels at the border that padding may disturb
 	sum, n := 0.0, 0
+	correlation = 1
 	for c := range f.Channels {
+		var a, b, aa, bb, ab, k float64 // sums of results and pixels
 		for y := edge; y < h-edge; y++ {
 			for x := edge; x < w-edge; x++ {
 				mean := float32(0)
-				for k := range s * s {
-					mean += dst[(c*h*s+y*s+k/s)*w*s+x*s+k%s]
+				for i := range s * s {
+					mean += dst[(c*h*s+y*s+i/s)*w*s+x*s+i%s]
 				}
-				d := float64(m.out[c][0]*mean/float32(s*s) + m.out[c][1] - picture[(c*h+y)*w+x])
-				sum, n = sum+d*d, n+1
+				p, q := float64(m.out[c][0]*mean/float32(s*s)+m.out[c][1]), float64(picture[(c*h+y)*w+x])
+				sum, n = sum+(p-q)*(p-q), n+1
+				a, b, aa, bb, ab, k = a+p, b+q, aa+p*p, bb+q*q, ab+p*q, k+1
 			}
 		}
+		correlation = min(correlation, (k*ab-a*b)/math.Sqrt(max(1e-12, (k*aa-a*a)*(k*bb-b*b))))
 	}
-	e := math.Sqrt(sum / float64(n))
-	if math.IsNaN(e) {
+	if e = math.Sqrt(sum / float64(n)); math.IsNaN(e) {
 		e = math.Inf(1)
 	}
-	return e, nil
+	return e, correlation, nil
 }
 
 // settle decides on the values of a network: those that are stated unless the picture clearly says otherwise and they are only assumed. It

@@ -53,19 +53,16 @@ func keep(f *torch.File, m *onnxio.Model) (*state, error) {
 	size := 0
 	for _, name := range f.Names {
 		t := f.Tensors[name]
-		x, ok, err := g.Initializer(name)
+		x, ok, err := g.View(name)
 		if err != nil {
 			return nil, err
 		}
-		if ok && t.DType().IsFloat() && x.Len() == t.Len() {
-			r, err := x.Reshaped(t.Shape()...)
-			if err == nil && graph.Equal(r, t.Converted(x.DType())) {
-				used[name] = true
-				if !slices.Equal(x.Shape(), t.Shape()) {
-					s.Kept[name] = t.Shape()
-				}
-				continue
+		if ok && t.DType().IsFloat() && bytes.Equal(raw(x), raw(as(t, x.DType()))) {
+			used[name] = true
+			if !slices.Equal(x.Shape(), t.Shape()) {
+				s.Kept[name] = t.Shape()
 			}
+			continue
 		}
 		e := &stored{Type: t.DType().String(), Shape: t.Shape()}
 		digest := e.Type + fmt.Sprint(e.Shape) + digestOf(t)
@@ -84,7 +81,7 @@ func keep(f *torch.File, m *onnxio.Model) (*state, error) {
 		if info, _ := g.InitializerInfo(name); used[name] || !info.DType.IsFloat() {
 			continue
 		}
-		x, _, err := g.Initializer(name)
+		x, _, err := g.View(name)
 		if err != nil {
 			return nil, err
 		}
@@ -102,7 +99,19 @@ func digestOf(t *graph.Tensor) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
+// as returns t with another type of elements, and t itself if it has that.
+func as(t *graph.Tensor, dt graph.DType) *graph.Tensor {
+	if t.DType() == dt {
+		return t
+	}
+	return t.Converted(dt)
+}
+
+// raw returns the elements of t, little-endian. It may be the memory of t.
 func raw(t *graph.Tensor) []byte {
+	if b := graph.Bytes(t); b != nil {
+		return b
+	}
 	b, _ := binary.Append(nil, binary.LittleEndian, t.Data()) // fails for types without a size only
 	return b
 }
@@ -169,7 +178,7 @@ func StateOf(m *onnxio.Model) (tensors map[string]*graph.Tensor, original bool, 
 		return nil, true, fmt.Errorf("convert: the state dictionary cannot be written again: %s", s.Lost)
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Merged)) {
-		t, ok, err := m.Graph().Initializer(name)
+		t, ok, err := m.Graph().View(name)
 		if err != nil {
 			return nil, true, err
 		}

@@ -42,12 +42,20 @@ func PrepareConv(s ConvShape, weight []float32, ep Epilogue) (*Conv, error) {
 // are the transposed convolution's, [C, OC, KH, KW], and are used turned around.
 func (w *Weights) PrepareTurned(s ConvShape, weight []float32, ep Epilogue) (*Conv, error) {
 	k := turnedKernels(ConvTransposeShape{ConvShape: s}, weight)
-	return w.prepareConv(s, k, ep, choosePlans)
+	return w.prepareConv(s, k, ep, w.plans)
 }
 
 // PrepareConv is the function PrepareConv for a convolution that shares its packed weights with others.
 func (w *Weights) PrepareConv(s ConvShape, weight []float32, ep Epilogue) (*Conv, error) {
-	return w.prepareConv(s, plainKernels(s, weight), ep, choosePlans)
+	return w.prepareConv(s, plainKernels(s, weight), ep, w.plans)
+}
+
+// plans is choosePlans, and none for weights that are used directly.
+func (w *Weights) plans(s ConvShape) []plan {
+	if w != nil && w.direct {
+		return nil
+	}
+	return choosePlans(s)
 }
 
 // PrepareConvOnce is PrepareConv for weights that are used once: it does without the algorithms whose preparation pays

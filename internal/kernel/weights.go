@@ -13,16 +13,56 @@ import (
 // Weights lets the convolutions of a model, in sessions for any shapes, share weights that are packed alike. What no
 // convolution uses any more is released. A nil *Weights shares nothing.
 type Weights struct {
-	seeds [2]maphash.Seed
+	seeds  [2]maphash.Seed
+	direct bool // see NewDirectWeights
 
 	mu   sync.Mutex
+	sums map[sliceKey][2]uint64 // of weights that have been seen
 	kept map[weightKey]weak.Pointer[packed]
 	most int // how many are kept before what was released is looked for
 }
 
 // NewWeights returns weights for a model.
 func NewWeights() *Weights {
-	return &Weights{seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}, kept: map[weightKey]weak.Pointer[packed]{}}
+	return &Weights{seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}, sums: map[sliceKey][2]uint64{}, kept: map[weightKey]weak.Pointer[packed]{}}
+}
+
+// NewDirectWeights returns weights for a model that runs a few times on small images: convolutions are computed directly, as those
+// algorithms need the least memory and preparation.
+func NewDirectWeights() *Weights {
+	w := NewWeights()
+	w.direct = true
+	return w
+}
+
+// sliceKey is a slice, for as long as its memory is there: another slice has another key, also later in the same place.
+type sliceKey struct {
+	first weak.Pointer[float32]
+	n     int
+}
+
+// maxSums bounds how many slices are remembered.
+const maxSums = 1 << 14
+
+// sum returns hashes of a slice's contents, which must not change any more.
+func (w *Weights) sum(a []float32) (sums [2]uint64) {
+	if len(a) == 0 {
+		return sums
+	}
+	k := sliceKey{weak.Make(unsafe.SliceData(a)), len(a)}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if sums, ok := w.sums[k]; ok {
+		return sums
+	}
+	for i, seed := range w.seeds {
+		sums[i] = maphash.Bytes(seed, bytesOf(a))
+	}
+	if len(w.sums) >= maxSums {
+		clear(w.sums)
+	}
+	w.sums[k] = sums
+	return sums
 }
 
 // weightKey is the contents of a convolution's weights, and the form that they are packed in.
@@ -71,9 +111,8 @@ type source struct {
 func (w *Weights) source(s ConvShape, k kernels, scale []float32) *source {
 	src := &source{Weights: w, shape: s, kernels: k, scale: scale}
 	if w != nil {
-		for i, seed := range w.seeds {
-			src.sums[i], src.sums[2+i] = maphash.Bytes(seed, bytesOf(k.w)), maphash.Bytes(seed, bytesOf(scale))
-		}
+		a, b := w.sum(k.w), w.sum(scale)
+		src.sums = [4]uint64{a[0], a[1], b[0], b[1]}
 	}
 	return src
 }

@@ -81,6 +81,24 @@ func keyOf(w *Weights, form string) weightKey {
 	return weightKey{}
 }
 
+// TestDirectWeights checks that convolutions with such weights are computed directly, also where a transform is forced, and share them.
+func TestDirectWeights(t *testing.T) {
+	t.Setenv("GANSR_CONV", "winograd4")
+	weight := random(rand.New(rand.NewPCG(1, 2)), 20*20*9)
+	w := NewDirectWeights()
+	var convs []*Conv
+	for _, size := range []int{30, 17} {
+		c, err := w.PrepareConv(convLayer(20, 20, 3, size), weight, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		convs = append(convs, c)
+	}
+	if convs[0].Algorithm() != "direct" || convs[0].weights != convs[1].weights {
+		t.Errorf("computed by %s", convs[0].Algorithm())
+	}
+}
+
 // TestWeightsPackedOnce packs from several goroutines, one of which is cancelled meanwhile.
 func TestWeightsPackedOnce(t *testing.T) {
 	packs := 0
