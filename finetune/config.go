@@ -29,8 +29,8 @@ type Config struct {
 	BatchNorm string `toml:"batch-norm" comment:"statistics of the generator's batch normalisation: of the batch, or running ones, which do not change"`
 	// Freeze holds patterns of the names of the generator's parameters and statistics that do not change; * stands for any characters.
 	Freeze []string `json:",omitempty" toml:"freeze" comment:"patterns of the names of the generator's parameters that do not change; * stands for any characters"`
-	// Average is how much the moving average of the generator keeps of itself in a step, such as 0.999; the result is the average. With 0
-	// there is none, and the result is what the last step gives.
+	// Average is how much the moving average of the generator keeps of itself in a step, such as 0.999, or (1+n)/(10+n) in step n if that is
+	// less; the result is the average. With 0 there is none, and the result is what the last step gives.
 	Average float64 `toml:"average" comment:"share that the moving average of the generator, which is the result, keeps in a step; 0: no average"`
 
 	// Folder is where checkpoints are; "" means none.
@@ -165,11 +165,11 @@ func Course() Config {
 	return c
 }
 
-// Photo returns settings for training a good generator further: small steps, near to the photos, averaged.
+// Photo returns settings for training a good generator further: near to the photos, averaged.
 func Photo() Config {
 	return Config{
 		Epochs: 10, BatchNorm: "running", Average: 0.999, Keep: 3, Patience: 5, Rollbacks: 3, Guard: guard,
-		Generator:   adam(1e-5, 1),
+		Generator:   adam(1e-4, 1),
 		Critic:      adam(1e-4, 5),
 		Adversarial: Adversarial{Kind: RelativisticAverage, Weight: 0.005, WarmUp: 1, Penalty: 10, Target: 1, Clip: 0.01},
 		Alternation: Alternation{Interleaved, 1},

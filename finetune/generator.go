@@ -117,10 +117,16 @@ func (t *Trainer) learnGenerator(ctx context.Context) (g GeneratorFigures, ok bo
 	g.GradNorm, ok = t.learn(t.generatorStepper, t.generatorAdam, t.config.Generator, t.state.Generator, v)
 	if ok {
 		for i, w := range t.averaged() {
-			blend(t.workers, t.average[i], w.floats(), t.config.Average)
+			blend(t.workers, t.average[i], w.floats(), t.keeps())
 		}
 	}
 	return g, ok, nil
+}
+
+// keeps is the share that the moving average keeps of itself in this step: less at first, so that a short training counts.
+func (t *Trainer) keeps() float64 {
+	n := float64(t.generatorAdam.State.Steps)
+	return min(t.config.Average, (1+n)/(10+n))
 }
 
 // warmth is the share of the adversarial weight that counts in this epoch.

@@ -26,7 +26,7 @@ type Settings struct {
 	Crops     int     `toml:"crops" comment:"patches of each photo in an epoch"`
 	Flips     bool    `toml:"flips" comment:"flip and turn patches at random"`
 	Downscale string  `toml:"downscale" comment:"how photos are reduced: bicubic, as MATLAB does, or bilinear, as torchvision does"`
-	Degrade   string  `toml:"degrade" comment:"damage to the reduced photos: none, light or real"`
+	Degrade   string  `toml:"degrade" comment:"damage to the reduced photos in the place of downscale: none, light or real; pairs stay as they are"`
 	Held      float64 `toml:"held" comment:"share of the photos held out for validation, from 0 to below 1"`
 
 	// CriticNetwork is "course", "patch" or "unet", an ONNX file, or "none". A critic that the run's folder holds is used in its place.
@@ -50,7 +50,7 @@ const (
 
 // Photo returns the settings to train a good generator further.
 func Photo() Settings {
-	return Settings{Patch: 32, Batch: 8, Crops: 16, Flips: true, Downscale: string(data.Bicubic), Degrade: "none", Held: 0.1, CriticNetwork: "patch",
+	return Settings{Patch: 32, Batch: 8, Crops: 16, Flips: true, Downscale: string(data.Bicubic), Degrade: "light", Held: 0.1, CriticNetwork: "patch",
 		PerceptualLayers: []string{"relu3_3"}, Measure: "psnr", Result: Better, Config: finetune.Photo()}
 }
 
@@ -58,7 +58,7 @@ func Photo() Settings {
 func Course() Settings {
 	s := Photo()
 	s.Patch, s.Batch = 64, 48
-	s.CriticNetwork, s.Downscale, s.Config = "course", string(data.Bilinear), finetune.Course()
+	s.CriticNetwork, s.Downscale, s.Degrade, s.Config = "course", string(data.Bilinear), "none", finetune.Course()
 	return s
 }
 
@@ -148,11 +148,12 @@ func (o Options) photos(scale int) (data.Options, error) {
 	if o.Held == 0 {
 		d.Held = -1
 	}
+	if o.HR != "" { // pairs are as they are
+		return d, nil
+	}
 	switch o.Degrade {
 	case "none":
-		if o.HR == "" {
-			d.Downscale = data.Downscale(o.Downscale)
-		}
+		d.Downscale = data.Downscale(o.Downscale)
 	case "light":
 		d.Degrade = data.Light()
 	case "real":
