@@ -99,10 +99,12 @@ func (noWeights) run(_ *Pool, dw, _, _, _ []float32) { clear(dw) }
 
 func (c *convWeights) name() string { return "direct" }
 
-func (c *convWeights) cost() float64 {
-	s := c.s
+func (c *convWeights) cost() float64 { return directWeightsCost(c.s) }
+
+// directWeightsCost estimates the time of the direct algorithm, in ns of one thread.
+func directWeightsCost(s ConvShape) float64 {
 	s.C /= s.Groups
-	return directCost(s)
+	return directCost(s) + sumCost*float64(s.OC*s.C*s.KH*s.KW)
 }
 
 func (c *convWeights) Workspace(int) int {
@@ -126,6 +128,7 @@ func (c *convWeights) run(p *Pool, dw, src, g, ws []float32) {
 const (
 	weightImages = 4 << 20 // elements of images that are packed at a time, at least one image
 	manyChannels = 64
+	sumCost      = 2.5 // a weight whose sum is written and put into its place
 )
 
 // convWeights computes the gradient of weights as a product of matrices, a sum over output pixels, by the micro-kernels of Gemm: panels of

@@ -6,9 +6,10 @@ import (
 	"os"
 )
 
-// fastWeights computes the gradient of a convolution's weights, of stride 1, by a Fourier transform of tiles. A tile of the output's
-// gradient, with zeros around it, is correlated with the tile of the source that it was computed from, which gives as many elements as the
-// kernel has. The planes of both are multiplied as matrices, over the tiles, and only their sum is transformed back.
+// fastWeights computes the gradient of a convolution's weights, of stride 1, by a transform of tiles. A tile of the output's gradient is
+// correlated with the tile of the source that it was computed from, which gives as many elements as the kernel has. The planes of both
+// are multiplied as matrices, over the tiles, and only their sum is transformed back. In a Fourier transform the output's gradient has
+// zeros around it; Winograd's has the transposes of the transforms that convolve.
 //
 // With L lanes, n tiles are planes of x, [part][tile][source channel of the part], and of g, [panel][tile][output channel of the panel]; channels are
 // padded with zeros to multiples of L. Products are made for some output channels and source channels at a time, so that all of their
@@ -31,6 +32,9 @@ type fastWeights struct {
 const (
 	weightPlanes   = 16 << 20 // elements of x and g, unless a single tile takes more: 64 MiB
 	weightProducts = 2 << 20  // elements of products
+	weightCached   = 5 << 19  // elements of x and g that stay in a cache that all cores share
+	leastTiles     = 512      // of a chunk of Winograd's, so that products take longer than their sums
+	productCost    = 1.5      // an element of Winograd's products: they are put into their places after few operations
 	weightFarCost  = 1.6      // how much longer transforms take whose planes leave all caches
 )
 
@@ -42,7 +46,12 @@ func newFastWeights(tr *transform, s ConvShape) *fastWeights {
 	}
 	f.tilesY, f.tilesX = ceilDiv(f.outH, f.tileH), ceilDiv(f.outW, f.tileW)
 	tiles := s.N * f.tilesY * f.tilesX
-	f.chunk = ceilDiv(tiles, ceilDiv(tiles, max(1, weightPlanes/(tr.planes*(f.ci+f.co)))))
+	tile := tr.planes * (f.ci + f.co)
+	most := max(1, weightPlanes/tile)
+	if tr.weights != nil { // transforms are quick beside memory then
+		most = max(leastTiles, weightCached/tile)
+	}
+	f.chunk = ceilDiv(tiles, ceilDiv(tiles, most))
 	products := weightProducts / tr.planes
 	f.columns = roundUp(even(f.ci, max(lanes, int(math.Sqrt(float64(products))))), lanes)
 	count := ceilDiv(s.OC, len(cpu.gemm))
@@ -67,10 +76,10 @@ func fastWeightPlans(s ConvShape) []*fastWeights {
 		return nil
 	}
 	var plans []*fastWeights
-	least := 0.9 * directCost(of)
+	least := 0.9 * directWeightsCost(of)
 	for i := range cpu.transforms {
 		tr := &cpu.transforms[i]
-		if tr.kernel != nil || !tr.fits(s.KH, s.KW) || max(s.KH, s.KW) > tr.t-2 || forced != "" && forced != tr.name {
+		if !tr.fits(s.KH, s.KW) || tr.kernel == nil && max(s.KH, s.KW) > tr.t-2 || forced != "" && forced != tr.name {
 			continue
 		}
 		f := newFastWeights(tr, s)
@@ -98,18 +107,26 @@ func (f *fastWeights) cost() float64 {
 	tiles, ci, co := float64(f.s.N*f.tilesY*f.tilesX), float64(f.ci), float64(f.co)
 	chunks := math.Ceil(tiles / float64(f.chunk))
 	far, memory := 1.0, cacheCost // of x and g
-	if planes*(ci+co)*tiles/chunks > cached {
+	if planes*(ci+co)*tiles/chunks > weightCached {
 		far, memory = weightFarCost, memoryCost
 	}
 	// The products read x once for each of their rows, g once for each of their columns; making panels of g takes three times.
 	reads := ci*float64(ceilDiv(len(f.panels)-1, f.rows)) + co*float64(ceilDiv(f.ci, f.columns)+3)
 	transforms, pairs := costs.transforms[f.tr.name], chunks*float64(f.s.OC)*ci
+	perProduct := 2 * cacheCost
+	if f.tr.weights != nil {
+		perProduct = productCost
+	}
 	spread := 0.0
 	if f.strided() {
 		spread = spreadCost * float64(f.spreadSize())
 	}
-	return spread + tiles*(ci+co)/lanes*transforms[0]*far + planes*tiles*reads*memory +
-		planes*(tiles*float64(f.s.OC)*ci/lanes*costs.product*math.Sqrt(far)+2*pairs*cacheCost) + pairs/lanes*transforms[1]
+	cost := spread + tiles*(ci+co)/lanes*transforms[0]*far + planes*tiles*reads*memory +
+		planes*(tiles*float64(f.s.OC)*ci/lanes*costs.product*math.Sqrt(far)+pairs*perProduct) + pairs/lanes*transforms[1]
+	if f.tr.name == "winograd6" { // its larger errors have to be worth it
+		cost *= 1.1
+	}
+	return cost
 }
 
 // weightWorker is the memory of a thread.
@@ -204,7 +221,7 @@ func (k *weightChunk) transform(p *Pool) {
 		at += n
 	}
 	source := func(w *weightWorker, r tile, block int) {
-		k.load(w, k.src, s.H, s.W, s.C, r.image, block, r.y-s.PadTop, r.x-s.PadLeft, s.H, s.W, (r.n-1)*k.tileW+k.tr.t)
+		k.load(w, k.src, s.H, s.W, s.C, r.image, block, r.y-s.PadTop, r.x-s.PadLeft, s.H, s.W, k.tr.t, (r.n-1)*k.tileW+k.tr.t)
 		first, columns := k.part(block * lanes)
 		for j := range r.n {
 			to := k.xs[first*k.n+(r.at+j)*columns+block*lanes-first:]
@@ -212,9 +229,16 @@ func (k *weightChunk) transform(p *Pool) {
 		}
 	}
 	gradient := func(w *weightWorker, r tile, block int) {
+		if k.tr.gradient != nil {
+			k.load(w, k.g, k.outH, k.outW, s.OC, r.image, block, r.y, r.x, k.outH, k.outW, k.tileH, r.n*k.tileW)
+			for j := range r.n {
+				k.tr.gradient(w.strip[j*k.tileW*lanes:], k.pitch, 0, k.gs[(r.at+j)*k.co+block*lanes:], k.gPlane, 1, w.scratch)
+			}
+			return
+		}
 		for j := range r.n {
 			x := r.x + j*k.tileW
-			k.load(w, k.g, k.outH, k.outW, s.OC, r.image, block, r.y, x, min(k.outH, r.y+k.tileH), min(k.outW, x+k.tileW), k.tr.t)
+			k.load(w, k.g, k.outH, k.outW, s.OC, r.image, block, r.y, x, min(k.outH, r.y+k.tileH), min(k.outW, x+k.tileW), k.tr.t, k.tr.t)
 			k.tr.forward(w.strip, k.pitch, 0, k.gs[(r.at+j)*k.co+block*lanes:], k.gPlane, 1, w.scratch)
 		}
 	}
@@ -239,15 +263,15 @@ func (k *weightChunk) part(c int) (first, columns int) {
 	return first, min(k.columns, k.ci-first)
 }
 
-// load fills the strip with rows of pixels of a block of channels of an image of a tensor of height x width and so many channels, from row
+// load fills the strip with so many rows and columns of pixels of a block of channels of an image of a tensor of height x width and so many channels, from row
 // y and column x on. What lies outside, or at bottom or right or further, is 0.
-func (k *weightChunk) load(w *weightWorker, src []float32, height, width, channels, image, block, y, x, bottom, right, columns int) {
+func (k *weightChunk) load(w *weightWorker, src []float32, height, width, channels, image, block, y, x, bottom, right, rows, columns int) {
 	lanes, area := k.cpu.lanes, height*width
 	lo := min(max(0, -x), columns)
 	hi := max(lo, min(columns, right-x))
 	count := min(lanes, channels-block*lanes)
 	src = src[(image*channels+block*lanes)*area:]
-	for i := range k.tr.t {
+	for i := range rows {
 		row := w.strip[i*k.pitch:][:k.pitch]
 		if y+i < 0 || y+i >= bottom || lo == hi {
 			clear(row[:columns*lanes])
@@ -295,6 +319,10 @@ func (k *weightChunk) interleave(to, from []float32) {
 			for tile := range k.n {
 				*(*[6]float32)(to[tile*6:]) = [6]float32(from[tile*k.co:])
 			}
+		case 5:
+			for tile := range k.n {
+				*(*[5]float32)(to[tile*5:]) = [5]float32(from[tile*k.co:])
+			}
 		default:
 			for tile := range k.n {
 				copy(to[tile*rows:][:rows], from[tile*k.co:])
@@ -341,8 +369,13 @@ func (k *weightChunk) multiply(p *Pool) {
 
 // inverse transforms the products of an output channel with a block of source channels back.
 func (k *weightChunk) inverse(w *weightWorker, products []float32, oc, c int) {
-	lanes, s, scale := k.cpu.lanes, &k.s, 1/float32(k.tr.t*k.tr.t)
-	k.tr.inverse(w.strip, k.pitch, 0, products, k.product, 1, s.KH, w.scratch)
+	lanes, s, scale := k.cpu.lanes, &k.s, float32(1)
+	if k.tr.weights != nil {
+		k.tr.weights(w.strip, k.pitch, 0, products, k.product, 1, w.scratch)
+	} else {
+		k.tr.inverse(w.strip, k.pitch, 0, products, k.product, 1, s.KH, w.scratch)
+		scale /= float32(k.tr.t * k.tr.t)
+	}
 	of := k.of
 	phases := of.StrideH * of.StrideW
 	for lane := range min(lanes, s.C-c) {

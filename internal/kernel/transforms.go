@@ -36,6 +36,10 @@ type transform struct {
 	// kernel transforms 3 x 3 kernels as forward does tiles. A Fourier transform has none: see transformKernels.
 	kernel func(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32)
 
+	// gradient transforms (t-2) x (t-2) gradients of outputs as forward does tiles, and weights takes the sums of their products with the
+	// planes of tiles to the gradients of 3 x 3 kernels: the transposes of inverse and of kernel. A Fourier transform has none.
+	gradient, weights func(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32)
+
 	scratch int
 }
 

@@ -19,6 +19,16 @@ func winograd2InverseAVX2(x []float32, xStride int, xStep int, p []float32, pStr
 //go:noescape
 func winograd2KernelAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
+// winograd2GradientAVX2 transforms gradients of 2x2 outputs for F(2,3).
+//
+//go:noescape
+func winograd2GradientAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// winograd2WeightsAVX2 returns gradients of kernels of 3x3 for F(2,3).
+//
+//go:noescape
+func winograd2WeightsAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
 // winograd4ForwardAVX2 transforms tiles of 6x6 for F(4,3).
 //
 //go:noescape
@@ -34,6 +44,16 @@ func winograd4InverseAVX2(x []float32, xStride int, xStep int, p []float32, pStr
 //go:noescape
 func winograd4KernelAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
+// winograd4GradientAVX2 transforms gradients of 4x4 outputs for F(4,3).
+//
+//go:noescape
+func winograd4GradientAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// winograd4WeightsAVX2 returns gradients of kernels of 3x3 for F(4,3).
+//
+//go:noescape
+func winograd4WeightsAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
 // winograd6ForwardAVX2 transforms tiles of 8x8 for F(6,3).
 //
 //go:noescape
@@ -48,6 +68,16 @@ func winograd6InverseAVX2(x []float32, xStride int, xStep int, p []float32, pStr
 //
 //go:noescape
 func winograd6KernelAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// winograd6GradientAVX2 transforms gradients of 6x6 outputs for F(6,3).
+//
+//go:noescape
+func winograd6GradientAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// winograd6WeightsAVX2 returns gradients of kernels of 3x3 for F(6,3).
+//
+//go:noescape
+func winograd6WeightsAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
 // fft16ForwardAVX2 transforms tiles of 16x16.
 //
@@ -114,6 +144,16 @@ func winograd2InverseAVX512(x []float32, xStride int, xStep int, p []float32, pS
 //go:noescape
 func winograd2KernelAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
+// winograd2GradientAVX512 transforms gradients of 2x2 outputs for F(2,3).
+//
+//go:noescape
+func winograd2GradientAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// winograd2WeightsAVX512 returns gradients of kernels of 3x3 for F(2,3).
+//
+//go:noescape
+func winograd2WeightsAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
 // winograd4ForwardAVX512 transforms tiles of 6x6 for F(4,3).
 //
 //go:noescape
@@ -129,6 +169,16 @@ func winograd4InverseAVX512(x []float32, xStride int, xStep int, p []float32, pS
 //go:noescape
 func winograd4KernelAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
+// winograd4GradientAVX512 transforms gradients of 4x4 outputs for F(4,3).
+//
+//go:noescape
+func winograd4GradientAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// winograd4WeightsAVX512 returns gradients of kernels of 3x3 for F(4,3).
+//
+//go:noescape
+func winograd4WeightsAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
 // winograd6ForwardAVX512 transforms tiles of 8x8 for F(6,3).
 //
 //go:noescape
@@ -143,6 +193,16 @@ func winograd6InverseAVX512(x []float32, xStride int, xStep int, p []float32, pS
 //
 //go:noescape
 func winograd6KernelAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// winograd6GradientAVX512 transforms gradients of 6x6 outputs for F(6,3).
+//
+//go:noescape
+func winograd6GradientAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// winograd6WeightsAVX512 returns gradients of kernels of 3x3 for F(6,3).
+//
+//go:noescape
+func winograd6WeightsAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
 // fft16ForwardAVX512 transforms tiles of 16x16.
 //

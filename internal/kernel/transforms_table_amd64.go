@@ -3,9 +3,9 @@
 package kernel
 
 var transformsAVX2 = []transform{
-	{name: "winograd2", t: 4, planes: 16, forward: winograd2ForwardAVX2, inverse: winograd2InverseAVX2, kernel: winograd2KernelAVX2, scratch: 0 * 8},
-	{name: "winograd4", t: 6, planes: 36, forward: winograd4ForwardAVX2, inverse: winograd4InverseAVX2, kernel: winograd4KernelAVX2, scratch: 11 * 8},
-	{name: "winograd6", t: 8, planes: 64, forward: winograd6ForwardAVX2, inverse: winograd6InverseAVX2, kernel: winograd6KernelAVX2, scratch: 44 * 8},
+	{name: "winograd2", t: 4, planes: 16, forward: winograd2ForwardAVX2, inverse: winograd2InverseAVX2, kernel: winograd2KernelAVX2, gradient: winograd2GradientAVX2, weights: winograd2WeightsAVX2, scratch: 0 * 8},
+	{name: "winograd4", t: 6, planes: 36, forward: winograd4ForwardAVX2, inverse: winograd4InverseAVX2, kernel: winograd4KernelAVX2, gradient: winograd4GradientAVX2, weights: winograd4WeightsAVX2, scratch: 11 * 8},
+	{name: "winograd6", t: 8, planes: 64, forward: winograd6ForwardAVX2, inverse: winograd6InverseAVX2, kernel: winograd6KernelAVX2, gradient: winograd6GradientAVX2, weights: winograd6WeightsAVX2, scratch: 44 * 8},
 	{name: "fft16", t: 16, planes: 382, forward: fft16ForwardAVX2, inverse: fft16InverseAVX2, scratch: 291 * 8},
 	{name: "fft20", t: 20, planes: 598, forward: fft20ForwardAVX2, inverse: fft20InverseAVX2, scratch: 447 * 8},
 	{name: "fft24", t: 24, planes: 862, forward: fft24ForwardAVX2, inverse: fft24InverseAVX2, scratch: 634 * 8},
@@ -14,9 +14,9 @@ var transformsAVX2 = []transform{
 }
 
 var transformsAVX512 = []transform{
-	{name: "winograd2", t: 4, planes: 16, forward: winograd2ForwardAVX512, inverse: winograd2InverseAVX512, kernel: winograd2KernelAVX512, scratch: 0 * 16},
-	{name: "winograd4", t: 6, planes: 36, forward: winograd4ForwardAVX512, inverse: winograd4InverseAVX512, kernel: winograd4KernelAVX512, scratch: 0 * 16},
-	{name: "winograd6", t: 8, planes: 64, forward: winograd6ForwardAVX512, inverse: winograd6InverseAVX512, kernel: winograd6KernelAVX512, scratch: 19 * 16},
+	{name: "winograd2", t: 4, planes: 16, forward: winograd2ForwardAVX512, inverse: winograd2InverseAVX512, kernel: winograd2KernelAVX512, gradient: winograd2GradientAVX512, weights: winograd2WeightsAVX512, scratch: 0 * 16},
+	{name: "winograd4", t: 6, planes: 36, forward: winograd4ForwardAVX512, inverse: winograd4InverseAVX512, kernel: winograd4KernelAVX512, gradient: winograd4GradientAVX512, weights: winograd4WeightsAVX512, scratch: 0 * 16},
+	{name: "winograd6", t: 8, planes: 64, forward: winograd6ForwardAVX512, inverse: winograd6InverseAVX512, kernel: winograd6KernelAVX512, gradient: winograd6GradientAVX512, weights: winograd6WeightsAVX512, scratch: 19 * 16},
 	{name: "fft16", t: 16, planes: 382, forward: fft16ForwardAVX512, inverse: fft16InverseAVX512, scratch: 274 * 16},
 	{name: "fft20", t: 20, planes: 598, forward: fft20ForwardAVX512, inverse: fft20InverseAVX512, scratch: 431 * 16},
 	{name: "fft24", t: 24, planes: 862, forward: fft24ForwardAVX512, inverse: fft24InverseAVX512, scratch: 617 * 16},

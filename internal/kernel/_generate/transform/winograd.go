@@ -50,16 +50,23 @@ func (w Winograd) input(g *Graph, x []*Node) []*Node {
 	return append(rows, g.combine(polyMul(zero, 0, 1), x))
 }
 
+// scale is the product of the differences of a point and all others; that of its negative is the same.
+func (w Winograd) scale(i int) float64 {
+	p := w.points[i]
+	scale := 2 * p * p
+	for j, q := range w.points {
+		if i != j {
+			scale *= p*p - q*q
+		}
+	}
+	return scale
+}
+
 // kernel is Gg.
 func (w Winograd) kernel(g *Graph, k []*Node) []*Node {
 	rows := []*Node{k[0]}
 	for i, p := range w.points {
-		scale := 2 * p * p // of p to all other points; that of -p is the same
-		for j, q := range w.points {
-			if i != j {
-				scale *= p*p - q*q
-			}
-		}
+		scale := w.scale(i)
 		even, odd := g.combine([]float64{1 / scale, 0, p * p / scale}, k), g.mul(p/scale, k[1])
 		rows = append(rows, g.add(even, odd), g.sub(even, odd))
 	}
@@ -91,6 +98,39 @@ func (w Winograd) output(g *Graph, y []*Node) (outs []*Node) {
 		outs = append(outs, sum)
 	}
 	return outs
+}
+
+// gradient is Ag, the transpose of output: what an output's gradient means for the products.
+func (w Winograd) gradient(g *Graph, y []*Node) []*Node {
+	rows := []*Node{y[0]}
+	for _, p := range w.points {
+		even, odd := make([]float64, w.m), make([]float64, w.m)
+		c := 1.0
+		for i := range w.m {
+			if i%2 == 0 {
+				even[i] = c
+			} else {
+				odd[i] = c
+			}
+			c *= p
+		}
+		a, b := g.combine(even, y), g.combine(odd, y)
+		rows = append(rows, g.add(a, b), g.sub(a, b))
+	}
+	return append(rows, y[w.m-1])
+}
+
+// weights is Gᵀq, the transpose of kernel: what the products' gradients mean for the kernel.
+func (w Winograd) weights(g *Graph, q []*Node) []*Node {
+	first, middle, last := q[0], (*Node)(nil), q[w.n-1]
+	for i, p := range w.points {
+		scale := w.scale(i)
+		even, odd := g.add(q[1+2*i], q[2+2*i]), g.sub(q[1+2*i], q[2+2*i])
+		first = g.add(first, g.mul(1/scale, even))
+		middle = g.add(middle, g.mul(p/scale, odd))
+		last = g.add(last, g.mul(p*p/scale, even))
+	}
+	return []*Node{first, middle, last}
 }
 
 // square is f along both axes of an n x n block as one program: the scheduler finds a better order than rows, then columns,
@@ -135,5 +175,7 @@ func (w Winograd) algorithm() Algorithm {
 		one("forward", "transforms tiles of %[1]dx%[1]d for", square(w.n, tile, planes, true, w.input)),
 		one("inverse", "returns %[2]dx%[2]d outputs of", square(w.n, planes, tile, false, w.output)),
 		one("kernel", "transforms kernels of 3x3 for", square(3, tile, planes, true, w.kernel)),
+		one("gradient", "transforms gradients of %[2]dx%[2]d outputs for", square(w.m, tile, planes, true, w.gradient)),
+		one("weights", "returns gradients of kernels of 3x3 for", square(w.n, planes, tile, false, w.weights)),
 	}}
 }
