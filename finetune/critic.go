@@ -93,7 +93,7 @@ func (t *Trainer) criticStep(ctx context.Context, shape []int) (s *step, err err
 			distance, norm = penalty(f, score(mixed), mixed, t.config.Adversarial.Target)
 			total = f.add(loss, f.scale(distance, t.config.Adversarial.Penalty))
 		}
-		s = newStep(f, t.workers, p.inputs, []*member{g, d}, d, []*graph.Value{loss, total, norm}, total)
+		s = newStep(f, t.workers, t.memory, p.inputs, []*member{g, d}, d, []*graph.Value{loss, total, norm}, total)
 		return nil
 	})
 	return s, err

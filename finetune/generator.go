@@ -75,7 +75,7 @@ func (t *Trainer) generatorStep(ctx context.Context, shape []int) (s *step, err 
 			squares = append(squares, f.mean(f.square(channel)))
 		}
 		figures = append(figures, f.scale(f.sum(squares...), 1.0/3))
-		s = newStep(f, t.workers, p.inputs, members, g, figures, total)
+		s = newStep(f, t.workers, t.memory, p.inputs, members, g, figures, total)
 		return nil
 	})
 	return s, err

@@ -21,7 +21,7 @@ type step struct {
 }
 
 // newStep compiles a step. The inputs, LR and HR first, are those beside the members' weights.
-func newStep(f formula, workers *graph.Workers, inputs []*graph.Value, members []*member, learns *member, figures []*graph.Value, loss *graph.Value) *step {
+func newStep(f formula, workers *graph.Workers, memory *graph.Memory, inputs []*graph.Value, members []*member, learns *member, figures []*graph.Value, loss *graph.Value) *step {
 	grads, err := f.b.Gradients([]*graph.Value{loss}, nil, learns.learnedValues())
 	f.check(learns.explain(err))
 	s := &step{figures: len(figures), learns: learns.network, members: members}
@@ -37,7 +37,7 @@ func newStep(f formula, workers *graph.Workers, inputs []*graph.Value, members [
 			}
 		}
 	}
-	s.session, err = graph.NewSession(inputs, outputs, workers)
+	s.session, err = graph.NewSession(inputs, outputs, workers, graph.ShareMemory(memory))
 	f.check(err)
 	return s
 }

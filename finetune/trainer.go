@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 
 	"github.com/gansr/gansr/graph"
@@ -75,6 +76,7 @@ type Trainer struct {
 	shape                           []int // of LR batches of the source; nil until the first
 	scale                           int   // HR pixels to a pixel of LR
 	criticStepper, generatorStepper *step
+	memory                          *graph.Memory // of both
 	terms                           []Term
 	lr, hr, shares                  *graph.Tensor // a batch
 	parts                           []part        // of it
@@ -111,7 +113,7 @@ func New(task Task, config Config) (*Trainer, error) {
 	if task.Source.Len() < 1 {
 		return nil, errors.New("finetune: the source has no batch")
 	}
-	t := &Trainer{config: config, source: task.Source, workers: task.Workers, log: task.Log, observe: task.Observe, between: task.Between, random: rand.NewPCG(config.Seed, 1)}
+	t := &Trainer{config: config, source: task.Source, workers: task.Workers, log: task.Log, observe: task.Observe, between: task.Between, random: rand.NewPCG(config.Seed, 1), memory: graph.NewMemory()}
 	t.draw = t.uniform
 	if t.log == nil {
 		t.log = slog.New(slog.DiscardHandler)
@@ -421,6 +423,7 @@ func (t *Trainer) compile(ctx context.Context, shape []int, hr int) (err error) 
 			return err
 		}
 	}
+	runtime.GC() // what reading models and compiling left behind is as much as the sessions' memory, which comes next
 	t.shape = shape
 	t.lr, t.hr, t.shares = graph.NewTensor(graph.Float32, n, 3, of[2], of[3]), graph.NewTensor(graph.Float32, n, 3, of[2]*t.scale, of[3]*t.scale), graph.NewTensor(graph.Float32, n, 1, 1, 1)
 	for at := 0; at < n; at += size {

@@ -48,11 +48,7 @@ func (c *compiler) compile(inputs, outputs []*Value) error {
 		c.s.outputs = append(c.s.outputs, c.slot(v, kind))
 	}
 	c.block()
-	for _, st := range c.s.steps {
-		if st.prep != nil {
-			c.s.scratch = max(c.s.scratch, st.prep.workspace(c.s.workers.Threads()))
-		}
-	}
+	c.scratch()
 	c.plan()
 	need, limit := c.s.WeightBytes()+c.s.ArenaBytes()+c.s.WorkspaceBytes(), memoryLimit()
 	for _, v := range c.s.outputs {
@@ -63,6 +59,29 @@ func (c *compiler) compile(inputs, outputs []*Value) error {
 	}
 	return nil
 }
+
+// scratch finds what workspaces take: with shared memory they lie among the values, as of large convolutions they are as large.
+func (c *compiler) scratch() {
+	s := c.s
+	for _, st := range s.steps {
+		n, slot := 0, -1
+		if st.prep != nil {
+			n = st.prep.workspace(s.workers.Threads())
+		}
+		if s.memory == nil {
+			s.scratch = max(s.scratch, n)
+			continue
+		}
+		if n > 0 {
+			slot = len(s.slots)
+			s.slots = append(s.slots, newSlot(Type{Float32, []int{n}}, slot))
+		}
+		s.workspaces = append(s.workspaces, slot)
+	}
+}
+
+// newSlot is a slot of the arena that has an index.
+func newSlot(t Type, i int) slot { return slot{typ: t, kind: arenaSlot, root: i} }
 
 func (c *compiler) slot(v *Value, kind slotKind) int {
 	if i, ok := c.slotOf[v]; ok {

@@ -114,7 +114,7 @@ func (l *layouts) forms(vs, blocks []int) []int {
 		}
 		forms[i] = len(l.s.slots)
 		l.twins[v] = forms[i]
-		l.s.slots = append(l.s.slots, slot{typ: t, kind: arenaSlot, root: forms[i]})
+		l.s.slots = append(l.s.slots, newSlot(t, forms[i]))
 		op := relayout{t.Shape}
 		l.steps = append(l.steps, step{op: op, in: []int{v}, out: []int{forms[i]}, label: op.Name()})
 	}

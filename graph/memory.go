@@ -20,6 +20,9 @@ func (c *compiler) plan() {
 		for _, v := range slices.Concat(st.in, st.res) {
 			p.end[v] = i
 		}
+		if s.memory != nil && s.workspaces[i] >= 0 {
+			p.first[s.workspaces[i]], p.end[s.workspaces[i]] = i, i
+		}
 	}
 	for _, v := range s.outputs {
 		p.end[v] = len(s.steps)

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"sync"
 	"time"
+	"unsafe"
 
 	"github.com/gansr/gansr/internal/kernel"
 )
@@ -34,6 +35,8 @@ type Session struct {
 	limit           int64 // bytes; 0: none
 	weights         int64 // bytes of packed weights
 	image           int   // the input that a Window is about, or -1
+	memory          *Memory
+	workspaces      []int // with shared memory, the slot of each step's workspace, or -1
 
 	mu   sync.Mutex
 	idle []*state
@@ -97,6 +100,20 @@ func MaxMemory(bytes int64) SessionOption { return func(s *Session) { s.limit = 
 // ShareWeights shares packed weights with other sessions.
 func ShareWeights(w *Weights) SessionOption { return func(s *Session) { s.shared = w } }
 
+// Memory is the memory of one run, as much as the largest needs, for sessions that take turns.
+type Memory struct {
+	mu    sync.Mutex // held by the session that runs
+	most  int        // bytes
+	arena []byte
+}
+
+// NewMemory returns memory for sessions that take turns.
+func NewMemory() *Memory { return &Memory{} }
+
+// ShareMemory shares the memory of runs with other sessions: of those that do, one runs at a time. What operators need beside their operands
+// lies where values are at other times, which takes less memory, and a little more time as less of it stays in caches.
+func ShareMemory(m *Memory) SessionOption { return func(s *Session) { s.memory = m } }
+
 // NewSession compiles what is needed to compute outputs from inputs. A nil workers means the calling goroutine alone.
 // The weights of convolutions are packed when the first run comes to them.
 func NewSession(inputs, outputs []*Value, workers *Workers, options ...SessionOption) (*Session, error) {
@@ -124,6 +141,7 @@ func NewSession(inputs, outputs []*Value, workers *Workers, options ...SessionOp
 		}
 		need := s.WeightBytes() + s.ArenaBytes() + s.WorkspaceBytes()
 		if s.limit == 0 || need <= s.limit {
+			s.memory.reserve(s.arena)
 			return s, nil
 		}
 		if c.tight || left == 1 {
@@ -143,10 +161,10 @@ func (e *MemoryError) Error() string {
 // WeightBytes returns the memory of packed weights, once the session has run. What it shares with others counts too.
 func (s *Session) WeightBytes() int64 { return s.weights }
 
-// ArenaBytes returns the memory of one run's values that are neither inputs, outputs nor constants.
+// ArenaBytes returns the memory of one run's values that are neither inputs, outputs nor constants, and with shared memory of workspaces.
 func (s *Session) ArenaBytes() int64 { return int64(s.arena) }
 
-// WorkspaceBytes returns the memory that operators of one run need beside their operands and results.
+// WorkspaceBytes returns the memory that operators of one run need beside their operands and results and beside the arena.
 func (s *Session) WorkspaceBytes() int64 { return 4 * int64(s.scratch) }
 
 // Run computes the outputs. Each element of into that is not nil receives an output; the others are allocated. It returns
@@ -200,6 +218,9 @@ func (s *Session) run(ctx context.Context, w *Window, inputs, into []*Tensor) ([
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
+		if s.memory != nil && s.workspaces[i] >= 0 {
+			x.Scratch = Data[float32](st.tensors[s.workspaces[i]])
+		}
 		began := time.Now()
 		if err := s.steps[i].run(x, s, st); err != nil {
 			return nil, fmt.Errorf("graph: %s: %w", s.steps[i].op.Name(), err)
@@ -249,16 +270,41 @@ func (s *Session) tensor(m *state, v int) *Tensor {
 	return m.tensors[v]
 }
 
+// reserve tells of a session's need.
+func (m *Memory) reserve(bytes int) {
+	if m != nil {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.most = max(m.most, bytes)
+	}
+}
+
+// acquire returns memory for a run. With shared memory it waits for other sessions.
 func (s *Session) acquire() *state {
 	s.mu.Lock()
+	var st *state
 	if n := len(s.idle); n > 0 {
-		st := s.idle[n-1]
+		st = s.idle[n-1]
 		s.idle = s.idle[:n-1]
-		s.mu.Unlock()
-		return st
 	}
 	s.mu.Unlock()
-	st := &state{arena: alignedBytes(s.arena), scratch: make([]float32, s.scratch), tensors: make([]*Tensor, len(s.slots))}
+	if st == nil {
+		st = &state{scratch: make([]float32, s.scratch), tensors: make([]*Tensor, len(s.slots))}
+	}
+	arena := st.arena
+	if m := s.memory; m != nil {
+		m.mu.Lock()
+		if len(m.arena) < m.most {
+			m.arena = alignedBytes(m.most)
+		}
+		arena = m.arena
+	} else if arena == nil {
+		arena = alignedBytes(s.arena)
+	}
+	if unsafe.SliceData(arena) == unsafe.SliceData(st.arena) {
+		return st
+	}
+	st.arena = arena
 	for v, sl := range s.slots {
 		if sl.kind == arenaSlot && s.slots[sl.root].kind == arenaSlot {
 			st.tensors[v] = overlay(sl.typ, st.arena[s.slots[sl.root].offset+sl.shift:])
@@ -269,6 +315,9 @@ func (s *Session) acquire() *state {
 
 // release keeps one run's memory for the next run.
 func (s *Session) release(st *state) {
+	if s.memory != nil {
+		s.memory.mu.Unlock()
+	}
 	for v, sl := range s.slots {
 		if s.slots[sl.root].kind != arenaSlot { // the caller's memory, or a view of it
 			st.tensors[v] = nil

@@ -239,3 +239,76 @@ func TestNotInPlaceOverASharedOperand(t *testing.T) {
 		t.Errorf("got %v, want %v, error %v", got, want, err)
 	}
 }
+
+// Sessions that share memory, a small one first, compute what others do, and take no more than the largest needs.
+func TestShareMemory(t *testing.T) {
+	workers := NewWorkers(2)
+	defer workers.Close()
+	memory := NewMemory()
+	type job struct {
+		s    *Session
+		in   []*Tensor
+		want []*Tensor
+	}
+	var jobs []job
+	most := int64(0)
+	for _, size := range []int{8, 40, 17} {
+		b := NewBuilder(fmt.Sprint(size))
+		x, err := b.Input("x", Type{Float32, []int{2, 8, size, size}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, err := b.Input("w", Type{Float32, []int{8, 8, 3, 3}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		y := x
+		for range 3 {
+			if y, err = b.Apply1(Conv{Strides: []int{1, 1}, Dilations: []int{1, 1}, Pads: []int{1, 1, 1, 1}, Groups: 1}, y, w); err != nil {
+				t.Fatal(err)
+			}
+			if y, err = b.Apply1(Mul{}, y, x); err != nil {
+				t.Fatal(err)
+			}
+		}
+		j := job{in: []*Tensor{NewTensor(Float32, x.Type().Shape...), NewTensor(Float32, w.Type().Shape...)}}
+		rng := rand.New(rand.NewPCG(1, uint64(size)))
+		for _, in := range j.in {
+			for i := range Data[float32](in) {
+				Data[float32](in)[i] = rng.Float32() - 0.5
+			}
+		}
+		alone, err := NewSession([]*Value{x, w}, []*Value{y}, workers)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if j.want, err = alone.Run(context.Background(), j.in); err != nil {
+			t.Fatal(err)
+		}
+		if j.s, err = NewSession([]*Value{x, w}, []*Value{y}, workers, ShareMemory(memory)); err != nil {
+			t.Fatal(err)
+		}
+		if together := alone.ArenaBytes() + alone.WorkspaceBytes(); j.s.WorkspaceBytes() != 0 || j.s.ArenaBytes() > together+alignment {
+			t.Errorf("size %d: an arena of %d and workspaces of %d bytes, more than %d", size, j.s.ArenaBytes(), j.s.WorkspaceBytes(), together)
+		}
+		most = max(most, j.s.ArenaBytes())
+		jobs = append(jobs, j)
+		check := func(j job) {
+			got, err := j.s.Run(context.Background(), j.in)
+			if err != nil {
+				t.Error(err)
+			} else if !slices.Equal(Data[float32](got[0]), Data[float32](j.want[0])) {
+				t.Errorf("%v: another result", j.in[0].Type())
+			}
+		}
+		var all sync.WaitGroup
+		for _, j := range slices.Repeat(jobs, 3) {
+			check(j)
+			all.Go(func() { check(j) })
+		}
+		all.Wait()
+		if int64(len(memory.arena)) != most {
+			t.Errorf("%d bytes, want %d", len(memory.arena), most)
+		}
+	}
+}
