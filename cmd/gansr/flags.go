@@ -87,7 +87,7 @@ func (b *bytesFlag) String() string {
 	case v%(1<<30) == 0:
 		return fmt.Sprintf("%dGiB", v>>30)
 	default:
-		return fmt.Sprintf("%dMiB", v>>20)
+		return fmt.Sprintf("%.4gMiB", float64(v)/(1<<20))
 	}
 }
 

@@ -156,8 +156,8 @@ func (h *Header) check(r io.ReaderAt, size int64, lim Limits, decoded int, raw i
 		h.bytes += 4 * pixels * int64(decoded)
 	}
 	if h.bytes > lim.Bytes {
-		return fmt.Errorf("%s of %dx%d pixels: decoding takes %d MiB, the limit is %d MiB",
-			h.Format, w, ht, h.bytes>>20, lim.Bytes>>20)
+		return fmt.Errorf("%s of %dx%d pixels: decoding takes %.3g MiB, the limit is %.3g MiB",
+			h.Format, w, ht, float64(h.bytes)/(1<<20), float64(lim.Bytes)/(1<<20))
 	}
 	most := int64(math.MaxInt64)
 	switch h.Format {
