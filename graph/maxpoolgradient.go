@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/gansr/gansr/internal/kernel"
 )
 
 // MaxPoolGradient is the gradient of MaxPool: zeros of the type of the pool's operand x, and each element of g, which has the type of the pool's
@@ -34,8 +36,12 @@ func (m MaxPoolGradient) Eval(x *Exec, out, in []*Tensor) error {
 			height, width, half := in[1].shape[2], in[0].shape[3], in[1].shape[3]
 			eachPlane(x, Data[float32](out[0]), in[0].shape, func(d []float32, plane int) {
 				src, g := src[plane*len(d):][:len(d)], g[plane*height*half:][:height*half]
+				if width > 2*half || len(d) > 2*height*width { // there are elements under no window
+					clear(d)
+				}
 				for y := range height {
-					quarter(d[2*y*width:], src[2*y*width:], g[y*half:][:half], width)
+					upper, lower := 2*y*width, (2*y+1)*width
+					kernel.PoolGradient(d[upper:], d[lower:], src[upper:], src[lower:], g[y*half:][:half])
 				}
 			})
 			return nil
@@ -47,14 +53,12 @@ func (m MaxPoolGradient) Eval(x *Exec, out, in []*Tensor) error {
 	return nil
 }
 
-// eachPlane calls f for each plane of dst, N x C x spatial, when it is all zeros.
+// eachPlane calls f for each plane of dst, N x C x spatial.
 func eachPlane[T float](x *Exec, dst []T, shape []int, f func(d []T, plane int)) {
 	area, _ := Numel(shape[2:])
 	x.parallel(shape[0]*shape[1], max(1, grain/max(1, area)), func(lo, hi int) {
 		for plane := lo; plane < hi; plane++ {
-			d := dst[plane*area:][:area]
-			clear(d)
-			f(d, plane)
+			f(dst[plane*area:][:area], plane)
 		}
 	})
 }
@@ -64,6 +68,7 @@ func maxPoolGradient[T float](x *Exec, s Sliding, out *Tensor, in []*Tensor, low
 	outArea, _ := Numel(outSize)
 	src, g, steps := Data[T](in[0]), Data[T](in[1]), rowMajor(size)
 	eachPlane(x, Data[T](out), in[0].shape, func(d []T, plane int) {
+		clear(d)
 		at := make([]int, len(size))
 		for o, v := range g[plane*outArea:][:outArea] {
 			unravel(at, o, outSize)
@@ -79,24 +84,6 @@ func (s Sliding) quarters(x, out []int) bool {
 	two := func(v []int) bool { return len(v) == 2 && v[0] == 2 && v[1] == 2 }
 	return two(s.Kernel) && two(s.Strides) && slices.Max(s.Dilations) == 1 && slices.Min(s.Pads) == 0 && slices.Max(s.Pads) == 0 &&
 		2*out[2] <= x[2] && 2*out[3] <= x[3]
-}
-
-// quarter adds each element of g to the one of two by two of d where src has the largest. Rows are width elements long. Which it is cannot be
-// predicted, so there is no branch on it: floating-point numbers are compared as integers in the same order, above the place of each.
-func quarter(d, src, g []float32, width int) {
-	order := func(v float32) int64 {
-		if v != v {
-			return math.MaxInt32 << 2
-		}
-		i := int32(math.Float32bits(v + 0)) // -0 becomes 0
-		return int64(i^int32(uint32(i>>31)>>1)) << 2
-	}
-	a, b := src[:2*len(g)], src[width:][:2*len(g)]
-	for i, v := range g {
-		most := max(order(a[2*i])|3, order(a[2*i+1])|2, order(b[2*i])|1, order(b[2*i+1]))
-		at := int(^most & 3)
-		d[2*i+at&1+at>>1*width] += v
-	}
 }
 
 // gradient: the operator is linear in g, and takes from each window of what comes back the element where x has the largest.

@@ -32,6 +32,8 @@ type functions struct {
 	// interleave sets dst[2*i], dst[2*i+1] = a[i], b[i] for len(a) elements, a multiple of shuffleLanes; deinterleave is the
 	// way back.
 	interleave, deinterleave func(x, a, b []float32)
+	// poolGradient is PoolGradient for len(g) elements, a multiple of shuffleLanes.
+	poolGradient func(da, db, a, b, g []float32)
 	// transforms are those of tiled convolution, products[width-1][tiles-1] what multiplies the planes in between, for so
 	// many blocks of output channels; see genericProduct. Gather and scatter change from rows of pixels to blocks of
 	// channels and back, store stays there; see genericGather, genericScatter and genericStore.
@@ -62,7 +64,7 @@ var paths = append(simd(), functions{
 	reduceMin: func(a []float32) float32 {
 		return genericReduce(a, float32(math.Inf(1)), func(x, y float32) float32 { return min(x, y) })
 	},
-	interleave: genericInterleave, deinterleave: genericDeinterleave,
+	interleave: genericInterleave, deinterleave: genericDeinterleave, poolGradient: genericPoolGradient,
 	transforms: transformsGeneric,
 	products:   genericProducts,
 	prefetch:   func([]float32) {},

@@ -31,7 +31,7 @@ var avx2 = functions{
 		opSigmoid: sigmoidAVX2, opTanh: tanhAVX2, opSoftplus: softplusAVX2, opErf: erfAVX2, opGelu: geluAVX2,
 	},
 	gate: gateAVX2, sum: sumAVX2, dot: dotAVX2, reduceMax: reduceMaxAVX2, reduceMin: reduceMinAVX2,
-	interleave: interleaveAVX2, deinterleave: deinterleaveAVX2,
+	interleave: interleaveAVX2, deinterleave: deinterleaveAVX2, poolGradient: poolGradientAVX2,
 	transforms: transformsAVX2,
 	products: [2][]productFunc{
 		{
@@ -63,7 +63,7 @@ var avx512 = functions{
 		opSigmoid: sigmoidAVX512, opTanh: tanhAVX512, opSoftplus: softplusAVX512, opErf: erfAVX512, opGelu: geluAVX512,
 	},
 	gate: gateAVX512, sum: sumAVX512, dot: dotAVX512, reduceMax: reduceMaxAVX512, reduceMin: reduceMinAVX512,
-	interleave: interleaveAVX2, deinterleave: deinterleaveAVX2,
+	interleave: interleaveAVX2, deinterleave: deinterleaveAVX2, poolGradient: poolGradientAVX2,
 	transforms: transformsAVX512,
 	products: [2][]productFunc{
 		{

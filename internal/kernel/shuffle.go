@@ -1,5 +1,7 @@
 package kernel
 
+import "math"
+
 // shuffleLanes is the unit of elements of the functions that interleave.
 const shuffleLanes = 8
 
@@ -55,6 +57,38 @@ func Deinterleave(src []float32, rows ...[]float32) {
 			row[i] = src[at]
 			at += step
 		}
+	}
+}
+
+// PoolGradient sets the elements of two rows, da and db, to zero, but one of each two by two to the element of g that belongs to them: where the
+// first of the largest is in the rows a and b, NaN being the largest. Rows are twice as long as g.
+func PoolGradient(da, db, a, b, g []float32) {
+	n := roundDown(len(g), shuffleLanes)
+	da, db, a, b = da[:2*len(g)], db[:2*len(g)], a[:2*len(g)], b[:2*len(g)]
+	for at := 0; at < n; at += longest {
+		end := min(n, at+longest)
+		cpu.poolGradient(da[2*at:2*end], db[2*at:2*end], a[2*at:2*end], b[2*at:2*end], g[at:end])
+	}
+	genericPoolGradient(da[2*n:], db[2*n:], a[2*n:], b[2*n:], g[n:])
+}
+
+// genericPoolGradient has no branch on where the largest is, which cannot be predicted: floating-point numbers are compared as integers in the
+// same order, above the place of each.
+func genericPoolGradient(da, db, a, b, g []float32) {
+	order := func(v float32) int64 {
+		if v != v {
+			return math.MaxInt32 << 2
+		}
+		i := int32(math.Float32bits(v + 0)) // -0 becomes 0
+		return int64(i^int32(uint32(i>>31)>>1)) << 2
+	}
+	clear(da)
+	clear(db)
+	rows := [2][]float32{da, db}
+	for i, v := range g {
+		most := max(order(a[2*i])|3, order(a[2*i+1])|2, order(b[2*i])|1, order(b[2*i+1]))
+		at := int(^most & 3)
+		rows[at>>1][2*i+at&1] = v
 	}
 }
 

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"math"
 	"math/rand/v2"
 	"testing"
 )
@@ -30,6 +31,44 @@ func TestInterleave(t *testing.T) {
 						if v != parts[i][j] {
 							t.Fatalf("%d rows of %d: element %d of row %d came back as %v, want %v", rows, n, j, i, v, parts[i][j])
 						}
+					}
+				}
+			}
+		}
+	})
+}
+
+// The first of the largest of two by two gets the gradient, whatever there is.
+func TestPoolGradient(t *testing.T) {
+	eachPath(t, func(t *testing.T) {
+		nan := float32(math.NaN())
+		values := []float32{0, negativeZero, 1, 2, -1, nan, float32(math.Inf(1)), float32(math.Inf(-1))}
+		r := rand.New(rand.NewPCG(63, 64))
+		for n := range 70 {
+			a, b, g := random(r, 2*n), random(r, 2*n), random(r, n)
+			for i := range a {
+				if n%3 > 0 {
+					a[i], b[i] = values[r.IntN(len(values))], values[r.IntN(len(values))]
+				}
+			}
+			da, checkA := guarded(t, 2*n)
+			db, checkB := guarded(t, 2*n)
+			fillNaN(da)
+			fillNaN(db)
+			PoolGradient(da, db, a, b, g)
+			checkA()
+			checkB()
+			for i, v := range g {
+				under, got := []float32{a[2*i], a[2*i+1], b[2*i], b[2*i+1]}, []float32{da[2*i], da[2*i+1], db[2*i], db[2*i+1]}
+				best := 0
+				for k, x := range under {
+					if x > under[best] || x != x && under[best] == under[best] {
+						best = k
+					}
+				}
+				for k, x := range got {
+					if want := map[bool]float32{true: v}[k == best]; x != want {
+						t.Fatalf("%d elements: element %d, %d of %v, gets %v, want %v", n, i, k, under, x, want)
 					}
 				}
 			}

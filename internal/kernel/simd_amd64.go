@@ -1295,3 +1295,10 @@ func interleaveAVX2(dst []float32, a []float32, b []float32)
 //
 //go:noescape
 func deinterleaveAVX2(src []float32, a []float32, b []float32)
+
+// poolGradientAVX2 works on len(g) elements, a multiple of 8, and on two rows of twice as many:
+//
+//	for i, v := range g { da[2*i:][:2] and db[2*i:][:2] = 0, but v where the first of the largest of a[2*i:][:2] and b[2*i:][:2] is, NaN being the largest }
+//
+//go:noescape
+func poolGradientAVX2(da []float32, db []float32, a []float32, b []float32, g []float32)

@@ -29469,3 +29469,103 @@ loop:
 end:
 	VZEROUPPER
 	RET
+
+// func poolGradientAVX2(da []float32, db []float32, a []float32, b []float32, g []float32)
+// Requires: AVX
+TEXT ·poolGradientAVX2(SB), NOSPLIT, $0-120
+	MOVQ    da_base+0(FP), AX
+	MOVQ    db_base+24(FP), CX
+	MOVQ    a_base+48(FP), DX
+	MOVQ    b_base+72(FP), BX
+	MOVQ    g_base+96(FP), SI
+	VMOVUPS oddLanes<>+0(SB), Y0
+	MOVQ    g_len+104(FP), DI
+
+loop:
+	SUBQ       $0x00000008, DI
+	JLT        end
+	VMOVUPS    (SI), Y1
+	VUNPCKLPS  Y1, Y1, Y2
+	VUNPCKHPS  Y1, Y1, Y1
+	VPERM2F128 $0x20, Y1, Y2, Y3
+	VPERM2F128 $0x31, Y1, Y2, Y1
+	VMOVUPS    (DX), Y2
+	VMOVUPS    (BX), Y4
+	VMAXPS     Y4, Y2, Y5
+	VCMPPS     $0x03, Y2, Y2, Y6
+	VBLENDVPS  Y6, Y2, Y5, Y5
+	VPERMILPS  $0xb1, Y5, Y6
+	VMAXPS     Y6, Y5, Y6
+	VCMPPS     $0x03, Y5, Y5, Y7
+	VBLENDVPS  Y7, Y5, Y6, Y5
+	VCMPPS     $0x00, Y5, Y2, Y6
+	VCMPPS     $0x03, Y2, Y2, Y2
+	VORPS      Y2, Y6, Y2
+	VCMPPS     $0x00, Y5, Y4, Y5
+	VCMPPS     $0x03, Y4, Y4, Y4
+	VORPS      Y4, Y5, Y4
+	VPERMILPS  $0xb1, Y2, Y5
+	VORPS      Y5, Y2, Y5
+	VPERMILPS  $0xb1, Y2, Y6
+	VANDPS     Y0, Y6, Y6
+	VANDNPS    Y2, Y6, Y2
+	VANDPS     Y3, Y2, Y2
+	VMOVUPS    Y2, (AX)
+	VPERMILPS  $0xb1, Y4, Y2
+	VANDPS     Y0, Y2, Y2
+	VANDNPS    Y4, Y2, Y2
+	VANDNPS    Y2, Y5, Y2
+	VANDPS     Y3, Y2, Y2
+	VMOVUPS    Y2, (CX)
+	VMOVUPS    32(DX), Y2
+	VMOVUPS    32(BX), Y3
+	VMAXPS     Y3, Y2, Y4
+	VCMPPS     $0x03, Y2, Y2, Y5
+	VBLENDVPS  Y5, Y2, Y4, Y4
+	VPERMILPS  $0xb1, Y4, Y5
+	VMAXPS     Y5, Y4, Y5
+	VCMPPS     $0x03, Y4, Y4, Y6
+	VBLENDVPS  Y6, Y4, Y5, Y4
+	VCMPPS     $0x00, Y4, Y2, Y5
+	VCMPPS     $0x03, Y2, Y2, Y2
+	VORPS      Y2, Y5, Y2
+	VCMPPS     $0x00, Y4, Y3, Y4
+	VCMPPS     $0x03, Y3, Y3, Y3
+	VORPS      Y3, Y4, Y3
+	VPERMILPS  $0xb1, Y2, Y4
+	VORPS      Y4, Y2, Y4
+	VPERMILPS  $0xb1, Y2, Y5
+	VANDPS     Y0, Y5, Y5
+	VANDNPS    Y2, Y5, Y2
+	VANDPS     Y1, Y2, Y2
+	VMOVUPS    Y2, 32(AX)
+	VPERMILPS  $0xb1, Y3, Y2
+	VANDPS     Y0, Y2, Y2
+	VANDNPS    Y3, Y2, Y2
+	VANDNPS    Y2, Y4, Y2
+	VANDPS     Y1, Y2, Y1
+	VMOVUPS    Y1, 32(CX)
+	ADDQ       $0x00000020, SI
+	ADDQ       $0x00000020, DX
+	ADDQ       $0x00000020, DX
+	ADDQ       $0x00000020, BX
+	ADDQ       $0x00000020, BX
+	ADDQ       $0x00000020, AX
+	ADDQ       $0x00000020, AX
+	ADDQ       $0x00000020, CX
+	ADDQ       $0x00000020, CX
+	JMP        loop
+
+end:
+	VZEROUPPER
+	RET
+
+DATA oddLanes<>+0(SB)/4, $0x00000000
+DATA oddLanes<>+4(SB)/4, $0xffffffff
+DATA oddLanes<>+8(SB)/4, $0x00000000
+DATA oddLanes<>+12(SB)/4, $0xffffffff
+DATA oddLanes<>+16(SB)/4, $0x00000000
+DATA oddLanes<>+20(SB)/4, $0xffffffff
+DATA oddLanes<>+24(SB)/4, $0x00000000
+DATA oddLanes<>+28(SB)/4, $0xffffffff
+GLOBL oddLanes<>(SB), RODATA|NOPTR, $32
