@@ -24,3 +24,18 @@ func TestOperators(t *testing.T) {
 		})
 	}
 }
+
+// TestInt8Networks runs a network that ONNX Runtime quantised in both of its forms: see testdata/int8.py.
+func TestInt8Networks(t *testing.T) {
+	cases, err := onnxtest.Find(filepath.Join("testdata", "int8"))
+	if err != nil || len(cases) != 2 {
+		t.Fatalf("%d networks: %v", len(cases), err)
+	}
+	for _, dir := range cases {
+		if r := onnxtest.Run(context.Background(), filepath.Base(dir), dir, nil); r.Status != onnxtest.Pass {
+			t.Error(r)
+		} else {
+			t.Log(r)
+		}
+	}
+}
