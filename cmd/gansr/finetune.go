@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -74,6 +75,7 @@ before the file, the file before what a resumed run had, and that before the pre
 			case o.Photos == "" && o.HR == "":
 				return usageError{errors.New("--photos is missing: the folder of photos to train on")}
 			}
+			debug.SetGCPercent(20) // few values, large ones
 			o.Model, o.Workers = args[0], a.workers()
 			defer o.Workers.Close()
 			o.Progress = a.training(o.Batch * max(1, o.Accumulate))
