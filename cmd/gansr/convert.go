@@ -17,10 +17,11 @@ func (a *app) convert() *cobra.Command {
 		out, arch string
 		set       []string
 		check     string
+		size      string
 		opt       convert.Options
 	)
 	cmd := &cobra.Command{
-		Use:                   "convert FILE -o OUT.onnx|OUT.safetensors [--arch NAME] [--set KEY=VALUE]... [--opset N] [--fp16] [--range LO,HI] [--check HxW,...|none]",
+		Use:                   "convert FILE -o OUT.onnx|OUT.safetensors [--arch NAME] [--set KEY=VALUE]... [--opset N] [--fp16] [--size HxW|dynamic] [--range LO,HI] [--check HxW,...|none]",
 		DisableFlagsInUseLine: true,
 		Short:                 "Turn PyTorch files and ONNX exports into checked ONNX files, and back",
 		Long: `convert reads the weights of a network from a file of PyTorch's (.pth, .pt, .ckpt,
@@ -50,6 +51,13 @@ the weights are written under the names of the PyTorch file that a model came fr
 			if err := parseCheck(check, &opt); err != nil {
 				return usageError{err}
 			}
+			if opt.AnySize = size == "dynamic"; !opt.AnySize && size != "" {
+				sizes, err := parseSizes("--size", size)
+				if err != nil || len(sizes) != 1 {
+					return usageError{fmt.Errorf("--size %q: want HEIGHTxWIDTH or dynamic", size)}
+				}
+				opt.Size = sizes[0]
+			}
 			s, err := convert.Open(args[0], arch, values)
 			if err != nil {
 				if unknown := (*convert.UnknownError)(nil); errors.As(err, &unknown) && !a.quiet {
@@ -63,6 +71,9 @@ the weights are written under the names of the PyTorch file that a model came fr
 			opt.Workers = a.workers()
 			defer opt.Workers.Close()
 			r, err := convert.Convert(cmd.Context(), s, out, opt)
+			if usage := convert.UsageError(""); errors.As(err, &usage) {
+				return usageError{err}
+			}
 			if err != nil {
 				return err
 			}
@@ -81,6 +92,7 @@ the weights are written under the names of the PyTorch file that a model came fr
 	f.StringArrayVar(&set, "set", nil, "a hyper-parameter of the architecture, KEY=VALUE; \"gansr models show ARCH\" lists them")
 	f.IntVar(&opt.Opset, "opset", 0, "version of ONNX's operators to write, 11 to 28 (default: 17 where the operators allow it)")
 	f.BoolVar(&opt.Half, "fp16", false, "write a model that computes in float16, and say what that costs")
+	f.StringVar(&size, "size", "", "height and width that the file is for, or dynamic: take the size off an export that states one (default: as it is)")
 	f.StringVar(&opt.Range, "range", "", "the network's values for black and white, such as 0,255 (default: as the file says, or measured)")
 	f.StringVar(&check, "check", "", "heights and widths of the inputs to compare on, such as 64x48,128x128, or none (default: three that suit the network)")
 	return cmd
@@ -90,14 +102,22 @@ func parseCheck(text string, opt *convert.Options) error {
 	if opt.NoCheck = text == "none"; opt.NoCheck || text == "" {
 		return nil
 	}
+	var err error
+	if opt.Sizes, err = parseSizes("--check", text); err != nil {
+		return fmt.Errorf("%w, or none", err)
+	}
+	return nil
+}
+
+func parseSizes(flag, text string) (sizes [][2]int, err error) {
 	for s := range strings.SplitSeq(text, ",") {
 		a, b, _ := strings.Cut(s, "x")
 		h, err1 := strconv.Atoi(a)
 		w, err2 := strconv.Atoi(b)
 		if err1 != nil || err2 != nil || min(h, w) < 1 || max(h, w) > 4096 {
-			return fmt.Errorf("--check %q: want HEIGHTxWIDTH, several with commas between, or none", text)
+			return nil, fmt.Errorf("%s %q: want HEIGHTxWIDTH, several with commas between", flag, text)
 		}
-		opt.Sizes = append(opt.Sizes, [2]int{h, w})
+		sizes = append(sizes, [2]int{h, w})
 	}
-	return nil
+	return sizes, nil
 }

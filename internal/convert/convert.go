@@ -30,11 +30,19 @@ type Options struct {
 	Range string
 	// Sizes are the heights and widths to compare on; none stands for three that suit the network.
 	Sizes [][2]int
+	// AnySize takes the height and width off an ONNX file that states them; Size states some.
+	AnySize bool
+	Size    [2]int
 	// NoCheck leaves out the comparison, and the certificate with it.
 	NoCheck bool
 	// Workers compute; nil is the calling goroutine alone.
 	Workers *graph.Workers
 }
+
+// UsageError reports arguments that cannot be meant.
+type UsageError string
+
+func (e UsageError) Error() string { return "convert: " + string(e) }
 
 // Report says what Convert did.
 type Report struct {
@@ -55,7 +63,12 @@ func Convert(ctx context.Context, s *Source, out string, opt Options) (*Report, 
 		return r, r.toState(s, out)
 	case ".onnx":
 	default:
-		return nil, fmt.Errorf("convert: %s: the name of the result should end in .onnx or .safetensors", out)
+		return nil, UsageError(out + ": the name of the result should end in .onnx or .safetensors")
+	}
+	if opt.Range != "" {
+		if _, err := upscale.FactsFromMetadata(upscale.Facts{}, map[string]string{"gansr.range": opt.Range}); err != nil {
+			return nil, UsageError(fmt.Sprintf("the range %q should be the values of black and white, such as 0,255", opt.Range))
+		}
 	}
 	if err := writable(out); err != nil {
 		return nil, err
@@ -64,6 +77,12 @@ func Convert(ctx context.Context, s *Source, out string, opt Options) (*Report, 
 		r.say("the weights are in float16 already")
 		opt.Half = false
 	}
+	sized := *s
+	var err error
+	if sized.Model, err = r.resize(ctx, s.Model, opt); err != nil {
+		return nil, err
+	}
+	s = &sized
 	hash := beside(s.hash)
 	packed := graph.NewDirectWeights()
 	u, err := upscale.NewModel(ctx, s.Model, opt.Workers, nil, onnxio.Packed(packed))
@@ -276,12 +295,12 @@ func (r *Report) prepare(ctx context.Context, s *Source, u *upscale.Model, hash 
 			return nil, fmt.Errorf("convert: %w", err)
 		}
 		m.SetMetadata(stateKey, string(text))
+		for key, value := range s.File.Stated() {
+			m.SetMetadata(key, value)
+		}
 	}
 	if opt.Range != "" {
 		m.SetMetadata("gansr.range", opt.Range)
-		if _, err := upscale.FactsFromMetadata(upscale.Facts{}, m.Metadata()); err != nil {
-			return nil, err
-		}
 		r.say("values: %s, as given", opt.Range)
 		return m, nil
 	}

@@ -103,6 +103,10 @@ func (s *Source) describe() {
 		s.say("tensors of other networks left out: %s", strings.Join(f.Left, ", "))
 	}
 	s.Said = append(s.Said, f.Notes...)
+	stated := f.Stated()
+	for _, key := range slices.Sorted(maps.Keys(stated)) {
+		s.say("the file says %s=%.200q", key, stated[key])
+	}
 	s.say("architecture: %s", m.Architecture)
 	var known, assumed []string
 	for _, key := range slices.Sorted(maps.Keys(m.Params)) {

@@ -35,6 +35,17 @@ type File struct {
 	Metadata map[string]string
 }
 
+// Stated returns the entries of Metadata that are for people, such as a licence and a source: all but those about the format.
+func (f *File) Stated() map[string]string {
+	stated := map[string]string{}
+	for key, value := range f.Metadata {
+		if key != "format" && key != "" && len(key)+len(value) <= 1<<16 && !strings.HasPrefix(key, "gansr.") {
+			stated[key] = value
+		}
+	}
+	return stated
+}
+
 // ErrFormat is wrapped by the errors of Open for files that are none of PyTorch's.
 var ErrFormat = errors.New("not a file of PyTorch's")
 
