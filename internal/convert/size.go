@@ -100,7 +100,7 @@ func tiled(ctx context.Context, u *upscale.Model) (said string, err error) {
 	}
 	run := func(src []float32, n int) ([]float32, error) {
 		dst := make([]float32, len(src)*f.Scale*f.Scale)
-		return dst, u.Run(ctx, dst, src, n, n, upscale.Window{W: n, H: n, ImageW: n, ImageH: n})
+		return dst, u.Run(ctx, dst, src, n, n, upscale.Window{W: n, H: n, ImageW: whole, ImageH: whole})
 	}
 	a, err := run(picture, whole)
 	if err != nil {
