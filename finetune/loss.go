@@ -123,7 +123,7 @@ func (c Content) perceptual(f formula, a, b []*graph.Value) *graph.Value {
 	if c.PerceptualDistance == "l2" {
 		by = formula.square
 	}
-	if c.PerceptualWeights == nil {
+	if len(c.PerceptualWeights) == 0 {
 		return f.scale(weighted(f, a, b, nil, by), 1/float64(max(1, len(a))))
 	}
 	if len(a) != len(c.PerceptualWeights) {

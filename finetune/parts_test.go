@@ -261,7 +261,7 @@ func TestPerceptual(t *testing.T) {
 		content Content
 		want    float64
 	}{
-		{Content{Perceptual: 1}, (r[0] + c[0]) / 2}, {Content{Perceptual: 1, PerceptualDistance: "l2"}, (r[1] + c[1]) / 2},
+		{Content{Perceptual: 1, PerceptualWeights: []float64{}}, (r[0] + c[0]) / 2}, {Content{Perceptual: 1, PerceptualDistance: "l2"}, (r[1] + c[1]) / 2},
 		{Content{Perceptual: 1, PerceptualDistance: "l1", PerceptualWeights: []float64{2, 0.5}}, 2*r[0] + 0.5*c[0]},
 		{Content{Perceptual: 1, PerceptualDistance: "l2", PerceptualWeights: []float64{2, 0.5}}, 2*r[1] + 0.5*c[1]},
 	} {
