@@ -167,10 +167,15 @@ func (p *probe) run(m *Model, feed map[string]*graph.Tensor) (map[string]*graph.
 // runs reports whether the model runs with its data in elements of another type.
 func (p *probe) runs(t *testing.T, op string, to graph.DType) bool {
 	t.Helper()
-	from := p.result
-	if i := dataOperand[op]; !slices.Contains(ofResult, op) && i < len(p.model.Graph().Inputs) {
-		from = p.feed[p.model.Graph().Inputs[i].Name].DType()
-	}
+	q := p.as(t, op, to)
+	_, err := q.run(q.model, q.feed)
+	return err == nil
+}
+
+// as returns the model with its data in elements of another type.
+func (p *probe) as(t *testing.T, op string, to graph.DType) *probe {
+	t.Helper()
+	from := p.data(op)
 	pb := p.copy(t)
 	old, _ := elemNumber(from)
 	now, ok := elemNumber(to)
@@ -214,8 +219,15 @@ func (p *probe) runs(t *testing.T, op string, to graph.DType) bool {
 		}
 		feed[name] = x
 	}
-	_, err = p.run(m, feed)
-	return err == nil
+	return &probe{m, feed, p.result}
+}
+
+// data returns the element type of the data that an operator works on.
+func (p *probe) data(op string) graph.DType {
+	if i := dataOperand[op]; !slices.Contains(ofResult, op) && i < len(p.model.Graph().Inputs) {
+		return p.feed[p.model.Graph().Inputs[i].Name].DType()
+	}
+	return p.result
 }
 
 func (p *probe) copy(t *testing.T) *onnxpb.ModelProto {
