@@ -191,8 +191,12 @@ func (a *attention) weights(scores *graph.Value, precision int) *graph.Value {
 			dt = graph.Float32
 		}
 	}
+	none := a.hidden()
+	if none != nil { // numbers for softmax, whose gradient would be none of all hidden
+		scores = a.apply(graph.Where{}, none, a.scalar(a.dt, 0), scores)
+	}
 	w := a.softmax(a.cast(scores, dt), len(scores.Type().Shape)-1)
-	if none := a.hidden(); none != nil {
+	if none != nil {
 		w = a.apply(graph.Where{}, none, a.scalar(dt, 0), w)
 	}
 	return a.cast(w, a.dt)
