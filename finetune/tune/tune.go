@@ -178,9 +178,11 @@ func (o Options) finish(ctx context.Context, show *show, critic bool, res Result
 	if err := show.report(after, res.Kept); err != nil {
 		return res, err
 	}
+	report := filepath.Join(o.Folder, reportName)
 	if !res.Kept {
-		return res, fmt.Errorf("tune: %w, by %s; it is in %s", ErrNotBetter, o.Measure, last)
+		return res, fmt.Errorf("tune: %w, by %s; it is %s, and the report %s", ErrNotBetter, o.Measure, last, report)
 	}
+	o.Log.Info(fmt.Sprintf("%s is written; the report is %s", o.Out, report))
 	return res, nil
 }
 
