@@ -83,6 +83,14 @@ func (b *blockedConv) Run(p *Pool, dst, src []float32, residuals [][]float32, ws
 	Unblock(p, dst, out, s.N, s.OC, area)
 }
 
+// ends returns the first and the last of a list in short tests, which the race detector slows down, and otherwise all.
+func ends[T any](list []T) []T {
+	if testing.Short() {
+		return []T{list[0], list[len(list)-1]}
+	}
+	return list
+}
+
 // TestFastBlocked holds convolutions of blocked images against the definition.
 func TestFastBlocked(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
@@ -97,7 +105,7 @@ func TestFastBlocked(t *testing.T) {
 		conv := make([]float64, s.N*s.OC*s.OutH()*s.OutW())
 		RefConv(s.nd(), conv, widen(src), widen(weight), nil)
 		all := epilogues(r, s.OC)
-		for i, e := range []Epilogue{nil, all[6], all[7], all[13], all[14]} {
+		for i, e := range ends([]Epilogue{nil, all[6], all[7], all[13], all[14]}) {
 			t.Run(fmt.Sprintf("%d/%d", s.W, i), func(t *testing.T) {
 				transformsFor(t, s.KH, s.KW, func(t *testing.T, tr *transform) {
 					for _, l := range []Layout{{true, false}, {false, true}, {true, true}} {
@@ -134,7 +142,7 @@ func TestPlainBlocked(t *testing.T) {
 		MulScalar(weight, weight, 0.1)
 		conv := make([]float64, s.N*s.OC*s.OutH()*s.OutW())
 		RefConv(s.nd(), conv, widen(src), widen(weight), nil)
-		for i, e := range append(epilogues(r, s.OC), nil) {
+		for i, e := range ends(append(epilogues(r, s.OC), nil)) {
 			t.Run(fmt.Sprintf("%d/%d", s.W, i), func(t *testing.T) {
 				eachPath(t, func(t *testing.T) {
 					c, err := PrepareConv(s, weight, e)
