@@ -71,11 +71,11 @@ the files are torchvision's AlexNet and the heads of the package lpips (weights/
 				if asJSON {
 					return json.NewEncoder(a.stdout).Encode(f)
 				}
-				_, err := fmt.Fprintf(a.stdout, "%8.3f %8.4f %8.3f", f.PSNRY, f.SSIM, f.PSNRRGB)
+				line := fmt.Sprintf("%8.3f %8.4f %8.3f", f.PSNRY, f.SSIM, f.PSNRRGB)
 				if o.LPIPS != nil {
-					_, err = fmt.Fprintf(a.stdout, " %8.4f", f.LPIPS)
+					line += fmt.Sprintf(" %8.4f", f.LPIPS)
 				}
-				fmt.Fprintf(a.stdout, "  %s\n", f.Name)
+				_, err := fmt.Fprintln(a.stdout, line+"  "+f.Name)
 				return err
 			}
 			if !asJSON {
@@ -83,7 +83,9 @@ the files are torchvision's AlexNet and the heads of the package lpips (weights/
 				if o.LPIPS != nil {
 					head += "    LPIPS"
 				}
-				fmt.Fprintln(a.stdout, head+"  photo")
+				if _, err := fmt.Fprintln(a.stdout, head+"  photo"); err != nil {
+					return err
+				}
 			}
 			mean, err := eval.Run(cmd.Context(), enlarge, o, say)
 			if err != nil {

@@ -32,6 +32,7 @@ type show struct {
 	events  *watch.Events
 	best    float64 // of the generators that were validated while training
 	hasBest bool
+	batch   int // of the last step
 	err     error
 }
 
@@ -121,6 +122,11 @@ func (s *show) write(r watch.Record) error { return errors.Join(s.log.Write(r), 
 
 // step is called after each step of the trainer.
 func (s *show) step(r finetune.Record) {
+	if r.Batch < s.batch { // the training went back: what it does again takes the place of what was
+		s.err = s.close()
+		s.log, s.events = nil, nil
+	}
+	s.batch = r.Batch
 	if s.err == nil && s.log == nil {
 		s.err = s.open(int64(r.Batch) - 1)
 	}
@@ -186,13 +192,14 @@ func (s *show) between(ctx context.Context, batches int) error {
 }
 
 func (s *show) close() error {
+	err := s.err
 	if s.log != nil {
-		s.err = errors.Join(s.err, s.log.Close())
+		err = errors.Join(err, s.log.Close())
 	}
 	if s.events != nil {
-		s.err = errors.Join(s.err, s.events.Close())
+		err = errors.Join(err, s.events.Close())
 	}
-	return s.err
+	return err
 }
 
 // scalars names the figures of a step.

@@ -101,21 +101,11 @@ func Run(ctx context.Context, o Options) (res Result, err error) {
 	if err != nil {
 		return res, err
 	}
-	if err := o.save(filepath.Join(o.Folder, SettingsName)); err != nil {
-		return res, err
-	}
 	show := &show{o: o, scale: scale, set: set}
 	if len(o.LPIPS) > 0 {
 		if show.lpips, err = eval.OpenLPIPS(o.LPIPS, o.Workers); err != nil {
 			return res, err
 		}
-	}
-	if show.before, err = show.look(ctx, enlarge); err != nil {
-		return res, err
-	}
-	res.Before = show.before.mean
-	if show.before.has() {
-		o.Log.Info("held-out photos before: " + show.figures(res.Before))
 	}
 	task := finetune.Task{Generator: model, Critic: critic, Perceptual: perceptual, Source: set.Train(), Workers: o.Workers, Log: o.Log}
 	config := o.Config
@@ -135,6 +125,16 @@ func Run(ctx context.Context, o Options) (res Result, err error) {
 		if _, err = trainer.Resume(); err != nil {
 			return res, err
 		}
+	}
+	if err := o.save(filepath.Join(o.Folder, SettingsName)); err != nil { // settings that work
+		return res, err
+	}
+	if show.before, err = show.look(ctx, enlarge); err != nil {
+		return res, err
+	}
+	res.Before = show.before.mean
+	if show.before.has() {
+		o.Log.Info("held-out photos before: " + show.figures(res.Before))
 	}
 	diverged := trainer.Run(ctx)
 	if diverged != nil {

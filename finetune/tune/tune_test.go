@@ -181,6 +181,37 @@ func TestRunKeepsBest(t *testing.T) {
 	}
 }
 
+// What a training does again after it went back takes the place of what it did before, in the log too.
+func TestRunGoesBack(t *testing.T) {
+	o, log := options(t)
+	o.Batches, o.Validate, o.Every, o.Result, o.Rollbacks = 60, 1000, 10, Always, 1
+	o.Generator.Schedule = finetune.Schedule{Kind: "step", Every: 5, Factor: 1000} // ruins it after 30 batches, again after it went back
+	if _, err := Run(context.Background(), o); err != nil {
+		t.Fatalf("%v\n%s", err, log)
+	}
+	if !strings.Contains(log.String(), "with half the learning rates") {
+		t.Errorf("the training did not go back: %s", log)
+	}
+	text, err := os.ReadFile(filepath.Join(o.Folder, "log.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := -1
+	for line := range bytes.Lines(text) {
+		var r struct{ Step int }
+		if err := json.Unmarshal(line, &r); err != nil {
+			t.Fatal(err)
+		}
+		if r.Step != last+1 {
+			t.Fatalf("step %d comes after step %d", r.Step, last)
+		}
+		last = r.Step
+	}
+	if events, err := filepath.Glob(filepath.Join(o.Folder, "events", "*")); err != nil || len(events) != 2 {
+		t.Errorf("events: %v, %v", events, err)
+	}
+}
+
 func TestRunRefuses(t *testing.T) {
 	for want, f := range map[string]func(o *Options){
 		"no measure":                    func(o *Options) { o.Measure = "vmaf" },
