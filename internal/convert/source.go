@@ -52,6 +52,9 @@ func Open(path, arch string, values map[string]string) (*Source, error) {
 	case err != nil:
 		return nil, fmt.Errorf("convert: %s: %w", path, err)
 	}
+	for key, value := range f.Stated() {
+		m.SetMetadata(key, value)
+	}
 	s := &Source{Path: path, Model: m, File: f, Match: match}
 	s.describe()
 	return s, nil
