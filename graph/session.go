@@ -34,7 +34,6 @@ type Session struct {
 	shared          *Weights
 	limit           int64 // bytes; 0: none
 	weights         int64 // bytes of packed weights
-	image           int   // the input that a Window is about, or -1
 	memory          *Memory
 	workspaces      []int // with shared memory, the slot of each step's workspace, or -1
 
@@ -122,7 +121,7 @@ func NewSession(inputs, outputs []*Value, workers *Workers, options ...SessionOp
 	}
 	left := int64(0) // for weights and workspaces
 	for {
-		s := &Session{workers: workers, image: -1}
+		s := &Session{workers: workers}
 		for _, o := range options {
 			o(s)
 		}
@@ -132,12 +131,6 @@ func NewSession(inputs, outputs []*Value, workers *Workers, options ...SessionOp
 		c := compiler{s: s, slotOf: map[*Value]int{}, left: left}
 		if err := c.compile(inputs, outputs); err != nil {
 			return nil, fmt.Errorf("graph: %w", err)
-		}
-		for _, v := range s.inputs {
-			if len(s.slots[v].typ.Shape) == 4 {
-				s.image = v
-				break
-			}
 		}
 		need := s.WeightBytes() + s.ArenaBytes() + s.WorkspaceBytes()
 		if s.limit == 0 || need <= s.limit {
@@ -173,7 +166,7 @@ func (s *Session) Run(ctx context.Context, inputs []*Tensor, into ...*Tensor) ([
 	return s.run(ctx, nil, inputs, into)
 }
 
-// RunTile is Run for a part of a larger image: w says which part the first input with four dimensions is.
+// RunTile is Run for a part of a larger image: w says which part the input is.
 func (s *Session) RunTile(ctx context.Context, w Window, inputs []*Tensor, into ...*Tensor) ([]*Tensor, error) {
 	return s.run(ctx, &w, inputs, into)
 }
@@ -209,10 +202,6 @@ func (s *Session) run(ctx context.Context, w *Window, inputs, into []*Tensor) ([
 		}
 	}
 	x := &Exec{Context: ctx, Pool: s.workers.Until(ctx), Scratch: st.scratch, window: w}
-	if w != nil && s.image >= 0 {
-		shape := s.slots[s.image].typ.Shape
-		x.tile = [2]int{shape[2], shape[3]}
-	}
 	trace, _ := ctx.Value(traceKey{}).(func(int, time.Duration))
 	for i := range s.steps {
 		if err := ctx.Err(); err != nil {
