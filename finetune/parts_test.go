@@ -186,7 +186,7 @@ func TestPlateauAgreesWithPyTorch(t *testing.T) {
 	}
 	for _, c := range cases {
 		s := Schedule{Kind: "plateau", Factor: c.Factor, Patience: c.Patience, Threshold: c.Threshold, Cooldown: c.Cooldown, Least: c.Least}
-		if err := s.check(); err != nil {
+		if err := s.check("adam-schedule"); err != nil {
 			t.Error(err)
 		}
 		var p plateau
@@ -275,11 +275,7 @@ func TestPerceptual(t *testing.T) {
 	}
 	cfg := pixels(1)
 	cfg.Content = Content{Perceptual: 1, PerceptualWeights: []float64{1}}
-	trainer, err := New(Task{Generator: compact(t), Perceptual: vgg, Source: flat{b, 1}}, cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := trainer.Run(context.Background()); err == nil || !strings.Contains(err.Error(), "1 perceptual weights, and the network has 2 outputs") {
+	if _, err := New(Task{Generator: compact(t), Perceptual: vgg, Source: flat{b, 1}}, cfg); err == nil || !strings.Contains(err.Error(), "one for each of 2 layers, and there are 1") {
 		t.Error(err)
 	}
 }

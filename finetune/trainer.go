@@ -107,7 +107,7 @@ func New(task Task, config Config) (*Trainer, error) {
 	if task.Generator == nil || task.Source == nil {
 		return nil, errors.New("finetune: a generator and a source of batches are needed")
 	}
-	if err := config.check(task.Critic != nil, task.Perceptual != nil); err != nil {
+	if err := config.check(task.Critic != nil, task.Perceptual); err != nil {
 		return nil, err
 	}
 	if task.Source.Len() < 1 {

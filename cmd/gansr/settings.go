@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -43,6 +44,32 @@ func (f *settingsFlags) apply(s *tune.Settings) {
 			into.value.Set(given[name].value)
 		}
 	}
+}
+
+// idle returns an error if a flag is given that has no effect beside the options.
+func (f *settingsFlags) idle(o tune.Options) error {
+	pairs, alone := o.LR != "" || o.HR != "", o.CriticNetwork == "none"
+	for _, rule := range []struct {
+		holds bool
+		flags []string // a "-" at the end stands for all that begin so
+		why   string
+	}{
+		{o.Batches > 0, []string{"epochs"}, fmt.Sprintf("batches are %d and count in their place; --batches 0 lets epochs count", o.Batches)},
+		{pairs, []string{"downscale", "degrade"}, "the pairs of --lr and --hr stay as they are"},
+		{o.Degrade != "none", []string{"downscale"}, fmt.Sprintf("--degrade %s reduces photos in its own way; --degrade none leaves them undamaged", o.Degrade)},
+		{alone, []string{"adversarial-", "alternation-", "critic-adam-", "content-features", "guard-critic"}, "there is no critic (--critic none)"},
+		{o.Content.Perceptual == 0, []string{"content-perceptual-", "perceptual-layers"}, "the perceptual loss has no weight (--content-perceptual)"},
+	} {
+		for flag, s := range settings(&o.Settings) {
+			named := slices.ContainsFunc(rule.flags, func(name string) bool {
+				return flag == name || strings.HasSuffix(name, "-") && strings.HasPrefix(flag, name)
+			})
+			if rule.holds && named && f.Changed(flag) && !s.value.IsZero() {
+				return fmt.Errorf("--%s has no effect: %s", flag, rule.why)
+			}
+		}
+	}
+	return nil
 }
 
 // hide leaves the flags out of usage texts, or not.

@@ -51,7 +51,7 @@ func Run(ctx context.Context, o Options) (res Result, err error) {
 	if o.Out == "" || o.Folder == "" {
 		return res, errors.New("tune: a run needs a file for its result and a folder")
 	}
-	if err := o.check(); err != nil {
+	if err := o.Check(); err != nil {
 		return res, err
 	}
 	if o.CriticNetwork == "none" {
@@ -75,14 +75,34 @@ func Run(ctx context.Context, o Options) (res Result, err error) {
 	if err != nil {
 		return res, err
 	}
-	photos, err := o.photos(scale)
+	photos := o.photos(scale)
+	if err := photos.Check(); err != nil {
+		return res, finetune.SettingError{Err: err}
+	}
+	critic, err := o.critic(scale)
 	if err != nil {
 		return res, err
 	}
-	set, err := data.Open(ctx, photos)
+	perceptual, err := o.vgg()
 	if err != nil {
 		return res, err
 	}
+	config := o.Config
+	config.Folder = o.Folder
+	if err := config.Check(model, critic, perceptual); err != nil {
+		return res, err
+	}
+	show := &show{o: o, scale: scale}
+	if len(o.LPIPS) > 0 {
+		if show.lpips, err = eval.OpenLPIPS(o.LPIPS, o.Workers); err != nil {
+			return res, err
+		}
+	}
+	set, err := data.Open(ctx, photos) // once all else is known to be right: there may be many
+	if err != nil {
+		return res, err
+	}
+	show.set = set
 	if err := os.MkdirAll(o.Folder, 0o777); err != nil {
 		return res, fmt.Errorf("tune: %w", err)
 	}
@@ -93,23 +113,12 @@ func Run(ctx context.Context, o Options) (res Result, err error) {
 		return res, fmt.Errorf("tune: another process trains in %s: wait for its end, or choose another folder", o.Folder)
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }() // the operating system does it for a process that is killed
-	critic, err := o.critic(scale)
-	if err != nil {
-		return res, err
-	}
-	perceptual, err := o.vgg()
-	if err != nil {
-		return res, err
-	}
-	show := &show{o: o, scale: scale, set: set}
-	if len(o.LPIPS) > 0 {
-		if show.lpips, err = eval.OpenLPIPS(o.LPIPS, o.Workers); err != nil {
+	if critic != nil {
+		if err := critic.Save(filepath.Join(o.Folder, criticStartName)); err != nil {
 			return res, err
 		}
 	}
 	task := finetune.Task{Generator: model, Critic: critic, Perceptual: perceptual, Source: set.Train(), Workers: o.Workers, Log: o.Log}
-	config := o.Config
-	config.Folder = o.Folder
 	show.epoch = max(1, task.Source.Len()/max(1, o.Accumulate))
 	if show.all = o.Batches; show.all == 0 {
 		show.all = o.Epochs * show.epoch
@@ -236,11 +245,13 @@ func (o Options) enlarger(ctx context.Context, m *onnxio.Model) (eval.Enlarge, i
 // Files of a run's folder beside checkpoints.
 const (
 	criticName = "critic.onnx"
-	lastName   = "last.onnx"
-	bestName   = "best" // .onnx, and .safetensors: its checkpoint
-	logName    = "log.jsonl"
-	reportName = "report.html"
-	lockName   = "lock"
+	// criticStartName is the critic that the folder's checkpoints started from.
+	criticStartName = "critic-start.onnx"
+	lastName        = "last.onnx"
+	bestName        = "best" // .onnx, and .safetensors: its checkpoint
+	logName         = "log.jsonl"
+	reportName      = "report.html"
+	lockName        = "lock"
 )
 
 // SettingsName is the file in a run's folder that holds its settings.
@@ -251,23 +262,25 @@ func (o Options) critic(scale int) (*onnxio.Model, error) {
 	if o.CriticNetwork == "none" {
 		return nil, nil
 	}
-	start := filepath.Join(o.Folder, "critic-start.onnx")
 	if o.Resume {
-		if m, err := onnxio.Open(start); err == nil || !errors.Is(err, fs.ErrNotExist) {
+		if m, err := onnxio.Open(filepath.Join(o.Folder, criticStartName)); err == nil || !errors.Is(err, fs.ErrNotExist) {
 			return m, err
 		}
 	}
-	m, err := onnxio.Open(filepath.Join(o.Folder, criticName))
-	if errors.Is(err, fs.ErrNotExist) {
-		arch, known := map[string]string{"course": "CourseCritic", "patch": "PatchGAN", "unet": "UNetDiscriminatorSN"}[o.CriticNetwork]
-		if known {
-			m, err = models.NewCritic(arch, nil, o.Patch*scale, o.Seed)
-		} else {
-			m, err = onnxio.Open(o.CriticNetwork)
+	if m, err := onnxio.Open(filepath.Join(o.Folder, criticName)); err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return m, err
+	}
+	arch, known := map[string]string{"course": "CourseCritic", "patch": "PatchGAN", "unet": "UNetDiscriminatorSN"}[o.CriticNetwork]
+	if !known {
+		m, err := onnxio.Open(o.CriticNetwork)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = finetune.SettingError{Err: fmt.Errorf("tune: critic should be course, patch, unet, an ONNX file that is there or none, not %q", o.CriticNetwork)}
 		}
+		return m, err
 	}
+	m, err := models.NewCritic(arch, nil, o.Patch*scale, o.Seed)
 	if err != nil {
-		return nil, err
+		return nil, finetune.SettingError{Err: fmt.Errorf("tune: critic %s does not fit patches of %d pixels at scale %d: %w", o.CriticNetwork, o.Patch, scale, err)}
 	}
-	return m, m.Save(start)
+	return m, nil
 }
