@@ -1,6 +1,7 @@
 package onnxio
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -141,7 +142,7 @@ func (m *Model) Unsupported() []string {
 			i := slices.IndexFunc(uses, func(u *use) bool { return u.operator == op })
 			if i < 0 {
 				i = len(uses)
-				uses = append(uses, &use{operator: op, reason: refused[n.Operator()]})
+				uses = append(uses, &use{operator: op, reason: cmp.Or(refused[n.Operator()], refusedDomains[n.Domain])})
 			}
 			uses[i].nodes = append(uses[i].nodes, n.Label())
 		}

@@ -197,7 +197,34 @@ var registry = map[string]entry{
 	"Xor":                               {opXor, 1, MaxOpset, boolType, GradientZero},
 	"ai.onnx.preview.FlexAttention":     {opFlexAttention, 1, 1, floatTypes, GradientYes},
 	"ai.onnx.preview.training.Gradient": {opGradient, 1, 1, floatTypes, GradientYes},
+
+	// Those that ONNX Runtime writes when it quantises or optimises a network. One of them goes by ONNX's own domain.
+	"SimplifiedLayerNormalization":                   {opRMSNorm, 1, MaxOpset, floatTypes, GradientYes},
+	"com.microsoft.BiasGelu":                         {opMicrosoftGelu, 1, 1, floatTypes, GradientYes},
+	"com.microsoft.DequantizeLinear":                 {opDequantizeLinear, 1, 1, intTypes, GradientYes},
+	"com.microsoft.DynamicQuantizeMatMul":            {opDynamicQuantizeMatMul, 1, 1, of(graph.Float32), GradientYes},
+	"com.microsoft.FastGelu":                         {opMicrosoftGelu, 1, 1, floatTypes, GradientYes},
+	"com.microsoft.FusedConv":                        {opFusedConv, 1, 1, floatTypes, GradientYes},
+	"com.microsoft.FusedGemm":                        {opFusedGemm, 1, 1, floatTypes, GradientYes},
+	"com.microsoft.FusedMatMul":                      {opFusedMatMul, 1, 1, floatTypes, GradientYes},
+	"com.microsoft.Gelu":                             {opMicrosoftGelu, 1, 1, floatTypes, GradientYes},
+	"com.microsoft.MatMulIntegerToFloat":             {opMatMulIntegerToFloat, 1, 1, of(graph.Int8, graph.Uint8), GradientYes},
+	"com.microsoft.NhwcMaxPool":                      {opNhwcMaxPool, 1, 1, of(graph.Int8, graph.Uint8), GradientZero},
+	"com.microsoft.QGemm":                            {opQGemm, 1, 1, of(graph.Int8, graph.Uint8), GradientYes},
+	"com.microsoft.QLinearAdd":                       {opQLinearBinary, 1, 1, of(graph.Int8, graph.Uint8), GradientZero},
+	"com.microsoft.QLinearAveragePool":               {opQLinearPool, 1, 1, of(graph.Int8, graph.Uint8), GradientZero},
+	"com.microsoft.QLinearConcat":                    {opQLinearConcat, 1, 1, of(graph.Int8, graph.Uint8), GradientZero},
+	"com.microsoft.QLinearConv":                      {opMicrosoftQLinearConv, 1, 1, of(graph.Int8, graph.Uint8), GradientZero},
+	"com.microsoft.QLinearGlobalAveragePool":         {opQLinearPool, 1, 1, of(graph.Int8, graph.Uint8), GradientZero},
+	"com.microsoft.QLinearLeakyRelu":                 {opQLinearActivation, 1, 1, of(graph.Int8, graph.Uint8), GradientZero},
+	"com.microsoft.QLinearMul":                       {opQLinearBinary, 1, 1, of(graph.Int8, graph.Uint8), GradientZero},
+	"com.microsoft.QLinearSigmoid":                   {opQLinearActivation, 1, 1, of(graph.Int8, graph.Uint8), GradientZero},
+	"com.microsoft.QLinearSoftmax":                   {opQLinearSoftmax, 1, 1, of(graph.Int8, graph.Uint8), GradientZero},
+	"com.microsoft.QuantizeLinear":                   {opQuantizeLinear, 1, 1, floatTypes, GradientZero},
+	"com.microsoft.QuickGelu":                        {opQuickGelu, 1, 1, floatTypes, GradientYes},
+	"com.microsoft.SkipLayerNormalization":           {opSkipLayerNorm, 1, 1, floatTypes, GradientYes},
+	"com.microsoft.SkipSimplifiedLayerNormalization": {opSkipLayerNorm, 1, 1, floatTypes, GradientYes},
 }
 
 // dataOperand is the operand whose element type an entry's types are about, where it is not the first.
-var dataOperand = map[string]int{"OneHot": 2, "Where": 1}
+var dataOperand = map[string]int{"OneHot": 2, "Where": 1, "com.microsoft.QLinearConcat": 2}

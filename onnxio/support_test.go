@@ -364,7 +364,13 @@ func TestEveryOperator(t *testing.T) {
 			t.Errorf("%s: the registry has versions %d to %d, ONNX %d to %d", name, e.first, e.last, first, last)
 		}
 	}
-	if ours := len(registry) + len(refused); ours != n {
+	ours := len(refused)
+	for name := range registry {
+		if !strings.HasPrefix(name, "com.microsoft.") && name != "SimplifiedLayerNormalization" {
+			ours++
+		}
+	}
+	if ours != n {
 		t.Errorf("%d operators here, %d in ONNX", ours, n)
 	}
 }
