@@ -98,15 +98,21 @@ func NewProgram(m *Model, workers *graph.Workers, options ...Option) (*Program, 
 }
 
 // Warnings says what in the model may not be understood as it was meant: operators of a version that is newer or older
-// than those whose meaning is known.
+// than those whose meaning is known, and batch normalisation as in training.
 func (m *Model) Warnings() []string {
+	var list []string
 	switch v := m.Opset(""); {
 	case v > MaxOpset:
-		return []string{fmt.Sprintf("the model uses opset %d; the newest one whose meaning is known is %d", v, MaxOpset)}
+		list = append(list, fmt.Sprintf("the model uses opset %d; the newest one whose meaning is known is %d", v, MaxOpset))
 	case v != 0 && v < minOpset:
-		return []string{fmt.Sprintf("the model uses opset %d; the oldest one that is supported is %d", v, minOpset)}
+		list = append(list, fmt.Sprintf("the model uses opset %d; the oldest one that is supported is %d", v, minOpset))
 	}
-	return nil
+	for _, n := range m.graph.Nodes {
+		if mode, err := n.Int("training_mode", 0); n.Operator() == "BatchNormalization" && err == nil && mode != 0 {
+			return append(list, n.Label()+" is in training mode: each image is normalised by its own statistics; export the model in evaluation mode")
+		}
+	}
+	return list
 }
 
 // Unsupported lists the operators that the package cannot run, with the nodes that use them, those of nested graphs and called

@@ -57,7 +57,7 @@ the weights are written under the names of the PyTorch file that a model came fr
 				}
 				opt.Size = sizes[0]
 			}
-			s, err := convert.Open(args[0], arch, values)
+			s, err := openSource(args[0], arch, values)
 			if err != nil {
 				if unknown := (*convert.UnknownError)(nil); errors.As(err, &unknown) && !a.quiet {
 					for _, line := range unknown.Tensors() {

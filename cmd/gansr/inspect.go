@@ -33,7 +33,7 @@ The certificate of a converted file is checked.`,
 		Args:              args(1, 1, "MODEL"),
 		ValidArgsFunction: completeModel,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := openSource(args[0])
+			s, err := openSource(args[0], "", nil)
 			if err != nil {
 				return err
 			}
