@@ -13,6 +13,9 @@ import (
 	"github.com/gansr/gansr/graph"
 )
 
+// MinWritten is the oldest version of ONNX's operators that ConvertedOpset writes.
+const MinWritten = 11
+
 // MaxOpset is the newest version of ONNX's operators whose meaning is known here. A newer file is tried, see Model.Warnings.
 const MaxOpset = 28
 

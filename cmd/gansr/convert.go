@@ -59,12 +59,7 @@ the weights are written under the names of the PyTorch file that a model came fr
 			}
 			s, err := openSource(args[0], arch, values)
 			if err != nil {
-				if unknown := (*convert.UnknownError)(nil); errors.As(err, &unknown) && !a.quiet {
-					for _, line := range unknown.Tensors() {
-						fmt.Fprintln(a.stdout, line)
-					}
-				}
-				return err
+				return a.listTensors(err)
 			}
 			debug.SetGCPercent(20) // few values, large ones
 			opt.Workers = a.workers()
@@ -96,6 +91,16 @@ the weights are written under the names of the PyTorch file that a model came fr
 	f.StringArrayVar(&meta, "metadata", nil, "an entry that the file states, KEY=VALUE, such as license=MIT or source=https://example.org/model")
 	f.StringVar(&check, "check", "", "heights and widths of the inputs to compare on, such as 64x48,128x128, or none (default: three that suit the network)")
 	return cmd
+}
+
+// listTensors prints what a file holds whose architecture is unknown, and returns err.
+func (a *app) listTensors(err error) error {
+	if unknown := (*convert.UnknownError)(nil); errors.As(err, &unknown) && !a.quiet {
+		for _, line := range unknown.Tensors() {
+			fmt.Fprintln(a.stdout, line)
+		}
+	}
+	return err
 }
 
 // keyValues reads the values of a flag that takes KEY=VALUE.

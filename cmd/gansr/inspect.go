@@ -35,7 +35,7 @@ The certificate of a converted file is checked.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := openSource(args[0], "", nil)
 			if err != nil {
-				return err
+				return a.listTensors(err)
 			}
 			workers := a.workers()
 			defer workers.Close()

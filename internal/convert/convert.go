@@ -65,8 +65,19 @@ func Convert(ctx context.Context, s *Source, out string, opt Options) (*Report, 
 			return nil, UsageError(fmt.Sprintf("metadata %q: keys are words such as license and source, and those that begin with gansr. are not given", key))
 		}
 	}
+	if opt.Opset != 0 && (opt.Opset < onnxio.MinWritten || opt.Opset > onnxio.MaxOpset) {
+		return nil, UsageError(fmt.Sprintf("operators of version %d cannot be written: %d to %d can", opt.Opset, onnxio.MinWritten, onnxio.MaxOpset))
+	}
+	if a, err := os.Stat(out); err == nil {
+		if b, err := os.Stat(s.Path); err == nil && os.SameFile(a, b) {
+			return nil, UsageError(out + ": the result would replace its source; give it another name")
+		}
+	}
 	switch strings.ToLower(filepath.Ext(out)) {
 	case ".safetensors":
+		if opt.Opset != 0 || opt.Half || opt.Range != "" || opt.AnySize || opt.Size != [2]int{} || opt.NoCheck || len(opt.Sizes) > 0 {
+			return nil, UsageError(out + ": a state dictionary has no operators, float16, size, range and check; --metadata alone goes with it")
+		}
 		return r, r.toState(s, out, opt.Metadata)
 	case ".onnx":
 	default:
