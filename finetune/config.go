@@ -24,6 +24,9 @@ type Config struct {
 	MicroBatch int `toml:"micro-batch" comment:"pairs that go through the networks at once, for less memory; 0: the whole batch"`
 	// Accumulate, if not 0, is how many batches of the source make one batch here. MicroBatch is then that of the source if it is not given.
 	Accumulate int `toml:"accumulate" comment:"batches whose gradients make one step; 0: one"`
+	// Memory is what the process may take, Task.Taken included; with 0 it is what the system has. If steps take more, New's training goes on with a
+	// MicroBatch that fits where that is the same training but for rounding, and ends with an error that names one where it is not.
+	Memory Bytes `json:",omitempty" toml:"memory" comment:"memory that the whole process may take, such as 4GiB; empty: what the system has"`
 	// BatchNorm says which statistics the generator's batch normalisation uses: those of the "batch", which the running ones then follow
 	// as in PyTorch, or the "running" ones as the model holds them, which do not change. The critic's always uses the batch's.
 	BatchNorm string `toml:"batch-norm" comment:"statistics of the generator's batch normalisation: of the batch, or running ones, which do not change"`

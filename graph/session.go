@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -101,13 +102,33 @@ func ShareWeights(w *Weights) SessionOption { return func(s *Session) { s.shared
 
 // Memory is the memory of one run, as much as the largest needs, for sessions that take turns.
 type Memory struct {
-	mu    sync.Mutex // held by the session that runs
-	most  int        // bytes
-	arena []byte
+	mu       sync.Mutex // held by the session that runs
+	most     int        // bytes
+	arena    []byte
+	sessions []*Session
 }
 
 // NewMemory returns memory for sessions that take turns.
 func NewMemory() *Memory { return &Memory{} }
+
+// Release gives the memory back until the next run.
+func (m *Memory) Release() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.arena = nil
+	for _, s := range m.sessions { // their last runs know it
+		s.mu.Lock()
+		s.idle = nil
+		s.mu.Unlock()
+	}
+}
+
+// Bytes returns what a run of the session that needs most takes.
+func (m *Memory) Bytes() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return int64(m.most)
+}
 
 // ShareMemory shares the memory of runs with other sessions: of those that do, one runs at a time. What operators need beside their operands
 // lies where values are at other times, which takes less memory, and a little more time as less of it stays in caches.
@@ -130,11 +151,14 @@ func NewSession(inputs, outputs []*Value, workers *Workers, options ...SessionOp
 		}
 		c := compiler{s: s, slotOf: map[*Value]int{}, left: left}
 		if err := c.compile(inputs, outputs); err != nil {
+			if tooMuch := (*MemoryError)(nil); errors.As(err, &tooMuch) {
+				return nil, tooMuch
+			}
 			return nil, fmt.Errorf("graph: %w", err)
 		}
 		need := s.WeightBytes() + s.ArenaBytes() + s.WorkspaceBytes()
 		if s.limit == 0 || need <= s.limit {
-			s.memory.reserve(s.arena)
+			s.memory.reserve(s)
 			return s, nil
 		}
 		if c.tight || left == 1 {
@@ -144,7 +168,7 @@ func NewSession(inputs, outputs []*Value, workers *Workers, options ...SessionOp
 	}
 }
 
-// MemoryError says that a session cannot keep to its bound: even the algorithms with the smallest weights need more.
+// MemoryError says that a session cannot keep to its bound, because even the algorithms with the smallest weights need more, or that the system has less.
 type MemoryError struct{ Need, Limit int64 } // bytes
 
 func (e *MemoryError) Error() string {
@@ -259,12 +283,13 @@ func (s *Session) tensor(m *state, v int) *Tensor {
 	return m.tensors[v]
 }
 
-// reserve tells of a session's need.
-func (m *Memory) reserve(bytes int) {
+// reserve tells of a session that may run.
+func (m *Memory) reserve(s *Session) {
 	if m != nil {
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		m.most = max(m.most, bytes)
+		m.most = max(m.most, s.arena)
+		m.sessions = append(m.sessions, s)
 	}
 }
 

@@ -82,6 +82,9 @@ before the file, the file before what a resumed run had, and that before the pre
 				return usageError{err}
 			}
 			debug.SetGCPercent(20) // few values, large ones
+			if o.Memory > 0 {
+				debug.SetMemoryLimit(max(int64(o.Memory)-ownMemory/2, ownMemory))
+			}
 			o.Model, o.Workers = args[0], a.workers()
 			defer o.Workers.Close()
 			o.Progress = a.training(o.Batch * max(1, o.Accumulate))

@@ -158,6 +158,8 @@ func (s settingValue) Set(text string) error {
 			return errors.New("want a whole number")
 		}
 		*v = x
+	case *finetune.Bytes:
+		return v.UnmarshalText([]byte(text))
 	case *uint64:
 		x, err := strconv.ParseUint(text, 10, 64)
 		if err != nil {
@@ -196,6 +198,8 @@ func (s settingValue) Type() string {
 		return "NUMBER,..."
 	case []finetune.Group:
 		return `"rate=R decay=D NAME..."`
+	case finetune.Bytes:
+		return "SIZE"
 	case string:
 		return "TEXT"
 	case bool:

@@ -35,7 +35,7 @@ func TestSettingsFlags(t *testing.T) {
 	if n < 60 {
 		t.Errorf("%d settings have flags", n)
 	}
-	for name, text := range map[string]string{"patch": "1.5", "seed": "-1", "average": "much", "flips": "perhaps", "content-perceptual-weights": "1,b",
+	for name, text := range map[string]string{"patch": "1.5", "seed": "-1", "average": "much", "flips": "perhaps", "content-perceptual-weights": "1,b", "memory": "2TB",
 		"generator-adam-groups": "rate=2", "critic-adam-groups": "speed=2 a"} {
 		if err := newSettingsFlags().Set(name, text); err == nil {
 			t.Errorf("--%s %q is taken", name, text)

@@ -92,7 +92,7 @@ func (s *Settings) Read(path string) error {
 		case errors.As(err, &decode):
 			row, _ := decode.Position()
 			where = fmt.Sprintf(":%d", row)
-			if what := setting.Want(*s, decode.Key()); what != "" && strings.Contains(err.Error(), "cannot") {
+			if what := setting.Want(*s, decode.Key()); what != "" && !strings.Contains(err.Error(), "already defined") {
 				err = fmt.Errorf("%s should be %s", strings.Join(decode.Key(), "."), what)
 			}
 		}
@@ -217,7 +217,7 @@ func (s Settings) checkPairs() error {
 // photos returns the options of the data of a run.
 func (o Options) photos(scale int) data.Options {
 	d := data.Options{Photos: o.Photos, LR: o.LR, HR: o.HR, Scale: scale, Patch: o.Patch, Batch: o.Batch, Crops: o.Crops, NoFlips: !o.Flips, Seed: o.Seed,
-		Held: o.Held, Log: o.Log}
+		Held: o.Held, Cache: min(1<<30, int64(o.Memory)/8), Log: o.Log}
 	if o.Held == 0 {
 		d.Held = -1
 	}

@@ -71,7 +71,7 @@ func Run(ctx context.Context, o Options) (res Result, err error) {
 	if err != nil {
 		return res, err
 	}
-	enlarge, scale, err := o.enlarger(ctx, model)
+	_, scale, err := o.enlarger(ctx, model, 0)
 	if err != nil {
 		return res, err
 	}
@@ -118,7 +118,7 @@ func Run(ctx context.Context, o Options) (res Result, err error) {
 			return res, err
 		}
 	}
-	task := finetune.Task{Generator: model, Critic: critic, Perceptual: perceptual, Source: set.Train(), Workers: o.Workers, Log: o.Log}
+	task := finetune.Task{Generator: model, Critic: critic, Perceptual: perceptual, Source: set.Train(), Workers: o.Workers, Log: o.Log, Taken: ownMemory + set.Memory()}
 	show.epoch = max(1, task.Source.Len()/max(1, o.Accumulate))
 	if show.all = o.Batches; show.all == 0 {
 		show.all = o.Epochs * show.epoch
@@ -130,6 +130,16 @@ func Run(ctx context.Context, o Options) (res Result, err error) {
 		return res, err
 	}
 	show.trainer = trainer
+	if show.tiles, err = o.tiles(set, task.Taken+trainer.Bytes()); err != nil {
+		return res, err
+	}
+	if err := trainer.Prepare(ctx, o.Batch, o.Patch, o.Patch, scale); err != nil {
+		return res, err
+	}
+	enlarge, _, err := o.enlarger(ctx, model, show.tiles)
+	if err != nil {
+		return res, err
+	}
 	if o.Resume {
 		if _, err = trainer.Resume(); err != nil {
 			return res, err
@@ -201,7 +211,7 @@ func (o Options) result(ctx context.Context, show *show, last string) (seen, *on
 		if m, err = onnxio.Open(path); err != nil {
 			return s, nil, err
 		}
-		enlarge, _, err := o.enlarger(ctx, m)
+		enlarge, _, err := o.enlarger(ctx, m, show.tiles)
 		if err != nil {
 			return s, nil, err
 		}
@@ -234,12 +244,39 @@ func (o Options) value(f eval.Figures) float64 {
 	return f.PSNRY
 }
 
-func (o Options) enlarger(ctx context.Context, m *onnxio.Model) (eval.Enlarge, int, error) {
+// enlarger returns a generator that enlarges pictures in tiles, with the memory of upscaling's default if it is 0.
+func (o Options) enlarger(ctx context.Context, m *onnxio.Model, memory int64) (eval.Enlarge, int, error) {
 	g, err := upscale.NewModel(ctx, m, o.Workers, nil)
 	if err != nil {
 		return nil, 0, err
 	}
-	return eval.Generator(g, upscale.Options{})
+	g.MaxWeights = memory / 2
+	return eval.Generator(g, upscale.Options{Memory: memory})
+}
+
+// ownMemory is what a process takes beside what it works on.
+const ownMemory = 32 << 20
+
+// tiles returns the memory that enlarging held-out photos may take, while steps take none: what is left when one is measured. 0 is upscaling's default.
+func (o Options) tiles(set *data.Set, taken int64) (int64, error) {
+	if o.Memory == 0 {
+		return 0, nil
+	}
+	const least, most = 64 << 20, 2 << 30
+	room := int64(o.Memory)/8*7 - taken // as for steps
+	left := room
+	for _, p := range set.Photos() {
+		if measure := eval.MeasureBytes * int64(p.Size.X) * int64(p.Size.Y); p.Held && room-measure < left {
+			if left = room - measure; left < least {
+				return 0, finetune.SettingError{Err: fmt.Errorf("tune: photos, networks and optimisers take %d MiB, and measuring the held-out photo %s of %dx%d pixels %d MiB, which is more than the memory of %s allows",
+					taken>>20, p.Name, p.Size.X, p.Size.Y, (measure+least)>>20, o.Memory)}
+			}
+		}
+	}
+	if left < least {
+		return 0, finetune.SettingError{Err: fmt.Errorf("tune: photos, networks and optimisers take %d MiB, which is more than the memory of %s allows", taken>>20, o.Memory)}
+	}
+	return min(left, most), nil
 }
 
 // Files of a run's folder beside checkpoints.

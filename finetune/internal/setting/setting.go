@@ -54,6 +54,10 @@ func number(name string, v reflect.Value) error {
 		if x := v.Float(); !(x >= 0) || math.IsInf(x, 0) {
 			return fmt.Errorf("%s should be a finite number that is not negative, not %v", name, x)
 		}
+	case reflect.Int64: // of memory
+		if v.Int() < 0 {
+			return fmt.Errorf("%s should be a size such as 2GiB, not negative", name)
+		}
 	case reflect.Int:
 		if x := v.Int(); x < 0 || x > math.MaxInt32 {
 			return fmt.Errorf("%s should be from 0 to %d, not %d", name, math.MaxInt32, x)
@@ -68,6 +72,8 @@ func Want(settings any, key []string) string {
 	switch {
 	case t == nil || len(key) == 0:
 		return ""
+	case t.Kind() == reflect.Int64: // of memory
+		return "a size such as 2GiB or 500MB"
 	case t.Kind() == reflect.Slice && t.Elem().Kind() != reflect.Struct:
 		return "a list, each " + kinds[t.Elem().Kind()]
 	}
