@@ -54,8 +54,11 @@ var dnCNN = Architecture{
 			eps = "1e-5"
 		}
 		f.params = told("in_nc", out, "nc", k.dim(name(0)+".weight", 0), "nb", convs, "act_mode", act, "mode", mode, "bias", bias, "eps", eps)
-		if f.assumed = append(f.assumed, "eps"); mode != "FDnCNN" {
-			f.params["noise_level"] = "15" // it has none
+		if f.assumed = append(f.assumed, "eps"); act == "R" {
+			f.moot = append(f.moot, "eps")
+		}
+		if mode != "FDnCNN" {
+			f.moot = append(f.moot, "noise_level")
 		}
 		return f
 	},

@@ -23,6 +23,8 @@ type Match struct {
 	Params       map[string]string // all hyper-parameters
 	// Assumed lists the hyper-parameters that names and shapes do not tell and nobody gave: they have the field's usual value.
 	Assumed []string
+	// Moot lists those that make no difference to this network.
+	Moot []string
 	// Unused lists the tensors that the network does not need for inference, such as num_batches_tracked.
 	Unused []string
 }
@@ -77,7 +79,7 @@ func FromState(state map[string]*graph.Tensor, arch string, values map[string]st
 		if err != nil {
 			return nil, nil, err
 		}
-		return model, &Match{a.Name, p.values, a.assumed(found, values), m.unused}, nil
+		return model, &Match{a.Name, p.values, a.assumed(found, values), found.moot, m.unused}, nil
 	}
 	if nearest == nil {
 		nearest = k.nearest()
@@ -104,6 +106,8 @@ type found struct {
 	params map[string]string
 	// assumed lists those of params that are only likely. Parameters that are not in params count as assumed too.
 	assumed []string
+	// moot lists parameters that make no difference to the network that params describe.
+	moot []string
 	// key translates the architecture's names of tensors into those of the state dictionary; nil: they are the same.
 	key func(name string) string
 	// merged says that weights which inference makes of others are there in their stead.

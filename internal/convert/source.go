@@ -118,6 +118,9 @@ func (s *Source) describe() {
 	var known, assumed []string
 	for _, key := range slices.Sorted(maps.Keys(m.Params)) {
 		kv := key + "=" + m.Params[key]
+		if slices.Contains(m.Moot, key) {
+			continue
+		}
 		if slices.Contains(m.Assumed, key) {
 			assumed = append(assumed, kv)
 		} else {
