@@ -2,5 +2,5 @@
 
 package graph
 
-// SystemMemory returns the bytes that one run may take, as a damaged or hostile model must not ask for more.
-func SystemMemory() int64 { return maxMemory }
+// memoryLimit returns the bytes that one run may take, as a damaged or hostile model must not ask for more.
+func memoryLimit() int64 { return maxMemory }

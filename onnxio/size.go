@@ -17,17 +17,13 @@ func (m *Model) WithSize(height, width int) (*Model, error) {
 }
 
 func (m *Model) withSize(height, width int) (*Model, error) {
-	if len(m.graph.Inputs) != 1 || len(m.graph.Inputs[0].Dims) != 4 {
-		return nil, fmt.Errorf("the model's inputs %v are not an image, which has four dimensions", m.graph.Inputs)
+	axes, err := m.imageAxes()
+	if err != nil {
+		return nil, err
 	}
 	pb, err := copyOf(m.pb)
 	if err != nil {
 		return nil, err
-	}
-	few := func(d Dim) bool { return d.Known() && d.Value <= 4 }
-	axes := [2]int{2, 3}
-	if d := m.graph.Inputs[0].Dims; few(d[3]) && !few(d[1]) {
-		axes = [2]int{1, 2}
 	}
 	set := func(v *onnxpb.ValueInfoProto, height, width int, names [2]string) {
 		dims := v.GetType().GetTensorType().GetShape().GetDim()
@@ -52,4 +48,16 @@ func (m *Model) withSize(height, width int) (*Model, error) {
 	}
 	pb.Graph.ValueInfo = nil
 	return newModel(pb, m.src)
+}
+
+// imageAxes returns which axes of the model's one input, an image, are its height and its width.
+func (m *Model) imageAxes() ([2]int, error) {
+	if len(m.graph.Inputs) != 1 || len(m.graph.Inputs[0].Dims) != 4 {
+		return [2]int{}, fmt.Errorf("the model's inputs %v are not an image, which has four dimensions", m.graph.Inputs)
+	}
+	few := func(d Dim) bool { return d.Known() && d.Value <= 4 }
+	if d := m.graph.Inputs[0].Dims; few(d[3]) && !few(d[1]) {
+		return [2]int{1, 2}, nil
+	}
+	return [2]int{2, 3}, nil
 }

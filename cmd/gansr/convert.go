@@ -15,13 +15,13 @@ import (
 func (a *app) convert() *cobra.Command {
 	var (
 		out, arch string
-		set, meta []string
+		set       []string
 		check     string
 		size      string
 		opt       convert.Options
 	)
 	cmd := &cobra.Command{
-		Use:                   "convert FILE -o OUT.onnx|OUT.safetensors [--arch NAME] [--set KEY=VALUE]... [--opset N] [--fp16] [--size HxW|dynamic] [--range LO,HI] [--metadata KEY=VALUE]... [--check HxW,...|none]",
+		Use:                   "convert FILE -o OUT.onnx|OUT.safetensors [--arch NAME] [--set KEY=VALUE]... [--opset N] [--fp16] [--size HxW|dynamic] [--range LO,HI] [--check HxW,...|none]",
 		DisableFlagsInUseLine: true,
 		Short:                 "Turn PyTorch files and ONNX exports into checked ONNX files, and back",
 		Long: `convert reads the weights of a network from a file of PyTorch's (.pth, .pt, .ckpt,
@@ -29,6 +29,8 @@ func (a *app) convert() *cobra.Command {
 any size and says in its metadata what upscaling must know. No Python runs, and no code in
 the file. What the tensors do not tell is assumed and said; --arch and --set give it.
 ONNX files become simpler: constants are computed, functions are put in their place.
+With --size dynamic an export for one height and width takes others too: constants in it
+that came from the size are computed from the image.
 
 The result is read again and compared with its source at several sizes; the certificate
 of that is in the file, and "gansr inspect" checks it. With an OUT that ends in .safetensors
@@ -40,12 +42,13 @@ the weights are written under the names of the PyTorch file that a model came fr
 			if out == "" {
 				return usageError{errors.New("-o is missing: the file to write to")}
 			}
-			values, err := keyValues("--set", set)
-			if err != nil {
-				return usageError{err}
-			}
-			if opt.Metadata, err = keyValues("--metadata", meta); err != nil {
-				return usageError{err}
+			values := map[string]string{}
+			for _, kv := range set {
+				key, value, ok := strings.Cut(kv, "=")
+				if !ok {
+					return usageError{fmt.Errorf("--set %q is not KEY=VALUE", kv)}
+				}
+				values[key] = value
 			}
 			if err := parseCheck(check, &opt); err != nil {
 				return usageError{err}
@@ -57,9 +60,14 @@ the weights are written under the names of the PyTorch file that a model came fr
 				}
 				opt.Size = sizes[0]
 			}
-			s, err := openSource(args[0], arch, values)
+			s, err := convert.Open(args[0], arch, values)
 			if err != nil {
-				return a.listTensors(err)
+				if unknown := (*convert.UnknownError)(nil); errors.As(err, &unknown) && !a.quiet {
+					for _, line := range unknown.Tensors() {
+						fmt.Fprintln(a.stdout, line)
+					}
+				}
+				return err
 			}
 			debug.SetGCPercent(20) // few values, large ones
 			opt.Workers = a.workers()
@@ -86,34 +94,10 @@ the weights are written under the names of the PyTorch file that a model came fr
 	f.StringArrayVar(&set, "set", nil, "a hyper-parameter of the architecture, KEY=VALUE; \"gansr models show ARCH\" lists them")
 	f.IntVar(&opt.Opset, "opset", 0, "version of ONNX's operators to write, 11 to 28 (default: 17 where the operators allow it)")
 	f.BoolVar(&opt.Half, "fp16", false, "write a model that computes in float16, and say what that costs")
-	f.StringVar(&size, "size", "", "height and width that the file is for, or dynamic: take the size off an export that states one (default: as it is)")
+	f.StringVar(&size, "size", "", "height and width that the file is for, or dynamic: take the size off an export that is made for one (default: as it is)")
 	f.StringVar(&opt.Range, "range", "", "the network's values for black and white, such as 0,255 (default: as the file says, or measured)")
-	f.StringArrayVar(&meta, "metadata", nil, "an entry that the file states, KEY=VALUE, such as license=MIT or source=https://example.org/model")
 	f.StringVar(&check, "check", "", "heights and widths of the inputs to compare on, such as 64x48,128x128, or none (default: three that suit the network)")
 	return cmd
-}
-
-// listTensors prints what a file holds whose architecture is unknown, and returns err.
-func (a *app) listTensors(err error) error {
-	if unknown := (*convert.UnknownError)(nil); errors.As(err, &unknown) && !a.quiet {
-		for _, line := range unknown.Tensors() {
-			fmt.Fprintln(a.stdout, line)
-		}
-	}
-	return err
-}
-
-// keyValues reads the values of a flag that takes KEY=VALUE.
-func keyValues(flag string, list []string) (map[string]string, error) {
-	values := map[string]string{}
-	for _, kv := range list {
-		key, value, ok := strings.Cut(kv, "=")
-		if !ok || key == "" {
-			return nil, fmt.Errorf("%s %q: want KEY=VALUE", flag, kv)
-		}
-		values[key] = value
-	}
-	return values, nil
 }
 
 func parseCheck(text string, opt *convert.Options) error {

@@ -25,8 +25,7 @@ type show struct {
 	set        *data.Set
 	lpips      *eval.LPIPS // nil: not measured
 	trainer    *finetune.Trainer
-	tiles      int64 // bytes for enlarging
-	all, epoch int   // batches
+	all, epoch int // batches
 	before     seen
 
 	log     *watch.Log
@@ -69,7 +68,6 @@ func (s *show) figures(f eval.Figures) string {
 // look measures the held-out photos and enlarges the crops. If none are held out there is nothing to see, which is an error unless results are kept in any
 // case.
 func (s *show) look(ctx context.Context, enlarge eval.Enlarge) (v seen, err error) {
-	s.trainer.Rest()
 	v.mean, err = eval.Held(ctx, enlarge, s.set, s.scale, s.lpips, func(f eval.Figures) error {
 		v.photos = append(v.photos, f)
 		return nil
@@ -162,7 +160,7 @@ func (s *show) between(ctx context.Context, batches int) error {
 	if model, err = onnxio.Decode(file); err != nil {
 		return err
 	}
-	enlarge, _, err := s.o.enlarger(ctx, model, s.tiles)
+	enlarge, _, err := s.o.enlarger(ctx, model)
 	if err != nil {
 		return err
 	}

@@ -86,15 +86,20 @@ func newRunner(m *onnxio.Model, workers *graph.Workers, lo, hi float32, options 
 
 // run returns the output for an input of some shape as float32.
 func (r *runner) run(ctx context.Context, shape []int) (*graph.Tensor, error) {
-	dt := r.input.DType
-	if dt == graph.Invalid {
-		dt = graph.Float32
-	}
-	all, err := r.program.Run(ctx, map[string]*graph.Tensor{r.input.Name: probeInput(dt, shape, r.lo, r.hi)})
+	all, err := r.program.Run(ctx, map[string]*graph.Tensor{r.input.Name: r.probe(shape)})
 	if err != nil {
 		return nil, err
 	}
 	return all[r.program.Model().Graph().Outputs[0].Name].Converted(graph.Float32), nil
+}
+
+// probe returns an input of some shape.
+func (r *runner) probe(shape []int) *graph.Tensor {
+	dt := r.input.DType
+	if dt == graph.Invalid {
+		dt = graph.Float32
+	}
+	return probeInput(dt, shape, r.lo, r.hi)
 }
 
 // image returns which axes of four are height and width.

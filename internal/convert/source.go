@@ -31,11 +31,7 @@ type Source struct {
 // Open reads an ONNX file, or one of PyTorch's, whose architecture is recognised unless arch names it. values are hyper-parameters that
 // count more than what is recognised. The error for an unknown architecture wraps models.ErrUnknown; tensors lists what the file holds.
 func Open(path, arch string, values map[string]string) (*Source, error) {
-	isTorch, err := isTorch(path)
-	if err != nil {
-		return nil, fmt.Errorf("convert: %s: %w", path, err)
-	}
-	if !isTorch {
+	if !torch.Is(path) {
 		if arch != "" || len(values) > 0 {
 			return nil, fmt.Errorf("convert: %s: an ONNX file says its architecture itself: --arch and --set are for files of PyTorch's", path)
 		}
@@ -55,9 +51,6 @@ func Open(path, arch string, values map[string]string) (*Source, error) {
 		return nil, &UnknownError{path, f, err}
 	case err != nil:
 		return nil, fmt.Errorf("convert: %s: %w", path, err)
-	}
-	for key, value := range f.Stated() {
-		m.SetMetadata(key, value)
 	}
 	s := &Source{Path: path, Model: m, File: f, Match: match}
 	s.describe()

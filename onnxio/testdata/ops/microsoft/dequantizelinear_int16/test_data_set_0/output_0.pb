@@ -1,1 +1,0 @@
-By0J08‰%Á0ÝABÖxqBJàÁ¤pJÂÇKWAê&¯AŠABV•AcâAÖxYB,‡YB
