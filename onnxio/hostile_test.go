@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/gansr/gansr/graph"
+	"github.com/gansr/gansr/onnxio/internal/onnxpb"
 )
 
 // hostileAttrs are attributes of all operators, with values that some of them should refuse.
@@ -21,6 +23,8 @@ var hostileAttrs = map[string][]any{
 	"k": {1, 1 << 62}, "onesided": {1}, "inverse": {1}, "reduction": {"sum", "none"}, "ignore_index": {-1 << 62}, "mode": {"linear", "circular", "max"},
 	"equation": {"ij,jk->ik"}, "new_axis": {1}, "keepdims": {0}, "training_mode": {0}, "layout": {1}, "update_rule": {"linear", "delta"}, "dtype": {1, 22},
 	"softmax_precision": {1, 10, 22}, "precision": {10, 22}, "output_datatype": {1, 6}, "perm": {[]int{1, 0}}, "size": {3}, "blocksize": {0, 2}, "num_groups": {0, 1},
+	"activation": {"Relu", "Clip", "Nothing"}, "activation_params": {[]float32{}, []float32{1, 2}}, "transA": {1}, "transB": {1}, "transBatchA": {1}, "transBatchB": {1},
+	"channels_last": {1}, "opset": {1, 13}, "alpha": {float32(0.5)},
 }
 
 // Operators refuse what does not fit, or compute something, and do not panic, for inputs of any number, type and shape.
@@ -101,14 +105,20 @@ func hostileRun(r *rand.Rand, op string, types []graph.DType) (err error) {
 		}
 	}
 	said += fmt.Sprint(attrs)
-	b.Output("y", b.Node(op, names, attrs...), graph.Float32)
+	domain, name := "", op
+	if i := strings.LastIndexByte(op, '.'); i > 0 {
+		domain, name = op[:i], op[i+1:]
+		b.pb.OpsetImport = append(b.pb.OpsetImport, &onnxpb.OperatorSetIdProto{Domain: &domain, Version: ptr(int64(1))})
+	}
+	b.Output("y", b.Node(name, names, attrs...), graph.Float32)
+	b.pb.Graph.Node[0].Domain = &domain
 	m, err := b.Model()
 	if err != nil {
 		return nil
 	}
 	p, err := NewProgram(m, nil)
 	if err != nil {
-		return nil
+		return err // the operator is not found
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
