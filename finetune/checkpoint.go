@@ -37,6 +37,7 @@ type checkpoint struct {
 	Config                    Config
 	CPU                       string
 	Threads                   int
+	Part                      int // pairs that go through the networks at once; 0: no batch has come
 }
 
 // held is a tensor of a checkpoint. It is a safetensors.View.
@@ -125,7 +126,7 @@ func checkpoints(folder string) ([]string, error) {
 // Save writes a checkpoint, under a temporary name first: a file at path is always whole.
 func (t *Trainer) Save(path string) error {
 	c := checkpoint{State: t.state, GeneratorAdam: t.generatorAdam.State.Steps, Source: t.source.State(), Generator: t.generator.base, Config: t.config,
-		CPU: graph.CPUPath(), Threads: t.workers.Threads()}
+		CPU: graph.CPUPath(), Threads: t.workers.Threads(), Part: t.part()}
 	if t.critic != nil {
 		c.Critic, c.CriticAdam = t.critic.base, t.criticAdam.State.Steps
 	}
@@ -218,11 +219,22 @@ func (t *Trainer) loadCheckpoint(path string) error {
 	return nil
 }
 
+// part is how many pairs go through the networks at once; 0 before the steps are compiled.
+func (t *Trainer) part() int {
+	if len(t.parts) == 0 {
+		return 0
+	}
+	return t.parts[0].lr.Shape()[0]
+}
+
 // warn tells how the training that a checkpoint is of was another.
 func (t *Trainer) warn(c checkpoint) {
 	if c.CPU != graph.CPUPath() || c.Threads != t.workers.Threads() {
 		t.log.Warn("the checkpoint was made with other kernels or threads, so the steps that follow may differ in their last digits",
 			"then", fmt.Sprint(c.CPU, " ", c.Threads), "now", fmt.Sprint(graph.CPUPath(), " ", t.workers.Threads()))
+	}
+	if part := t.part(); c.Part != part && c.Part != 0 && part != 0 {
+		t.log.Warn(fmt.Sprintf("the checkpoint was made with %d pairs at once, and memory is for %d now: the steps that follow may differ in their last digits", c.Part, part))
 	}
 	was, now := c.Config, t.config
 	was.Folder, now.Folder = "", ""

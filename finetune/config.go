@@ -24,6 +24,9 @@ type Config struct {
 	MicroBatch int `toml:"micro-batch" comment:"pairs that go through the networks at once, for less memory; 0: the whole batch"`
 	// Accumulate, if not 0, is how many batches of the source make one batch here. MicroBatch is then that of the source if it is not given.
 	Accumulate int `toml:"accumulate" comment:"batches whose gradients make one step; 0: one"`
+	// Memory is what the process may take, Task.Taken included; with 0 it is what the system has. If steps take more, New's training goes on with a
+	// MicroBatch that fits where that is the same training but for rounding, and ends with an error that names one where it is not.
+	Memory Bytes `json:",omitempty" toml:"memory" comment:"memory that the whole process may take, such as 4GiB; empty: what the system has"`
 	// BatchNorm says which statistics the generator's batch normalisation uses: those of the "batch", which the running ones then follow
 	// as in PyTorch, or the "running" ones as the model holds them, which do not change. The critic's always uses the batch's.
 	BatchNorm string `toml:"batch-norm" comment:"statistics of the generator's batch normalisation: of the batch, or running ones, which do not change"`
@@ -194,55 +197,6 @@ func (o Optimiser) optimiser(n *network, workers *graph.Workers) *Adam {
 		a.State.Square = append(a.State.Square, make([]float32, w.value.Len()))
 	}
 	return a
-}
-
-func (o Optimiser) check(of string) error {
-	if o.Rate <= 0 || o.Beta1 < 0 || o.Beta1 >= 1 || o.Beta2 < 0 || o.Beta2 >= 1 || o.Epsilon <= 0 || o.Decay < 0 || o.ClipNorm < 0 {
-		return fmt.Errorf("finetune: the %s's optimiser should have positive rate and epsilon, betas from 0 to below 1, and no negative numbers: %+v", of, o)
-	}
-	for _, g := range o.Groups {
-		if g.Rate < 0 || g.Decay < 0 || len(g.Names) == 0 {
-			return fmt.Errorf("finetune: a group of the %s's parameters should have names, and no negative numbers: %+v", of, g)
-		}
-	}
-	return o.Schedule.check()
-}
-
-func (c Config) check(critic, perceptual bool) error {
-	for _, err := range []error{c.Generator.check("generator"), c.Critic.check("critic")} {
-		if err != nil {
-			return err
-		}
-	}
-	a := c.Adversarial
-	switch {
-	case c.Epochs < 1 && c.Batches < 1:
-		return fmt.Errorf("finetune: the number of epochs or batches should be positive")
-	case c.BatchNorm != "batch" && c.BatchNorm != "running":
-		return fmt.Errorf("finetune: batch normalisation uses the statistics of \"batch\" or the \"running\" ones, not %q", c.BatchNorm)
-	case c.MicroBatch < 0 || c.Accumulate < 0:
-		return fmt.Errorf("finetune: micro-batch and accumulation should not be negative: %d and %d", c.MicroBatch, c.Accumulate)
-	case !slices.Contains([]string{"", "l1", "l2"}, c.Content.PerceptualDistance):
-		return fmt.Errorf("finetune: there is no perceptual distance %q; there are l1 and l2", c.Content.PerceptualDistance)
-	case c.Average < 0 || c.Average >= 1:
-		return fmt.Errorf("finetune: a moving average keeps a share from 0 to below 1, not %v", c.Average)
-	case c.Content.Perceptual != 0 && !perceptual:
-		return fmt.Errorf("finetune: the perceptual loss needs a network; give one, or weight 0")
-	case c.Guard.Content != 0 && c.Guard.Content <= 1 || c.Guard.Colour < 0 || c.Guard.Critic != 0 && c.Guard.Critic <= 1:
-		return fmt.Errorf("finetune: the guard's factors should be above 1, and its colour not negative; 0 is none: %+v", c.Guard)
-	case c.Every < 0 || c.Keep < 1 || c.Patience < 1 || c.Rollbacks < 0:
-		return fmt.Errorf("finetune: every and rollbacks should not be negative, keep and patience be positive")
-	case !critic && (a.Weight != 0 || c.Content.Features != 0):
-		return fmt.Errorf("finetune: adversarial and feature losses need a critic; give one, or weights 0")
-	case !critic:
-		return nil
-	case c.Alternation.Kind != PerBatch && c.Alternation.Kind != Interleaved || c.Alternation.N < 1:
-		return fmt.Errorf("finetune: critic and generator take turns %q or %q with a positive number, not %q %d", PerBatch, Interleaved, c.Alternation.Kind, c.Alternation.N)
-	case a.Kind == WassersteinPenalty && a.Penalty <= 0 || a.Kind == WassersteinClip && a.Clip <= 0 || a.WarmUp < 0:
-		return fmt.Errorf("finetune: penalty and clip should be positive, warm-up not negative: %+v", a)
-	}
-	_, err := adversarialLoss(a.Kind)
-	return err
 }
 
 // pattern returns a function that reports whether a name matches one of the patterns.

@@ -126,8 +126,5 @@ func (c Content) perceptual(f formula, a, b []*graph.Value) *graph.Value {
 	if len(c.PerceptualWeights) == 0 {
 		return f.scale(weighted(f, a, b, nil, by), 1/float64(max(1, len(a))))
 	}
-	if len(a) != len(c.PerceptualWeights) {
-		f.check(fmt.Errorf("finetune: there are %d perceptual weights, and the network has %d outputs", len(c.PerceptualWeights), len(a)))
-	}
 	return weighted(f, a, b, c.PerceptualWeights, by)
 }

@@ -107,6 +107,13 @@ func newNetwork(name string, m *onnxio.Model, workers *graph.Workers, batch bool
 // weights lists parameters and statistics.
 func (n *network) weights() []*weight { return slices.Concat(n.learned, n.running) }
 
+// seesBatch reports whether a picture's result depends on the others of its batch: by statistics of normalisation.
+func (n *network) seesBatch() bool {
+	return slices.ContainsFunc(n.running, func(w *weight) bool {
+		return !slices.ContainsFunc(n.spectral, func(s onnxio.SpectralNorm) bool { return w.name == s.U || w.name == s.V })
+	})
+}
+
 // parameters lists what is learned for a solver.
 func (n *network) parameters() []gorgonia.ValueGrad {
 	list := make([]gorgonia.ValueGrad, len(n.learned))

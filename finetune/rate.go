@@ -3,6 +3,8 @@ package finetune
 import (
 	"fmt"
 	"math"
+
+	"github.com/gansr/gansr/finetune/internal/setting"
 )
 
 // Schedule is how a learning rate changes in the course of a training.
@@ -21,23 +23,20 @@ type Schedule struct {
 	Threshold float64 `toml:"threshold" comment:"plateau: share by which a loss has to be below the best"`
 }
 
-func (s Schedule) check() error {
-	switch s.Kind {
-	case "", "constant":
-	case "step":
-		if s.Every <= 0 || s.Factor <= 0 {
-			return fmt.Errorf("finetune: a step schedule needs positive numbers every and factor, not %v and %v", s.Every, s.Factor)
-		}
-	case "cosine":
-		if s.Least < 0 || s.Least > 1 {
-			return fmt.Errorf("finetune: a cosine schedule ends at a share from 0 to 1, not %v", s.Least)
-		}
-	case "plateau":
-		if s.Factor <= 0 || s.Factor >= 1 || s.Least < 0 || s.Least > 1 || s.Patience < 0 || s.Cooldown < 0 || s.Threshold < 0 || s.Threshold >= 1 {
-			return fmt.Errorf("finetune: a plateau schedule needs a factor between 0 and 1, and no negative numbers: %+v", s)
-		}
-	default:
-		return fmt.Errorf("finetune: there is no schedule %q; there are constant, step, cosine and plateau", s.Kind)
+// check returns an error about settings, which are called as those of a table are.
+func (s Schedule) check(table string) error {
+	if err := setting.OneOf(table+"-kind", s.Kind, "constant", "step", "cosine", "plateau", ""); err != nil {
+		return err
+	}
+	switch {
+	case s.Kind == "step" && (s.Every == 0 || s.Factor == 0):
+		return fmt.Errorf("%s-every and -factor should be positive with kind step, not %v and %v", table, s.Every, s.Factor)
+	case s.Kind == "plateau" && (s.Factor == 0 || s.Factor >= 1):
+		return fmt.Errorf("%s-factor should be between 0 and 1 with kind plateau, not %v", table, s.Factor)
+	case s.Least > 1:
+		return fmt.Errorf("%s-least should be a share from 0 to 1, not %v", table, s.Least)
+	case s.Threshold >= 1:
+		return fmt.Errorf("%s-threshold should be a share from 0 to below 1, not %v", table, s.Threshold)
 	}
 	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"runtime"
 	"slices"
 
 	"github.com/gansr/gansr/graph"
@@ -27,6 +26,8 @@ type Task struct {
 	Source     Source
 	// Workers do the computing; nil means the calling goroutine alone.
 	Workers *graph.Workers
+	// Taken is how many bytes of Config.Memory the process takes beside the trainer.
+	Taken int64
 	// Log gets warnings; nil means none.
 	Log *slog.Logger
 	// Observe, if not nil, is called after each step.
@@ -77,6 +78,7 @@ type Trainer struct {
 	scale                           int   // HR pixels to a pixel of LR
 	criticStepper, generatorStepper *step
 	memory                          *graph.Memory // of both
+	taken                           int64         // bytes, beside the trainer
 	terms                           []Term
 	lr, hr, shares                  *graph.Tensor // a batch
 	parts                           []part        // of it
@@ -107,13 +109,13 @@ func New(task Task, config Config) (*Trainer, error) {
 	if task.Generator == nil || task.Source == nil {
 		return nil, errors.New("finetune: a generator and a source of batches are needed")
 	}
-	if err := config.check(task.Critic != nil, task.Perceptual != nil); err != nil {
+	if err := config.check(task.Critic != nil, task.Perceptual); err != nil {
 		return nil, err
 	}
 	if task.Source.Len() < 1 {
 		return nil, errors.New("finetune: the source has no batch")
 	}
-	t := &Trainer{config: config, source: task.Source, workers: task.Workers, log: task.Log, observe: task.Observe, between: task.Between, random: rand.NewPCG(config.Seed, 1), memory: graph.NewMemory()}
+	t := &Trainer{config: config, source: task.Source, workers: task.Workers, log: task.Log, observe: task.Observe, between: task.Between, random: rand.NewPCG(config.Seed, 1), memory: graph.NewMemory(), taken: task.Taken}
 	t.draw = t.uniform
 	if t.log == nil {
 		t.log = slog.New(slog.DiscardHandler)
@@ -270,6 +272,7 @@ func (t *Trainer) rollBack(why error) (found bool, err error) {
 	if t.config.Folder == "" {
 		return false, nil
 	}
+	t.Rest() // a checkpoint takes memory too
 	from, n := t.state.Batches, t.state.Rollbacks
 	if found, err = t.Resume(); !found || err != nil {
 		return found, err
@@ -388,7 +391,10 @@ func (t *Trainer) load(ctx context.Context, b Batch, i int) error {
 		return fmt.Errorf("finetune: a batch of %d numbers should be %v", len(b.LR), shape)
 	}
 	if t.shape == nil {
-		if err := t.compile(ctx, shape, len(b.HR)); err != nil {
+		for t.scale = 1; 3*b.N*b.H*b.W*t.scale*t.scale < len(b.HR); {
+			t.scale++
+		}
+		if err := t.compile(ctx, shape); err != nil {
 			return err
 		}
 	}
@@ -402,11 +408,8 @@ func (t *Trainer) load(ctx context.Context, b Batch, i int) error {
 	return nil
 }
 
-// compile makes the steps for batches of a shape, of which HR has a number of elements.
-func (t *Trainer) compile(ctx context.Context, shape []int, hr int) (err error) {
-	for t.scale = 1; 3*shape[0]*shape[2]*shape[3]*t.scale*t.scale < hr; {
-		t.scale++
-	}
+// compile makes the steps for batches of a shape.
+func (t *Trainer) compile(ctx context.Context, shape []int) (err error) {
 	n, size := shape[0]*t.accumulate(), t.config.MicroBatch
 	if size == 0 {
 		size = shape[0]
@@ -414,16 +417,10 @@ func (t *Trainer) compile(ctx context.Context, shape []int, hr int) (err error) 
 	if n%size != 0 {
 		return fmt.Errorf("finetune: a batch has %d pictures, which the micro-batch of %d should divide", n, size)
 	}
-	of := []int{size, 3, shape[2], shape[3]}
-	if t.generatorStepper, err = t.generatorStep(ctx, of); err != nil {
+	if size, err = t.fit(ctx, shape, n, size); err != nil {
 		return err
 	}
-	if t.critic != nil {
-		if t.criticStepper, err = t.criticStep(ctx, of); err != nil {
-			return err
-		}
-	}
-	runtime.GC() // what reading models and compiling left behind is as much as the sessions' memory, which comes next
+	of := []int{size, 3, shape[2], shape[3]}
 	t.shape = shape
 	t.lr, t.hr, t.shares = graph.NewTensor(graph.Float32, n, 3, of[2], of[3]), graph.NewTensor(graph.Float32, n, 3, of[2]*t.scale, of[3]*t.scale), graph.NewTensor(graph.Float32, n, 1, 1, 1)
 	for at := 0; at < n; at += size {

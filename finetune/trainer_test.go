@@ -225,14 +225,14 @@ func TestNewRefuses(t *testing.T) {
 	}
 	source := flat{waves(1, 6, 6, 2), 1}
 	for want, f := range map[string]func(task *Task, c *Config){
-		"a generator and a source": func(task *Task, _ *Config) { task.Source = nil },
-		"need a critic":            func(_ *Task, c *Config) { c.Adversarial.Weight = 1 },
-		"needs a network":          func(_ *Task, c *Config) { c.Content.Perceptual = 1 },
-		"all are frozen":           func(_ *Task, c *Config) { c.Freeze = []string{"*"} },
-		"positive rate":            func(_ *Task, c *Config) { c.Generator.Rate = 0 },
-		"no schedule":              func(_ *Task, c *Config) { c.Generator.Schedule.Kind = "linear" },
-		"the statistics of":        func(_ *Task, c *Config) { c.BatchNorm = "" },
-		"no adversarial loss": func(task *Task, c *Config) {
+		"a generator and a source":               func(task *Task, _ *Config) { task.Source = nil },
+		"need a critic":                          func(_ *Task, c *Config) { c.Adversarial.Weight = 1 },
+		"needs a network":                        func(_ *Task, c *Config) { c.Content.Perceptual = 1 },
+		"all are frozen":                         func(_ *Task, c *Config) { c.Freeze = []string{"*"} },
+		"rate should be positive":                func(_ *Task, c *Config) { c.Generator.Rate = 0 },
+		"generator-adam-schedule-kind should be": func(_ *Task, c *Config) { c.Generator.Schedule.Kind = "linear" },
+		"batch-norm should be":                   func(_ *Task, c *Config) { c.BatchNorm = "" },
+		"adversarial-kind should be": func(task *Task, c *Config) {
 			task.Critic, c.Alternation, c.Adversarial.Kind = generator(), Alternation{PerBatch, 1}, "gan"
 		},
 	} {
@@ -257,7 +257,7 @@ func TestNewRefuses(t *testing.T) {
 // The presets are complete.
 func TestPresets(t *testing.T) {
 	for _, c := range []Config{Course(), Photo()} {
-		if err := c.check(true, true); err != nil {
+		if err := c.CheckValues(); err != nil {
 			t.Error(err)
 		}
 		text, err := json.Marshal(c)

@@ -50,12 +50,12 @@ func (c *compiler) compile(inputs, outputs []*Value) error {
 	c.block()
 	c.scratch()
 	c.plan()
-	need, limit := c.s.WeightBytes()+c.s.ArenaBytes()+c.s.WorkspaceBytes(), memoryLimit()
+	need, limit := c.s.WeightBytes()+c.s.ArenaBytes()+c.s.WorkspaceBytes(), SystemMemory()
 	for _, v := range c.s.outputs {
 		need += int64(c.s.slots[v].typ.Len() * c.s.slots[v].typ.DType.Size())
 	}
 	if need > limit {
-		return fmt.Errorf("a run would need %d MiB of memory, more than the %d MiB that are there", need>>20, limit>>20)
+		return &MemoryError{need, limit}
 	}
 	return nil
 }

@@ -202,6 +202,10 @@ func (t *tracer) resize(f *footprint, op Resize, from []int) error {
 		if op.Coordinates == "tf_crop_and_resize" {
 			return whole("a Resize crops the image")
 		}
+		// Exec.spatial is asked about axes 2 and 3.
+		if op.WholeImage() && slices.ContainsFunc(f.dims[k], func(p piece) bool { return p.axis >= 0 && (p.axis != k-2 || len(op.Sizes) != 4) }) {
+			return whole("a Resize along axis %d of %d works in coordinates of the whole image", k, len(op.Sizes))
+		}
 		radius := map[string]float64{"nearest": 1, "linear": 1, "cubic": 2}[op.Mode]
 		if op.Antialias && scale < 1 {
 			radius /= scale

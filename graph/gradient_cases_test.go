@@ -12,7 +12,7 @@ func elementwiseCases() []gradientCase {
 		of(Softplus{}, x), of(Erf{}, x), of(Gelu{}, x), of(Elu{Alpha: 1.3}, x), of(Relu{}, x), of(PRelu{}, x, fixedFloats(-0.5, 0.3)), of(Sign{}, x), of(Floor{}, x),
 		of(Clip{}, x, number64(-0.5), number64(0.6)), of(Clip{}, x, operand{[]int{1}, -0.45, -0.4, nil}, operand{[]int{}, 0.5, 0.6, nil}),
 		of(PRelu{}, x, number64(0.01)), of(PRelu{}, x, around(3, 1)), of(PRelu{}, x, around(2, 3, 2)), of(PRelu{}, x, around(2)),
-		of(Gate{}, x, x, around(3, 1)),
+		of(Gate{}, x, x, around(3, 1)), of(Mod{}, x, operand{[]int{3, 1}, 0.31, 0.46, nil}), of(Mod{Truncated: true}, x, operand{[]int{2}, -0.46, 0.31, nil}),
 		of(Pow{}, p, number64(2)), of(Pow{}, p, number64(-0.5)), of(Pow{}, p, around(3, 1)), of(Pow{}, around(4), number64(3)),
 		of(Where{}, fixed(&Tensor{Bool, []int{3, 1}, []bool{true, false, true}}), x, around(2, 1, 2)),
 	}
@@ -57,6 +57,7 @@ func moveCases() []gradientCase {
 func sumCases() []gradientCase {
 	x := around(2, 3, 4)
 	cases := []gradientCase{
+		of(TopK{Axis: 1, K: 2}, x), of(TopK{Axis: 2, K: 4, Smallest: true}, x),
 		of(CumSum{Axis: 1}, x), of(CumProd{Axis: 1}, x), of(CumProd{Axis: 2, Exclusive: true, Reverse: true}, x), of(CumProd{Axis: 0}, around(5, 2)), of(CumSum{Axis: 2, Exclusive: true, Reverse: true}, x),
 		of(MatMul{}, around(3, 2), around(2, 4)), of(MatMul{TransA: true}, around(2, 3), around(2, 4)), of(MatMul{TransB: true}, around(3, 2), around(4, 2)),
 		of(MatMul{TransA: true, TransB: true}, around(2, 3), around(4, 2)),
@@ -64,7 +65,7 @@ func sumCases() []gradientCase {
 		of(MatMul{}, around(2, 3, 2), around(3, 1, 2, 4)), of(MatMul{TransB: true}, around(3, 2), around(2, 4, 2)),
 	}
 	for _, axes := range [][]int{nil, {1}, {0, 2}, {2, 1, 0}} {
-		for _, by := range []Reduction{ReduceAdd, ReduceMean, ReduceMax, ReduceMin, ReduceL2} {
+		for _, by := range []Reduction{ReduceAdd, ReduceMean, ReduceMax, ReduceMin, ReduceL2, ReduceMul} {
 			cases = append(cases, of(Reduce{by, axes}, x))
 		}
 	}
@@ -156,6 +157,10 @@ func poolCases() []gradientCase {
 			}
 		}
 	}
+	for _, p := range []int{1, 2, 3, 4} {
+		cases = append(cases, of(LpPool{Sliding{[]int{2, 2}, []int{1, 2}, []int{1, 1}, []int{1, 0, 0, 1}, false}, p}, around(2, 2, 3, 4)))
+	}
+	cases = append(cases, of(LpPool{Sliding{[]int{3}, []int{2}, []int{1}, []int{0, 0}, true}, 2}, around(1, 2, 6)))
 	return append(cases, of(MaxPool{Sliding: Sliding{[]int{2, 2}, []int{1, 1}, []int{1, 1}, make([]int, 4), false}, Indices: true, ColumnMajor: true}, around(1, 2, 3, 3)))
 }
 
@@ -181,6 +186,7 @@ func resizeCases() []gradientCase {
 		for _, align := range []bool{false, true} {
 			beyond := operand{[]int{2, 2, 3, 2}, -1.83, 1.77, nil}
 			cases = append(cases, of(GridSample{Mode: "linear", Padding: padding, AlignCorners: align}, around(2, 2, 3, 4), beyond),
+				of(GridSample{Mode: "cubic", Padding: padding, AlignCorners: align}, around(2, 2, 3, 4), beyond),
 				of(GridSample{Mode: "nearest", Padding: padding, AlignCorners: align}, around(2, 1, 3, 4), beyond))
 		}
 	}

@@ -232,31 +232,31 @@ func TestGradientErrors(t *testing.T) {
 		}
 		return v
 	}
-	b.At(`node "first" (LpPool)`)
-	first := apply(LpPool{Sliding{[]int{1, 1}, []int{1, 1}, []int{1, 1}, make([]int, 4), false}, 2}, x)
-	b.At(`node "pool" (LpPool)`)
-	pool := apply(LpPool{Sliding{[]int{2, 2}, []int{1, 1}, []int{1, 1}, make([]int, 4), false}, 2}, apply(Relu{}, first))
+	b.At(`node "first" (Det)`)
+	first := apply(Det{}, x)
+	b.At(`node "second" (Det)`)
+	both := apply(Det{}, apply(Reshape{Shape: []int{2, 2}}, apply(Relu{}, first)))
 	b.At("")
-	prod := apply(Reduce{By: ReduceMul, Axes: []int{1}}, x)
+	prod := apply(ScatterElements{Axis: 0, Reduction: ReduceMul}, other, i, apply(Neg{}, other))
 	for want, f := range map[string]func() error{
-		`there is no gradient of node "first" (LpPool), node "pool" (LpPool)`: func() error { return second(b.Gradients([]*Value{pool}, nil, []*Value{x})) },
-		"there is no gradient of ReduceProd of [float32[1 4 3 3]]":            func() error { return second(b.Gradients([]*Value{prod}, nil, []*Value{x})) },
-		`with respect to the constant "c"`:                                    func() error { return second(b.Gradients([]*Value{x}, nil, []*Value{c})) },
-		`with respect to "i" of int64[2]`:                                     func() error { return second(b.Gradients([]*Value{x}, nil, []*Value{i})) },
-		"of output 0 of int64[2]":                                             func() error { return second(b.Gradients([]*Value{i}, nil, []*Value{x})) },
-		"1 outputs with 2 seeds":                                              func() error { return second(b.Gradients([]*Value{x}, []*Value{x, x}, []*Value{x})) },
-		"output 0 is float32[2], its seed float32[1 4 3 3]":                   func() error { return second(b.Gradients([]*Value{other}, []*Value{x}, []*Value{x})) },
+		`there is no gradient of node "first" (Det), node "second" (Det)`:             func() error { return second(b.Gradients([]*Value{both}, nil, []*Value{x})) },
+		"there is no gradient of ScatterElements of [float32[2] int64[2] float32[2]]": func() error { return second(b.Gradients([]*Value{prod}, nil, []*Value{other})) },
+		`with respect to the constant "c"`:                                            func() error { return second(b.Gradients([]*Value{x}, nil, []*Value{c})) },
+		`with respect to "i" of int64[2]`:                                             func() error { return second(b.Gradients([]*Value{x}, nil, []*Value{i})) },
+		"of output 0 of int64[2]":                                                     func() error { return second(b.Gradients([]*Value{i}, nil, []*Value{x})) },
+		"1 outputs with 2 seeds":                                                      func() error { return second(b.Gradients([]*Value{x}, []*Value{x, x}, []*Value{x})) },
+		"output 0 is float32[2], its seed float32[1 4 3 3]":                           func() error { return second(b.Gradients([]*Value{other}, []*Value{x}, []*Value{x})) },
 	} {
 		if err := f(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want an error with %q", err, want)
 		}
 	}
 	var lacking *NoGradientError
-	if err := second(b.Gradients([]*Value{pool}, nil, []*Value{x})); !errors.As(err, &lacking) || len(lacking.Nodes) != 2 {
+	if err := second(b.Gradients([]*Value{both}, nil, []*Value{x})); !errors.As(err, &lacking) || len(lacking.Nodes) != 2 {
 		t.Errorf("got %v, want a NoGradientError with two nodes", err)
 	}
 	// Nothing is missing where a gradient does not come along.
-	gs, err := b.Gradients([]*Value{apply(Add{}, other, other), apply(Detach{}, pool)}, nil, []*Value{x, other})
+	gs, err := b.Gradients([]*Value{apply(Add{}, other, other), apply(Detach{}, both)}, nil, []*Value{x, other})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -267,7 +267,7 @@ func TestGradientErrors(t *testing.T) {
 		t.Error("gradient of x + x is not 2")
 	}
 	if err := second(b.Gradients([]*Value{apply(Add{}, first, first)}, nil, []*Value{first})); err != nil {
-		t.Errorf("gradient with respect to a result of LpPool: %v", err)
+		t.Errorf("gradient with respect to a result of Det: %v", err)
 	}
 }
 

@@ -16,6 +16,9 @@ type GridSample struct {
 	Pixels       bool // positions are in pixels, the middle of the first one at 0
 }
 
+// cubicA is the parameter of cubic weights (Keys) that ONNX fixes for GridSample.
+const cubicA = -0.75
+
 func (GridSample) Name() string { return "GridSample" }
 
 func (g GridSample) Infer(in []Type) ([]Type, error) {
@@ -133,7 +136,7 @@ func (g GridSample) taps(p float64, size int) (at [4]int, w [4]float64, k int) {
 	default:
 		k = 4
 		for i := range w {
-			w[i] = keys(t-float64(i-1), -0.75)
+			w[i] = keys(t-float64(i-1), cubicA)
 		}
 		first--
 	}
@@ -165,11 +168,8 @@ func mirror(p, lo, hi float64) float64 {
 	return lo + min(p, 2*(hi-lo)-p)
 }
 
-// gradient: the operator is made of Gathers of the elements around each position. There is none of cubic mode.
+// gradient: the operator is made of Gathers of the elements around each position.
 func (g GridSample) gradient(d *derivation) []*Value {
-	if g.Mode == "cubic" {
-		d.fail(&NoGradientError{[]string{d.label()}})
-	}
 	return d.through(func(in []*Value) *Value {
 		x, grid := in[0], in[1]
 		shape, out := x.typ.Shape, d.outs[0].typ.Shape
@@ -210,17 +210,30 @@ func (g GridSample) gradient(d *derivation) []*Value {
 	})
 }
 
-// position returns where a grid's values lie along an axis of size, within it unless the padding is zeros.
+// position returns where a grid's values lie along an axis of size. But in cubic mode, where only the elements taken are, it is within the axis unless
+// the padding is zeros.
 func (g GridSample) position(c composer, v *Value, size int) *Value {
 	num := func(f float64) *Value { return c.scalar(v.typ.DType, f) }
-	p := c.scale(c.add(v, num(1)), float64(size-1)/2)
-	lo, hi := 0.0, float64(size-1)
-	if !g.AlignCorners {
+	p := v
+	switch {
+	case g.Pixels:
+	case g.AlignCorners:
+		p = c.scale(c.add(v, num(1)), float64(size-1)/2)
+	default:
 		p = c.scale(c.sub(c.scale(c.add(v, num(1)), float64(size)), num(1)), 0.5)
-		lo, hi = -0.5, float64(size)-0.5
 	}
-	if g.Pixels {
-		p = v
+	if g.Mode == "cubic" || g.Padding == "zeros" {
+		return p
+	}
+	return g.inside(c, p, size)
+}
+
+// inside brings positions along an axis of size within it, as the padding says.
+func (g GridSample) inside(c composer, p *Value, size int) *Value {
+	num := func(f float64) *Value { return c.scalar(p.typ.DType, f) }
+	lo, hi := -0.5, float64(size)-0.5
+	if g.AlignCorners {
+		lo, hi = 0, float64(size-1)
 	}
 	if g.Padding == "reflection" && hi > lo {
 		period := 2 * (hi - lo)
@@ -228,10 +241,7 @@ func (g GridSample) position(c composer, v *Value, size int) *Value {
 		away = c.sub(away, c.scale(c.apply(Floor{}, c.scale(away, 1/period)), period))
 		p = c.add(c.apply(Min{}, away, c.sub(num(period), away)), num(lo))
 	}
-	if g.Padding != "zeros" {
-		p = c.apply(Clip{}, p, num(0), num(float64(size-1)))
-	}
-	return p
+	return c.apply(Clip{}, p, num(0), num(float64(size-1)))
 }
 
 // around returns offset and weight of the elements that positions p along an axis of size take, stride elements apart.
@@ -239,19 +249,46 @@ func (g GridSample) around(c composer, p *Value, size, stride int, dt DType) [][
 	num := func(f float64) *Value { return c.scalar(p.typ.DType, f) }
 	low := c.apply(Floor{}, p)
 	part := c.sub(p, low)
-	elements, weights := []*Value{low, c.add(low, num(1))}, []*Value{c.sub(num(1), part), part}
-	if g.Mode == "nearest" {
+	var elements, weights []*Value
+	switch g.Mode {
+	case "nearest":
 		elements, weights = []*Value{c.apply(Round{}, p)}, []*Value{num(1)}
+	case "linear":
+		elements, weights = []*Value{low, c.add(low, num(1))}, []*Value{c.sub(num(1), part), part}
+	default:
+		for i := -1; i <= 2; i++ {
+			elements = append(elements, c.add(low, num(float64(i))))
+			away := c.sub(part, num(float64(i)))
+			if i > 0 {
+				away = c.neg(away)
+			}
+			weights = append(weights, c.keys(away, i < 0 || i > 1, cubicA))
+		}
 	}
 	var taps [][2]*Value
 	for i, e := range elements {
-		within := c.apply(Clip{}, e, num(0), num(float64(size-1)))
-		weight := weights[i]
-		if g.Padding == "zeros" {
+		within, weight := c.apply(Clip{}, e, num(0), num(float64(size-1))), weights[i]
+		switch {
+		case g.Padding == "zeros":
 			weight = c.keep(c.apply(Compare{Is: IsEqual}, e, within), weight)
+		case g.Mode == "cubic":
+			within = g.inside(c, e, size)
 		}
 		offset := c.mul(c.apply(Cast{To: Int64}, within), c.scalar(Int64, float64(stride)))
 		taps = append(taps, [2]*Value{offset, c.cast(weight, dt)})
 	}
 	return taps
+}
+
+// keys is the cubic weight of elements at distances t, from 1 to 2 if they are far, and less if not.
+func (c composer) keys(t *Value, far bool, a float64) *Value {
+	coefficients := []float64{a + 2, -(a + 3), 0, 1}
+	if far {
+		coefficients = []float64{a, -5 * a, 8 * a, -4 * a}
+	}
+	w := c.scalar(t.typ.DType, coefficients[0])
+	for _, v := range coefficients[1:] {
+		w = c.add(c.mul(w, t), c.scalar(t.typ.DType, v))
+	}
+	return w
 }

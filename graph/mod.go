@@ -67,3 +67,11 @@ func (m Mod) Eval(x *Exec, out, in []*Tensor) error {
 	return evalBinary(x, m.loops(), out[0], in[0], in[1])
 }
 func (Mod) inPlace() []int { return []int{0, 1} }
+
+// gradient: the quotient, which is whole, does not change with small changes.
+func (Mod) gradient(d *derivation) []*Value {
+	a, b := d.in[0], d.in[1]
+	return d.operands(
+		func() *Value { return d.thin(0) },
+		func() *Value { return d.neg(d.mul(d.thin(0), d.apply(Round{}, d.div(d.sub(a, d.outs[0]), b)))) })
+}

@@ -72,27 +72,29 @@ type Exec struct {
 	Pool    *kernel.Pool // nil: the calling goroutine alone
 	Scratch []float32    // at least as long as the prepared operator's workspace
 	window  *Window
-	tile    [2]int // H and W of the input that window is about
 }
 
 // Window says which part of a whole image a tile is, in pixels of the network's input, for operators that work in
 // coordinates of the whole image.
 type Window struct {
 	Y, X           int // the tile's top left corner
+	H, W           int // the tile's size
 	ImageH, ImageW int // the whole image's size
 }
 
 // spatial returns, for an axis (0: H, 1: W) of an intermediate result that has n positions in this tile, the
 // tile's first position and the number of positions in the whole image's result.
 func (x *Exec) spatial(axis, n int) (first, whole float64) {
-	if x.window == nil || x.tile[axis] == 0 {
+	w := x.window
+	if w == nil || w.H < 1 || w.W < 1 {
 		return 0, float64(n)
 	}
-	r := float64(n) / float64(x.tile[axis])
 	if axis == 0 {
-		return float64(x.window.Y) * r, float64(x.window.ImageH) * r
+		r := float64(n) / float64(w.H)
+		return float64(w.Y) * r, float64(w.ImageH) * r
 	}
-	return float64(x.window.X) * r, float64(x.window.ImageW) * r
+	r := float64(n) / float64(w.W)
+	return float64(w.X) * r, float64(w.ImageW) * r
 }
 
 // parallel splits [0, n) into ranges of about grain elements and runs f on them.

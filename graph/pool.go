@@ -312,12 +312,8 @@ func (m MaxPool) gradient(d *derivation) []*Value {
 	return []*Value{d.apply(MaxPoolGradient{m.Sliding}, d.in[0], d.grad(0))}
 }
 
-// gradient spreads each result's over the elements under the window: a transposed convolution with ones, of each channel alone.
 func (a AveragePool) gradient(d *derivation) []*Value {
 	x, g := d.in[0].typ.Shape, d.outs[0].typ.Shape
-	dt := d.in[0].typ.DType
-	conv := Conv{Strides: a.Strides, Dilations: a.Dilations, Pads: a.Pads, Groups: 1}
-	spread := conv.transposed(g[2:], x[2:], a.Kernel)
 	shares := NewTensor(Float64, g[2:]...)
 	counts := a.counts(x[2:], g[2:])
 	at := make([]int, len(counts))
@@ -329,10 +325,36 @@ func (a AveragePool) gradient(d *derivation) []*Value {
 		}
 		Data[float64](shares)[i] = 1 / float64(max(1, n))
 	}
-	ones := NewTensor(Float64, slices.Concat([]int{1, 1}, a.Kernel)...)
+	return []*Value{d.cover(a.Sliding, d.mul(d.grad(0), d.b.Constant("shares", shares.Converted(d.in[0].typ.DType))), x)}
+}
+
+// cover adds each element of g, which a window's positions over a shape made, to all elements under the window: a transposed convolution
+// with ones, of each channel alone.
+func (c composer) cover(s Sliding, g *Value, shape []int) *Value {
+	from := g.typ.Shape
+	ones := NewTensor(Float64, slices.Concat([]int{1, 1}, s.Kernel)...)
 	fill(Data[float64](ones), 1)
-	planes := d.reshape(d.mul(d.grad(0), d.b.Constant("shares", shares.Converted(dt))), slices.Concat([]int{g[0] * g[1], 1}, g[2:])...)
-	return []*Value{d.reshape(d.apply(spread, planes, d.b.Constant("ones", ones.Converted(dt))), x...)}
+	conv := Conv{Strides: s.Strides, Dilations: s.Dilations, Pads: s.Pads, Groups: 1}
+	planes := c.reshape(g, slices.Concat([]int{from[0] * from[1], 1}, from[2:])...)
+	return c.reshape(c.apply(conv.transposed(from[2:], shape[2:], s.Kernel), planes, c.b.Constant("ones", ones.Converted(g.typ.DType))), shape...)
+}
+
+// gradient: x |x|**(P-2) for each element, times that of the root of the sum. Under a window of zeros it is 0.
+func (l LpPool) gradient(d *derivation) []*Value {
+	x, y, p := d.in[0], d.outs[0], float64(l.P)
+	root := d.grad(0)
+	if l.P > 1 {
+		some := d.less(d.num(0), y)
+		root = d.keep(some, d.mul(root, d.apply(Pow{}, d.apply(Where{}, some, y, d.num(1)), d.num(1-p))))
+	}
+	own := x
+	switch {
+	case l.P == 1:
+		own = d.apply(Sign{}, x)
+	case l.P > 2:
+		own = d.mul(x, d.apply(Pow{}, d.apply(Abs{}, x), d.num(p-2)))
+	}
+	return []*Value{d.mul(d.cover(l.Sliding, root, x.typ.Shape), own)}
 }
 
 // counts returns how many positions of each axis count for a mean, by output position.

@@ -237,7 +237,7 @@ func reduce[T, A number](x *Exec, p reduction, f fold[T, A], dst, src []T) {
 	})
 }
 
-// gradient: that of an extreme is shared by the elements that are equal to it. There is none of a product.
+// gradient: that of an extreme is shared by the elements that are equal to it.
 func (r Reduce) gradient(d *derivation) []*Value {
 	g := d.thin(0)
 	switch r.By {
@@ -251,7 +251,36 @@ func (r Reduce) gradient(d *derivation) []*Value {
 		some := d.less(d.num(0), y)
 		return []*Value{d.mul(d.in[0], d.keep(some, d.div(g, d.apply(Where{}, some, y, one))))}
 	case ReduceMul:
-		d.fail(&NoGradientError{[]string{d.label()}})
+		return d.through(func(in []*Value) *Value { return r.product(d.composer, in[0]) })
 	}
 	return []*Value{g}
+}
+
+// product makes ReduceMul of products of halves, so that its gradient has no divisions and zeros do no harm.
+func (r Reduce) product(c composer, x *Value) *Value {
+	shape, n := slices.Clone(x.typ.Shape), 1
+	var perm []int
+	for k := range shape {
+		if !slices.Contains(r.Axes, k) {
+			perm = append(perm, k)
+		}
+	}
+	kept := len(perm)
+	for _, a := range r.Axes {
+		perm, n, shape[a] = append(perm, a), n*shape[a], 1
+	}
+	moved := c.apply(Transpose{Perm: perm}, x)
+	if n == 0 {
+		return c.expand(c.scalar(x.typ.DType, 1), shape)
+	}
+	flat := c.reshape(moved, append(slices.Clone(moved.typ.Shape[:kept]), n)...)
+	for n > 1 {
+		half := n / 2
+		low := c.mul(c.slice(flat, kept, 0, half), c.slice(flat, kept, half, half))
+		if n%2 == 1 {
+			low = c.apply(Concat{Axis: kept}, low, c.slice(flat, kept, n-1, 1))
+		}
+		flat, n = low, half+n%2
+	}
+	return c.reshape(flat, shape...)
 }

@@ -80,7 +80,7 @@ func TestResizeOfTiles(t *testing.T) {
 				y, x := at[0], at[1]
 				tile := crop(image, y, x, tileH, tileW)
 				s := session(t, resizeImage(c.mode, c.coordinates, c.scale, tile.shape...), nil, tile)
-				got, err := s.RunTile(context.Background(), Window{Y: y, X: x, ImageH: 60, ImageW: 52}, []*Tensor{tile})
+				got, err := s.RunTile(context.Background(), Window{Y: y, X: x, H: tileH, W: tileW, ImageH: 60, ImageW: 52}, []*Tensor{tile})
 				if err != nil {
 					t.Fatal(err)
 				}

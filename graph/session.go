@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -34,7 +35,6 @@ type Session struct {
 	shared          *Weights
 	limit           int64 // bytes; 0: none
 	weights         int64 // bytes of packed weights
-	image           int   // the input that a Window is about, or -1
 	memory          *Memory
 	workspaces      []int // with shared memory, the slot of each step's workspace, or -1
 
@@ -102,13 +102,33 @@ func ShareWeights(w *Weights) SessionOption { return func(s *Session) { s.shared
 
 // Memory is the memory of one run, as much as the largest needs, for sessions that take turns.
 type Memory struct {
-	mu    sync.Mutex // held by the session that runs
-	most  int        // bytes
-	arena []byte
+	mu       sync.Mutex // held by the session that runs
+	most     int        // bytes
+	arena    []byte
+	sessions []*Session
 }
 
 // NewMemory returns memory for sessions that take turns.
 func NewMemory() *Memory { return &Memory{} }
+
+// Release gives the memory back until the next run.
+func (m *Memory) Release() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.arena = nil
+	for _, s := range m.sessions { // their last runs know it
+		s.mu.Lock()
+		s.idle = nil
+		s.mu.Unlock()
+	}
+}
+
+// Bytes returns what a run of the session that needs most takes.
+func (m *Memory) Bytes() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return int64(m.most)
+}
 
 // ShareMemory shares the memory of runs with other sessions: of those that do, one runs at a time. What operators need beside their operands
 // lies where values are at other times, which takes less memory, and a little more time as less of it stays in caches.
@@ -122,7 +142,7 @@ func NewSession(inputs, outputs []*Value, workers *Workers, options ...SessionOp
 	}
 	left := int64(0) // for weights and workspaces
 	for {
-		s := &Session{workers: workers, image: -1}
+		s := &Session{workers: workers}
 		for _, o := range options {
 			o(s)
 		}
@@ -131,17 +151,14 @@ func NewSession(inputs, outputs []*Value, workers *Workers, options ...SessionOp
 		}
 		c := compiler{s: s, slotOf: map[*Value]int{}, left: left}
 		if err := c.compile(inputs, outputs); err != nil {
-			return nil, fmt.Errorf("graph: %w", err)
-		}
-		for _, v := range s.inputs {
-			if len(s.slots[v].typ.Shape) == 4 {
-				s.image = v
-				break
+			if tooMuch := (*MemoryError)(nil); errors.As(err, &tooMuch) {
+				return nil, tooMuch
 			}
+			return nil, fmt.Errorf("graph: %w", err)
 		}
 		need := s.WeightBytes() + s.ArenaBytes() + s.WorkspaceBytes()
 		if s.limit == 0 || need <= s.limit {
-			s.memory.reserve(s.arena)
+			s.memory.reserve(s)
 			return s, nil
 		}
 		if c.tight || left == 1 {
@@ -151,7 +168,7 @@ func NewSession(inputs, outputs []*Value, workers *Workers, options ...SessionOp
 	}
 }
 
-// MemoryError says that a session cannot keep to its bound: even the algorithms with the smallest weights need more.
+// MemoryError says that a session cannot keep to its bound, because even the algorithms with the smallest weights need more, or that the system has less.
 type MemoryError struct{ Need, Limit int64 } // bytes
 
 func (e *MemoryError) Error() string {
@@ -173,7 +190,7 @@ func (s *Session) Run(ctx context.Context, inputs []*Tensor, into ...*Tensor) ([
 	return s.run(ctx, nil, inputs, into)
 }
 
-// RunTile is Run for a part of a larger image: w says which part the first input with four dimensions is.
+// RunTile is Run for a part of a larger image: w says which part the input is.
 func (s *Session) RunTile(ctx context.Context, w Window, inputs []*Tensor, into ...*Tensor) ([]*Tensor, error) {
 	return s.run(ctx, &w, inputs, into)
 }
@@ -209,10 +226,6 @@ func (s *Session) run(ctx context.Context, w *Window, inputs, into []*Tensor) ([
 		}
 	}
 	x := &Exec{Context: ctx, Pool: s.workers.Until(ctx), Scratch: st.scratch, window: w}
-	if w != nil && s.image >= 0 {
-		shape := s.slots[s.image].typ.Shape
-		x.tile = [2]int{shape[2], shape[3]}
-	}
 	trace, _ := ctx.Value(traceKey{}).(func(int, time.Duration))
 	for i := range s.steps {
 		if err := ctx.Err(); err != nil {
@@ -270,12 +283,13 @@ func (s *Session) tensor(m *state, v int) *Tensor {
 	return m.tensors[v]
 }
 
-// reserve tells of a session's need.
-func (m *Memory) reserve(bytes int) {
+// reserve tells of a session that may run.
+func (m *Memory) reserve(s *Session) {
 	if m != nil {
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		m.most = max(m.most, bytes)
+		m.most = max(m.most, s.arena)
+		m.sessions = append(m.sessions, s)
 	}
 }
 

@@ -307,8 +307,13 @@ func TestShareMemory(t *testing.T) {
 			all.Go(func() { check(j) })
 		}
 		all.Wait()
-		if int64(len(memory.arena)) != most {
-			t.Errorf("%d bytes, want %d", len(memory.arena), most)
+		if int64(len(memory.arena)) != most || memory.Bytes() != most {
+			t.Errorf("%d bytes of %d, want %d", len(memory.arena), memory.Bytes(), most)
 		}
+		memory.Release()
+		if memory.arena != nil || j.s.idle != nil {
+			t.Error("memory that was given back is held")
+		}
+		check(j)
 	}
 }

@@ -92,3 +92,8 @@ func nanLast[T number](c int, a, b T) int {
 	}
 	return c
 }
+
+// gradient: each result's belongs to the element that it is.
+func (t TopK) gradient(d *derivation) []*Value {
+	return []*Value{d.apply(ScatterElementsSum{Axis: t.Axis, Shape: d.in[0].typ.Shape}, d.grad(0), d.outs[1])}
+}

@@ -221,13 +221,13 @@ func (m *misfit) String() string {
 		}
 		parts = append(parts, text)
 	}
-	add("tensors are missing", m.missing)
-	add("have another shape", m.other)
-	add("are not the architecture's", m.extra)
+	add("missing", m.missing)
+	add("of another shape", m.other)
+	add("not the architecture's", m.extra)
 	if m.asked {
-		return fmt.Sprintf("of those of %s, which was asked for, %s", m.arch, strings.Join(parts, "; "))
+		return fmt.Sprintf("%s was asked for; the file differs: %s", m.arch, strings.Join(parts, "; "))
 	}
-	return fmt.Sprintf("%s comes nearest, but of its tensors %s", m.arch, strings.Join(parts, "; "))
+	return fmt.Sprintf("%s comes nearest; the file differs: %s", m.arch, strings.Join(parts, "; "))
 }
 
 // keys answers questions about a state dictionary.

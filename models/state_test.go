@@ -80,7 +80,7 @@ func TestUnknownState(t *testing.T) {
 		arch  string
 		want  string
 	}{
-		{s, "", "SRVGGNetCompact comes nearest, but of its tensors 1 tensors are missing: body.2.bias [4]; 1 are not the architecture's: extra.weight [3]"},
+		{s, "", "SRVGGNetCompact comes nearest; the file differs: 1 missing: body.2.bias [4]; 1 not the architecture's: extra.weight [3]"},
 		{map[string]*graph.Tensor{"a": graph.NewTensor(graph.Float32, 3)}, "", "none comes near"},
 	} {
 		_, _, err := FromState(c.state, c.arch, nil)

@@ -1,7 +1,9 @@
 package onnxio
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -63,7 +65,10 @@ func (e external) openIn(dir string) (*os.File, os.FileInfo, error) {
 	}
 	defer root.Close()
 	name := filepath.FromSlash(e.location)
-	info, err := root.Stat(name) // before opening, which would wait on a pipe
+	info, err := root.Stat(name)        // before opening, which would wait on a pipe
+	if errors.Is(err, fs.ErrNotExist) { // which is not wrapped: the model itself is there
+		return nil, nil, fmt.Errorf("external data %q is missing: the file belongs into the model's folder, under this name", e.location)
+	}
 	if err != nil {
 		return fail(err)
 	}

@@ -29,6 +29,14 @@ func (m *Model) Producer() (name, version string) {
 	return m.pb.GetProducerName(), m.pb.GetProducerVersion()
 }
 
+// Doc returns what the model's file says of it, or else what it says of the main graph.
+func (m *Model) Doc() string {
+	if doc := m.pb.GetDocString(); doc != "" {
+		return doc
+	}
+	return m.pb.GetGraph().GetDocString()
+}
+
 // Opset returns the version of a domain's operators that the model uses, and 0 if it imports none. The domains ""
 // and "ai.onnx" are the same.
 func (m *Model) Opset(domain string) int { return m.opsets[normDomain(domain)] }

@@ -14,11 +14,11 @@ func opBatchNorm(c *call) []*graph.Value {
 	if outs := c.trainedBatchNorm(); outs != nil {
 		return outs
 	}
-	training := c.bool("training_mode", 0)
-	for _, o := range c.Outputs[min(1, len(c.Outputs)):] {
-		training = training || o != ""
+	if c.bool("training_mode", 0) {
+		y, mean, variance := c.batchNormOfBatch(false)
+		return []*graph.Value{y, mean, variance}
 	}
-	if training {
+	if slices.ContainsFunc(c.Outputs[min(1, len(c.Outputs)):], func(o string) bool { return o != "" }) {
 		c.failf("%w; export the model in evaluation mode", ErrTraining)
 	}
 	op := graph.BatchNorm{Epsilon: float64(c.float("epsilon", 1e-5))}
@@ -27,6 +27,16 @@ func opBatchNorm(c *call) []*graph.Value {
 		return one(c.reshape(c.apply(op, c.reshape(x, shape[0], 1), c.value(1), c.value(2), c.value(3), c.value(4)), shape...))
 	}
 	return one(c.apply(op, x, c.value(1), c.value(2), c.value(3), c.value(4)))
+}
+
+// batchNormOfBatch is a BatchNormalization by the statistics of the batch, and the running mean and variance after it.
+func (c *call) batchNormOfBatch(unbiased bool) (y, mean, variance *graph.Value) {
+	s := graph.BatchStatistics{Epsilon: float64(c.float("epsilon", 1e-5)), Keep: float64(c.float("momentum", 0.9)), Unbiased: unbiased}
+	y, mean, variance, err := c.t.b.BatchNormTraining(s, c.value(0), c.value(1), c.value(2), c.value(3), c.value(4))
+	if err != nil {
+		c.failf("%w", err)
+	}
+	return y, mean, variance
 }
 
 func opInstanceNorm(c *call) []*graph.Value {

@@ -246,7 +246,7 @@ func TestExternalErrors(t *testing.T) {
 		{filepath.ToSlash(filepath.Join(dir, "secret")), "0", "4", "should be a file in the model's folder"},
 		{"link", "0", "4", `external data "link": path escapes from parent`},
 		{"up/secret", "0", "4", `external data "up/secret": path escapes from parent`},
-		{"missing", "0", "4", `external data "missing": `},
+		{"missing", "0", "4", `external data "missing" is missing: `},
 		{".", "0", "4", `external data ".": not a regular file`},
 		{"ok", "5", "4", `external data "ok": 4 bytes at offset 5 are beyond the end of the file of 8 bytes`},
 		{"ok", "9223372036854775807", "4", "are beyond the end of the file of 8 bytes"},

@@ -27,8 +27,8 @@ func (m *Model) ConvertedOpset(to int) (*Model, error) {
 func (m *Model) convertedOpset(to int) (*Model, error) {
 	from := m.Opset("")
 	switch {
-	case to < 11 || to > MaxOpset:
-		return nil, fmt.Errorf("operators of version %d cannot be written: 11 to %d can", to, MaxOpset)
+	case to < MinWritten || to > MaxOpset:
+		return nil, fmt.Errorf("operators of version %d cannot be written: %d to %d can", to, MinWritten, MaxOpset)
 	case from < minOpset || from > MaxOpset:
 		return nil, fmt.Errorf("the model's operators are of version %d, and %d to %d are known", from, minOpset, MaxOpset)
 	case len(m.functions) > 0:

@@ -19,7 +19,7 @@ func TestConvertedOpsetComputesTheSame(t *testing.T) {
 		t.Skip("takes some seconds")
 	}
 	written := map[string]map[int]bool{} // versions before the one that an operator came with, and others
-	for op, ps := range probes(t, shared.Path(t, "data", "onnx-tests.tar.gz")) {
+	for op, ps := range probes(t) {
 		written[op] = map[int]bool{}
 		for _, p := range ps {
 			want, err := p.run(p.model, p.feed)

@@ -87,11 +87,7 @@ func (c *call) trainedBatchNorm() []*graph.Value {
 	if p.running[mean] != nil || p.running[variance] != nil {
 		c.failf("the running statistics %q and %q are those of another node too, so both cannot learn them", mean, variance)
 	}
-	s := graph.BatchStatistics{Epsilon: float64(c.float("epsilon", 1e-5)), Keep: float64(c.float("momentum", 0.9)), Unbiased: p.Unbiased}
-	y, newMean, newVariance, err := c.t.b.BatchNormTraining(s, c.value(0), c.value(1), c.value(2), c.value(3), c.value(4))
-	if err != nil {
-		c.failf("%w", err)
-	}
+	y, newMean, newVariance := c.batchNormOfBatch(p.Unbiased)
 	p.running[mean], p.running[variance] = newMean, newVariance
 	return []*graph.Value{y, newMean, newVariance, nil, nil}[:max(1, len(c.Outputs))]
 }

@@ -1,6 +1,7 @@
 package onnxio
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,9 @@ import (
 
 	"github.com/gansr/gansr/graph"
 )
+
+// MinWritten is the oldest version of ONNX's operators that ConvertedOpset writes.
+const MinWritten = 11
 
 // MaxOpset is the newest version of ONNX's operators whose meaning is known here. A newer file is tried, see Model.Warnings.
 const MaxOpset = 28
@@ -97,15 +101,21 @@ func NewProgram(m *Model, workers *graph.Workers, options ...Option) (*Program, 
 }
 
 // Warnings says what in the model may not be understood as it was meant: operators of a version that is newer or older
-// than those whose meaning is known.
+// than those whose meaning is known, and batch normalisation as in training.
 func (m *Model) Warnings() []string {
+	var list []string
 	switch v := m.Opset(""); {
 	case v > MaxOpset:
-		return []string{fmt.Sprintf("the model uses opset %d; the newest one whose meaning is known is %d", v, MaxOpset)}
+		list = append(list, fmt.Sprintf("the model uses opset %d; the newest one whose meaning is known is %d", v, MaxOpset))
 	case v != 0 && v < minOpset:
-		return []string{fmt.Sprintf("the model uses opset %d; the oldest one that is supported is %d", v, minOpset)}
+		list = append(list, fmt.Sprintf("the model uses opset %d; the oldest one that is supported is %d", v, minOpset))
 	}
-	return nil
+	for _, n := range m.graph.Nodes {
+		if mode, err := n.Int("training_mode", 0); n.Operator() == "BatchNormalization" && err == nil && mode != 0 {
+			return append(list, n.Label()+" is in training mode: each image is normalised by its own statistics; export the model in evaluation mode")
+		}
+	}
+	return list
 }
 
 // Unsupported lists the operators that the package cannot run, with the nodes that use them, those of nested graphs and called
@@ -141,7 +151,7 @@ func (m *Model) Unsupported() []string {
 			i := slices.IndexFunc(uses, func(u *use) bool { return u.operator == op })
 			if i < 0 {
 				i = len(uses)
-				uses = append(uses, &use{operator: op, reason: refused[n.Operator()]})
+				uses = append(uses, &use{operator: op, reason: cmp.Or(refused[n.Operator()], refusedDomains[n.Domain])})
 			}
 			uses[i].nodes = append(uses[i].nodes, n.Label())
 		}

@@ -53,6 +53,7 @@ func (m *Model) simplified(ctx context.Context) (*Model, error) {
 	if err := c.fold(ctx); err != nil {
 		return nil, err
 	}
+	bypass(pb.Graph)
 	prune(pb.Graph)
 	return newModel(pb, source{file: m.src.file})
 }
@@ -165,6 +166,38 @@ func (m *Model) fold(ctx context.Context) error {
 	}
 	m.pb.Graph.Node = kept
 	return nil
+}
+
+// bypass gives those that use the result of a ScatterND its data, where there are no updates: PyTorch writes such nodes, and OpenVINO takes their
+// empty constant for a number.
+func bypass(g *onnxpb.GraphProto) {
+	empty := map[string]bool{}
+	for _, t := range g.Initializer {
+		empty[t.GetName()] = slices.Contains(t.GetDims(), 0)
+	}
+	for _, in := range g.Input {
+		delete(empty, in.GetName())
+	}
+	used := map[string]bool{} // where names cannot be changed
+	for _, o := range g.Output {
+		used[o.GetName()] = true
+	}
+	for _, n := range g.Node {
+		for _, name := range usedBy(n)[len(n.Input):] {
+			used[name] = true
+		}
+	}
+	instead := map[string]string{}
+	for _, n := range g.Node {
+		for i, name := range n.Input {
+			if to, ok := instead[name]; ok {
+				n.Input[i] = to
+			}
+		}
+		if n.GetOpType() == "ScatterND" && normDomain(n.GetDomain()) == "" && len(n.Input) == 3 && empty[n.Input[2]] && len(n.Output) == 1 && !used[n.Output[0]] {
+			instead[n.Output[0]] = n.Input[0]
+		}
+	}
 }
 
 // prune leaves out what no output of a graph needs.

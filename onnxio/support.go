@@ -115,6 +115,11 @@ const (
 	optimiser = "training is the work of gansr finetune, which has optimisers of its own"
 )
 
+// refusedDomains have the reason for all operators of a domain.
+var refusedDomains = map[string]string{
+	"com.microsoft.nchwc": "they are ONNX Runtime's for the CPU that wrote the file; save the model optimised at level extended at most",
+}
+
 // refused has the reason for each operator of ONNX that is not in the registry.
 var refused = map[string]string{
 	"Bernoulli":         random,

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/gansr/gansr/graph"
-	"github.com/gansr/gansr/internal/shared"
 )
 
 // TestGradientsOfOperators compares the gradients, and the gradients of these, of every operator that the registry says has them with
@@ -19,7 +18,7 @@ func TestGradientsOfOperators(t *testing.T) {
 		t.Skip("takes some seconds")
 	}
 	const models = 4 // of each operator
-	for op, ps := range probes(t, shared.Path(t, "data", "onnx-tests.tar.gz")) {
+	for op, ps := range probes(t) {
 		if g := registry[op].gradient; g != GradientYes && g != GradientPart || !registry[op].types.has(graph.Float64) || slices.Contains(seldomAlone, op) {
 			continue
 		}

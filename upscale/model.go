@@ -18,7 +18,8 @@ type Model struct {
 	program *onnxio.Program
 	input   onnxio.ValueInfo
 	output  int
-	nhwc    bool
+	nhwc    bool // of the input
+	outNHWC bool
 	border  int // pixels that are added on each side, because the network's convolutions take them away
 	facts   Facts
 	// Reach is how the output depends on the input.
@@ -144,6 +145,7 @@ func (g *Model) translate(ctx context.Context, h, w int) (*onnxio.Translation, e
 type sized struct {
 	h, w   int
 	output int // which output it is
+	nhwc   bool
 	err    error
 }
 
@@ -172,12 +174,14 @@ func (g *Model) sizeAt(ctx context.Context, h, w int) sized {
 		if len(s) != 4 || !types[i].DType.IsFloat() || s[0] != 1 {
 			continue
 		}
-		c, oh, ow := s[1], s[2], s[3]
-		if g.nhwc {
-			oh, ow, c = s[1], s[2], s[3]
-		}
-		if c == g.facts.Channels {
-			return sized{oh, ow, i, nil}
+		for _, nhwc := range []bool{g.nhwc, !g.nhwc} { // converters can be told to change the input alone
+			c, oh, ow := s[1], s[2], s[3]
+			if nhwc {
+				oh, ow, c = s[1], s[2], s[3]
+			}
+			if c == g.facts.Channels {
+				return sized{oh, ow, i, nhwc, nil}
+			}
 		}
 	}
 	return sized{err: fmt.Errorf("no output is an image of %d channels: an input of %v gives %v", g.facts.Channels, g.shape(h, w), types)}
@@ -198,7 +202,7 @@ func (g *Model) sizes(ctx context.Context) error {
 	f.Multiple = 1
 	if f.FixedH > 0 {
 		of := g.sizeAt(ctx, f.FixedH, f.FixedW)
-		f.Scale, g.output = of.h/f.FixedH, of.output
+		f.Scale, g.output, g.outNHWC = of.h/f.FixedH, of.output, of.nhwc
 		if of.err == nil && (f.Scale < 1 || !g.scales(f.FixedH, f.FixedW, of)) {
 			return fmt.Errorf("an input of %dx%d pixels becomes one of %d pixels in height: only networks that enlarge both axes by the same whole number can be used", f.FixedW, f.FixedH, of.h)
 		}
@@ -215,7 +219,7 @@ func (g *Model) sizes(ctx context.Context) error {
 			if err = cmp.Or(of[0].err, of[1].err); err != nil {
 				continue
 			}
-			g.output = of[0].output
+			g.output, g.outNHWC = of[0].output, of[0].nhwc
 			f.Scale = (of[1].h - of[0].h) / n
 			if f.Scale >= 1 {
 				g.border = (f.Scale*n - of[0].h) / (2 * f.Scale)
@@ -346,8 +350,8 @@ func (g *Model) Run(ctx context.Context, dst, src []float32, h, w int, window Wi
 		return err
 	}
 	b := 2 * g.border
-	at := graph.Window{Y: window.Y, X: window.X, ImageH: window.ImageH + b, ImageW: window.ImageW + b}
-	if !g.nhwc && g.dtype() == graph.Float32 {
+	at := graph.Window{Y: window.Y, X: window.X, H: h + b, W: w + b, ImageH: window.ImageH + b, ImageW: window.ImageW + b}
+	if !g.outNHWC && g.dtype() == graph.Float32 {
 		out, err := graph.FromSlice(dst[:c*h*scale*w*scale], 1, c, h*scale, w*scale)
 		if err != nil {
 			return err
@@ -360,7 +364,7 @@ func (g *Model) Run(ctx context.Context, dst, src []float32, h, w int, window Wi
 		return err
 	}
 	v := graph.Data[float32](outs[0].Converted(graph.Float32))
-	if !g.nhwc {
+	if !g.outNHWC {
 		copy(dst, v)
 		return nil
 	}

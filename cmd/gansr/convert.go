@@ -15,13 +15,13 @@ import (
 func (a *app) convert() *cobra.Command {
 	var (
 		out, arch string
-		set       []string
+		set, meta []string
 		check     string
 		size      string
 		opt       convert.Options
 	)
 	cmd := &cobra.Command{
-		Use:                   "convert FILE -o OUT.onnx|OUT.safetensors [--arch NAME] [--set KEY=VALUE]... [--opset N] [--fp16] [--size HxW|dynamic] [--range LO,HI] [--check HxW,...|none]",
+		Use:                   "convert FILE -o OUT.onnx|OUT.safetensors [--arch NAME] [--set KEY=VALUE]... [--opset N] [--fp16] [--size HxW|dynamic] [--range LO,HI] [--metadata KEY=VALUE]... [--check HxW,...|none]",
 		DisableFlagsInUseLine: true,
 		Short:                 "Turn PyTorch files and ONNX exports into checked ONNX files, and back",
 		Long: `convert reads the weights of a network from a file of PyTorch's (.pth, .pt, .ckpt,
@@ -42,13 +42,12 @@ the weights are written under the names of the PyTorch file that a model came fr
 			if out == "" {
 				return usageError{errors.New("-o is missing: the file to write to")}
 			}
-			values := map[string]string{}
-			for _, kv := range set {
-				key, value, ok := strings.Cut(kv, "=")
-				if !ok {
-					return usageError{fmt.Errorf("--set %q is not KEY=VALUE", kv)}
-				}
-				values[key] = value
+			values, err := keyValues("--set", set)
+			if err != nil {
+				return usageError{err}
+			}
+			if opt.Metadata, err = keyValues("--metadata", meta); err != nil {
+				return usageError{err}
 			}
 			if err := parseCheck(check, &opt); err != nil {
 				return usageError{err}
@@ -60,14 +59,9 @@ the weights are written under the names of the PyTorch file that a model came fr
 				}
 				opt.Size = sizes[0]
 			}
-			s, err := convert.Open(args[0], arch, values)
+			s, err := openSource(args[0], arch, values)
 			if err != nil {
-				if unknown := (*convert.UnknownError)(nil); errors.As(err, &unknown) && !a.quiet {
-					for _, line := range unknown.Tensors() {
-						fmt.Fprintln(a.stdout, line)
-					}
-				}
-				return err
+				return a.listTensors(err)
 			}
 			debug.SetGCPercent(20) // few values, large ones
 			opt.Workers = a.workers()
@@ -96,8 +90,32 @@ the weights are written under the names of the PyTorch file that a model came fr
 	f.BoolVar(&opt.Half, "fp16", false, "write a model that computes in float16, and say what that costs")
 	f.StringVar(&size, "size", "", "height and width that the file is for, or dynamic: take the size off an export that is made for one (default: as it is)")
 	f.StringVar(&opt.Range, "range", "", "the network's values for black and white, such as 0,255 (default: as the file says, or measured)")
+	f.StringArrayVar(&meta, "metadata", nil, "an entry that the file states, KEY=VALUE, such as license=MIT or source=https://example.org/model")
 	f.StringVar(&check, "check", "", "heights and widths of the inputs to compare on, such as 64x48,128x128, or none (default: three that suit the network)")
 	return cmd
+}
+
+// listTensors prints what a file holds whose architecture is unknown, and returns err.
+func (a *app) listTensors(err error) error {
+	if unknown := (*convert.UnknownError)(nil); errors.As(err, &unknown) && !a.quiet {
+		for _, line := range unknown.Tensors() {
+			fmt.Fprintln(a.stdout, line)
+		}
+	}
+	return err
+}
+
+// keyValues reads the values of a flag that takes KEY=VALUE.
+func keyValues(flag string, list []string) (map[string]string, error) {
+	values := map[string]string{}
+	for _, kv := range list {
+		key, value, ok := strings.Cut(kv, "=")
+		if !ok || key == "" {
+			return nil, fmt.Errorf("%s %q: want KEY=VALUE", flag, kv)
+		}
+		values[key] = value
+	}
+	return values, nil
 }
 
 func parseCheck(text string, opt *convert.Options) error {

@@ -72,10 +72,19 @@ before the file, the file before what a resumed run had, and that before the pre
 			switch {
 			case o.Out == "":
 				return usageError{errors.New("-o is missing: the file to write the result to")}
-			case o.Photos == "" && o.HR == "":
+			case o.Photos == "" && o.LR == "" && o.HR == "":
 				return usageError{errors.New("--photos is missing: the folder of photos to train on")}
 			}
+			if err := o.Check(); err != nil {
+				return err
+			}
+			if err := flags.idle(o); err != nil {
+				return usageError{err}
+			}
 			debug.SetGCPercent(20) // few values, large ones
+			if o.Memory > 0 {
+				debug.SetMemoryLimit(max(int64(o.Memory)-ownMemory/2, ownMemory))
+			}
 			o.Model, o.Workers = args[0], a.workers()
 			defer o.Workers.Close()
 			o.Progress = a.training(o.Batch * max(1, o.Accumulate))

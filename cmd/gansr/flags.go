@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/gansr/gansr/finetune"
 	"github.com/gansr/gansr/internal/onnxrun"
 	"github.com/gansr/gansr/upscale"
 )
@@ -54,42 +54,18 @@ func (f *factsFlag) String() string { return "" }
 func (f *factsFlag) Type() string { return "KEY=VALUE" }
 
 // bytesFlag is a number of bytes with an optional unit.
-type bytesFlag int64
-
-var units = []struct {
-	suffix string
-	size   float64
-}{{"gib", 1 << 30}, {"mib", 1 << 20}, {"kib", 1 << 10}, {"gb", 1e9}, {"mb", 1e6}, {"kb", 1e3}, {"g", 1 << 30}, {"m", 1 << 20}, {"k", 1 << 10}, {"b", 1}, {"", 1}}
+type bytesFlag finetune.Bytes
 
 // Set implements pflag.Value.
 func (b *bytesFlag) Set(s string) error {
-	lower := strings.ToLower(strings.TrimSpace(s))
-	for _, u := range units {
-		number, ok := strings.CutSuffix(lower, u.suffix)
-		if !ok {
-			continue
-		}
-		v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
-		if err != nil || !(v > 0 && v*u.size < math.MaxInt64/2) {
-			break
-		}
-		*b = bytesFlag(v * u.size)
-		return nil
+	if strings.TrimSpace(s) == "" {
+		return errors.New("want a size such as 2GiB or 500MB")
 	}
-	return fmt.Errorf("want a size such as 2GiB or 500MB")
+	return (*finetune.Bytes)(b).UnmarshalText([]byte(s))
 }
 
 // String implements pflag.Value.
-func (b *bytesFlag) String() string {
-	switch v := int64(*b); {
-	case v == 0:
-		return ""
-	case v%(1<<30) == 0:
-		return fmt.Sprintf("%dGiB", v>>30)
-	default:
-		return fmt.Sprintf("%.4gMiB", float64(v)/(1<<20))
-	}
-}
+func (b *bytesFlag) String() string { return finetune.Bytes(*b).String() }
 
 // Type implements pflag.Value.
 func (b *bytesFlag) Type() string { return "SIZE" }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -23,7 +24,7 @@ func (a *app) inspect() *cobra.Command {
 		DisableFlagsInUseLine: true,
 		Short:                 "Describe a model: what it takes, what it gives, what it costs",
 		Long: `inspect prints what a model's file says (inputs, outputs, operator sets, operators,
-parameters, metadata), what cannot be run, and what matters for upscaling: the scale, what
+parameters, metadata, licence and source), what cannot be run, and what matters for upscaling: the scale, what
 height and width must be multiples of, floating-point operations for each input pixel,
 and the receptive field, the side of the square of input pixels that an output pixel sees.
 Of a file of PyTorch's it describes the network that the file was taken for, and says why.
@@ -32,9 +33,9 @@ The certificate of a converted file is checked.`,
 		Args:              args(1, 1, "MODEL"),
 		ValidArgsFunction: completeModel,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := openSource(args[0])
+			s, err := openSource(args[0], "", nil)
 			if err != nil {
-				return err
+				return a.listTensors(err)
 			}
 			workers := a.workers()
 			defer workers.Close()
@@ -65,6 +66,12 @@ func (a *app) printReport(r *inspect.Report) error {
 	}
 	if r.Producer != "" {
 		row("producer", "%s", r.Producer)
+	}
+	for _, e := range [][2]string{{"title", r.About.Title}, {"author", r.About.Author}, {"licence", r.About.Licence}, {"published", r.About.Source},
+		{"description", r.About.Description}} {
+		if e[1] != "" {
+			row(e[0], "%s", oneLine(e[1]))
+		}
 	}
 	row("format", "ONNX IR %d, opsets %s", r.IRVersion, list(r.Opsets, "%s %d"))
 	for _, v := range r.Inputs {
@@ -112,6 +119,15 @@ func (a *app) printReport(r *inspect.Report) error {
 		row("architecture", "%s", g.Architecture)
 	}
 	return w.Flush()
+}
+
+// oneLine returns text of a file in a form that is safe to print, at most 200 characters of it.
+func oneLine(text string) string {
+	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }), " ")
+	if r := []rune(text); len(r) > 200 {
+		return string(r[:200]) + "…"
+	}
+	return text
 }
 
 // duration rounds to what an estimate can tell.

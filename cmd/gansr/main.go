@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/gansr/gansr/finetune"
 	"github.com/gansr/gansr/finetune/tune"
 	"github.com/gansr/gansr/internal/onnxrun"
 	"github.com/gansr/gansr/upscale"
@@ -67,12 +68,13 @@ func exitCode(ctx context.Context, err error) int {
 		usage usageError
 		other upscale.UsageError
 		input onnxrun.InputError
+		value finetune.SettingError
 		some  someFailed
 	)
 	switch {
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return exitInterrupted
-	case errors.As(err, &usage), errors.As(err, &other), errors.As(err, &input):
+	case errors.As(err, &usage), errors.As(err, &other), errors.As(err, &input), errors.As(err, &value):
 		return exitUsage
 	case errors.Is(err, tune.ErrNotBetter):
 		return exitNotBetter

@@ -22,15 +22,16 @@ const defaultModel = "compact-x4"
 
 // openModel opens a MODEL argument. Of a file of PyTorch's it is the network that the file was taken for.
 func openModel(name string) (*onnxio.Model, error) {
-	s, err := openSource(name)
+	s, err := openSource(name, "", nil)
 	if err != nil {
 		return nil, err
 	}
 	return s.Model, nil
 }
 
-func openSource(name string) (*convert.Source, error) {
-	s, err := convert.Open(name, "", nil)
+// openSource opens a file, or an embedded generator, and warns of what may not be meant as it is understood. arch and values are as for convert.Open.
+func openSource(name, arch string, values map[string]string) (*convert.Source, error) {
+	s, err := convert.Open(name, arch, values)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = hinted{err, `MODEL is a file or the name of an embedded generator, which "gansr models" lists`}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -43,6 +44,32 @@ func (f *settingsFlags) apply(s *tune.Settings) {
 			into.value.Set(given[name].value)
 		}
 	}
+}
+
+// idle returns an error if a flag is given that has no effect beside the options.
+func (f *settingsFlags) idle(o tune.Options) error {
+	pairs, alone := o.LR != "" || o.HR != "", o.CriticNetwork == "none"
+	for _, rule := range []struct {
+		holds bool
+		flags []string // a "-" at the end stands for all that begin so
+		why   string
+	}{
+		{o.Batches > 0, []string{"epochs"}, fmt.Sprintf("batches are %d and count in their place; --batches 0 lets epochs count", o.Batches)},
+		{pairs, []string{"downscale", "degrade"}, "the pairs of --lr and --hr stay as they are"},
+		{o.Degrade != "none", []string{"downscale"}, fmt.Sprintf("--degrade %s reduces photos in its own way; --degrade none leaves them undamaged", o.Degrade)},
+		{alone, []string{"adversarial-", "alternation-", "critic-adam-", "content-features", "guard-critic"}, "there is no critic (--critic none)"},
+		{o.Content.Perceptual == 0, []string{"content-perceptual-", "perceptual-layers"}, "the perceptual loss has no weight (--content-perceptual)"},
+	} {
+		for flag, s := range settings(&o.Settings) {
+			named := slices.ContainsFunc(rule.flags, func(name string) bool {
+				return flag == name || strings.HasSuffix(name, "-") && strings.HasPrefix(flag, name)
+			})
+			if rule.holds && named && f.Changed(flag) && !s.value.IsZero() {
+				return fmt.Errorf("--%s has no effect: %s", flag, rule.why)
+			}
+		}
+	}
+	return nil
 }
 
 // hide leaves the flags out of usage texts, or not.
@@ -131,6 +158,8 @@ func (s settingValue) Set(text string) error {
 			return errors.New("want a whole number")
 		}
 		*v = x
+	case *finetune.Bytes:
+		return v.UnmarshalText([]byte(text))
 	case *uint64:
 		x, err := strconv.ParseUint(text, 10, 64)
 		if err != nil {
@@ -169,6 +198,8 @@ func (s settingValue) Type() string {
 		return "NUMBER,..."
 	case []finetune.Group:
 		return `"rate=R decay=D NAME..."`
+	case finetune.Bytes:
+		return "SIZE"
 	case string:
 		return "TEXT"
 	case bool:

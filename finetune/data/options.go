@@ -51,6 +51,18 @@ func (d Downscale) method() interp.Method {
 	return interp.Imresize
 }
 
+// What options may say at most.
+const (
+	MostPixels = 4096    // of a patch's side
+	MostPairs  = 1 << 16 // of a batch, and of a photo's patches
+)
+
+// Check returns an error if options cannot be meant, without looking at any photo.
+func (o Options) Check() error {
+	_, err := o.withDefaults()
+	return err
+}
+
 // withDefaults returns o with its defaults filled in, or says what is wrong with it.
 func (o Options) withDefaults() (Options, error) {
 	paired := o.LR != "" || o.HR != ""
@@ -67,9 +79,9 @@ func (o Options) withDefaults() (Options, error) {
 		return o, errors.New("data: a degradation contains its own resizing: it and a way to downscale exclude each other")
 	case o.Scale < 1 || o.Scale > 16:
 		return o, fmt.Errorf("data: scale %d is not between 1 and 16", o.Scale)
-	case o.Patch < 1 || o.Patch > 4096 || o.Batch < 1 || o.Batch > 1<<16 || o.Crops < 0 || o.Crops > 1<<16:
-		return o, fmt.Errorf("data: %d patches of %d pixels, %d for each photo: patches have 1 to 4096 pixels, counts 1 to 65536",
-			o.Batch, o.Patch, o.Crops)
+	case o.Patch < 1 || o.Patch > MostPixels || o.Batch < 1 || o.Batch > MostPairs || o.Crops < 0 || o.Crops > MostPairs:
+		return o, fmt.Errorf("data: %d patches of %d pixels, %d for each photo: patches have 1 to %d pixels, counts 1 to %d",
+			o.Batch, o.Patch, o.Crops, MostPixels, MostPairs)
 	case !(o.Held <= 1): // NaN too
 		return o, fmt.Errorf("data: a share of %g cannot be held out: at most 1", o.Held)
 	case o.Downscale != "" && o.Downscale != Bicubic && o.Downscale != Bilinear:

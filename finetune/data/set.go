@@ -182,6 +182,22 @@ func (s *Set) Photos() []Photo {
 	return list
 }
 
+// Memory returns the bytes that photos and the batches of one source take: those that are kept, one in the making for each worker, and the batches made ahead.
+func (s *Set) Memory() int64 {
+	var all, largest int64
+	for _, it := range slices.Concat(s.train, s.held) {
+		for _, f := range []*file{it.hr, it.lr} {
+			if f != nil {
+				all, largest = all+f.bytes(), max(largest, f.bytes())
+			}
+		}
+	}
+	const decoding = 4 // times what is kept
+	o := s.opt
+	batch := 4 * 3 * int64(o.Batch) * int64(o.Patch*o.Patch) * int64(1+o.Scale*o.Scale)
+	return min(o.Cache, all) + int64(o.Workers)*decoding*largest + (1+ahead)*batch
+}
+
 // Digest returns a hexadecimal SHA-256 over the names, sizes and contents of all photos, held out or not. It does not
 // depend on where the folders lie.
 func (s *Set) Digest() string { return s.digest }

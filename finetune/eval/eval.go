@@ -100,8 +100,8 @@ func picture(img image.Image) quality.Picture {
 	return p
 }
 
-// planes returns a picture of h x w pixels from 0 to 1 with values of 8 bits.
-func planes(pix []float32, h, w int) (quality.Picture, *image.NRGBA) {
+// planes returns h x w pixels from 0 to 1 with values of 8 bits.
+func planes(pix []float32, h, w int) *image.NRGBA {
 	img := image.NewNRGBA(image.Rect(0, 0, w, h))
 	for i := range h * w {
 		for c := range 3 {
@@ -109,7 +109,19 @@ func planes(pix []float32, h, w int) (quality.Picture, *image.NRGBA) {
 		}
 		img.Pix[4*i+3] = 255
 	}
-	return picture(img), img
+	return img
+}
+
+// shaved returns the colours of an image without so many pixels at each edge.
+func shaved(img image.Image, border int) (quality.Picture, error) {
+	part, ok := img.(interface {
+		SubImage(r image.Rectangle) image.Image
+	})
+	inner := img.Bounds().Inset(border)
+	if !ok || inner.Empty() {
+		return picture(img).Shaved(border)
+	}
+	return picture(part.SubImage(inner)), nil
 }
 
 // Run measures every photo, by name, and returns the mean. each is called after each photo. Photos that cannot be used are left out with a
@@ -129,6 +141,9 @@ func Run(ctx context.Context, enlarge Enlarge, o Options, each func(Figures) err
 	}
 	return mean, err
 }
+
+// MeasureBytes is what measuring takes for a pixel of a photo, beside enlarging it and LPIPS: the pairs of a set, both pictures, and their luminance.
+const MeasureBytes = 13 + 8 + 48 + 16
 
 // Held measures the photos of a set that are held out, by name, as Run does. The set's photos are scale times as large as what is enlarged. lpips may be nil.
 func Held(ctx context.Context, enlarge Enlarge, set *data.Set, scale int, lpips *LPIPS, each func(Figures) error) (Figures, error) {
@@ -156,25 +171,23 @@ func Held(ctx context.Context, enlarge Enlarge, set *data.Set, scale int, lpips 
 
 func measure(ctx context.Context, enlarge Enlarge, s data.Sample, scale int, lpips *LPIPS) (Figures, error) {
 	f := Figures{Name: s.Name}
-	hr, _ := planes(s.HR, s.H*scale, s.W*scale)
-	_, lr := planes(s.LR, s.H, s.W)
-	img, err := enlarge(ctx, lr)
+	img, err := enlarge(ctx, planes(s.LR, s.H, s.W))
 	if err != nil {
 		return f, err
 	}
-	sr := picture(img)
-	a, err := sr.Shaved(scale)
+	a, err := shaved(img, scale)
 	if err != nil {
 		return f, err
 	}
-	b, err := hr.Shaved(scale)
+	b, err := shaved(planes(s.HR, s.H*scale, s.W*scale), scale)
 	if err != nil {
 		return f, err
 	}
 	var failed [4]error
 	f.PSNRRGB, failed[0] = quality.PSNR(a, b)
-	f.PSNRY, failed[1] = quality.PSNR(a.Luminance(), b.Luminance())
-	f.SSIM, failed[2] = quality.SSIM(a.Luminance(), b.Luminance())
+	ya, yb := a.Luminance(), b.Luminance()
+	f.PSNRY, failed[1] = quality.PSNR(ya, yb)
+	f.SSIM, failed[2] = quality.SSIM(ya, yb)
 	if lpips != nil {
 		f.LPIPS, failed[3] = lpips.distance(ctx, a, b)
 	}

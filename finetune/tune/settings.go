@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
 
 	"github.com/gansr/gansr/finetune"
 	"github.com/gansr/gansr/finetune/data"
+	"github.com/gansr/gansr/finetune/internal/setting"
 	"github.com/gansr/gansr/internal/atomicfile"
 	"github.com/gansr/gansr/models"
 	"github.com/gansr/gansr/onnxio"
@@ -92,8 +92,34 @@ func (s *Settings) Read(path string) error {
 		case errors.As(err, &decode):
 			row, _ := decode.Position()
 			where = fmt.Sprintf(":%d", row)
+			if what := setting.Want(*s, decode.Key()); what != "" && !strings.Contains(err.Error(), "already defined") {
+				err = fmt.Errorf("%s should be %s", strings.Join(decode.Key(), "."), what)
+			}
 		}
 		return fmt.Errorf("tune: settings %s%s: %w", path, where, err)
+	}
+	return s.groupRates(text)
+}
+
+// groupRates gives groups of a file that say no rate the network's own, as ParseGroup does.
+func (s *Settings) groupRates(text []byte) error {
+	type table struct{ Groups []map[string]any }
+	var said struct {
+		Generator table `toml:"generator-adam"`
+		Critic    table `toml:"critic-adam"`
+	}
+	if err := toml.Unmarshal(text, &said); err != nil {
+		return fmt.Errorf("tune: settings: %w", err)
+	}
+	for _, n := range []struct {
+		said table
+		have []finetune.Group
+	}{{said.Generator, s.Generator.Groups}, {said.Critic, s.Critic.Groups}} {
+		for i, g := range n.said.Groups {
+			if g["rate"] == nil {
+				n.have[i].Rate = 1
+			}
+		}
 	}
 	return nil
 }
@@ -119,37 +145,84 @@ func (s Settings) save(path string) error {
 	})
 }
 
-func (s Settings) check() error {
+// Check returns a finetune.SettingError if a setting has a value that it does not take, as far as that can be told without the files that a run reads.
+func (s Settings) Check() error {
+	err := s.checkValues()
+	if err == nil {
+		err = s.Config.CheckValues()
+	}
+	if err == nil {
+		err = s.checkPairs()
+	}
+	if err != nil {
+		return finetune.SettingError{Err: fmt.Errorf("tune: %w", err)}
+	}
+	return nil
+}
+
+func (s Settings) checkValues() error {
+	if err := setting.Numbers(s); err != nil {
+		return err
+	}
+	for _, n := range []struct {
+		name        string
+		value, most int
+	}{{"patch", s.Patch, data.MostPixels}, {"batch", s.Batch, data.MostPairs}, {"crops", s.Crops, data.MostPairs}} {
+		if n.value < 1 || n.value > n.most {
+			return fmt.Errorf("%s should be from 1 to %d, not %d", n.name, n.most, n.value)
+		}
+	}
+	for _, err := range []error{
+		setting.OneOf("downscale", s.Downscale, string(data.Bicubic), string(data.Bilinear)),
+		setting.OneOf("degrade", s.Degrade, "none", "light", "real"),
+		setting.OneOf("measure", s.Measure, "psnr", "ssim", "lpips"),
+		setting.OneOf("keep", s.Result, Better, Always),
+	} {
+		if err != nil {
+			return err
+		}
+	}
 	switch {
-	case !slices.Contains([]string{"psnr", "ssim", "lpips"}, s.Measure):
-		return fmt.Errorf("tune: there is no measure %q; there are psnr, ssim and lpips", s.Measure)
+	case s.Held >= 1:
+		return fmt.Errorf("held should be a share from 0 to below 1, not %v", s.Held)
+	case s.CriticNetwork == "":
+		return errors.New("critic should be course, patch, unet, an ONNX file or none, and is empty")
+	}
+	return nil
+}
+
+// checkPairs looks at settings that belong together.
+func (s Settings) checkPairs() error {
+	pairs := s.Batch * max(1, s.Accumulate)
+	weights, layers := len(s.Content.PerceptualWeights), len(s.PerceptualLayers)
+	switch {
 	case s.Measure == "lpips" && len(s.LPIPS) == 0:
-		return errors.New("tune: the measure lpips needs files with its weights: name them (lpips)")
-	case s.Validate < 0:
-		return fmt.Errorf("tune: validation after %d batches is not possible", s.Validate)
-	case s.Result != Better && s.Result != Always:
-		return fmt.Errorf("tune: results are kept if %s or %s, not %q", Better, Always, s.Result)
-	case !(s.Held >= 0 && s.Held < 1):
-		return fmt.Errorf("tune: a share of %v of the photos cannot be held out", s.Held)
+		return errors.New("the measure lpips needs files with its weights: name them (lpips)")
 	case s.Held == 0 && s.Result == Better:
-		return fmt.Errorf("tune: without photos held out nothing tells whether the result is better: hold some out, or keep it %s", Always)
+		return fmt.Errorf("held is 0, and without photos held out nothing tells whether the result is better: hold some out, or keep it %s", Always)
+	case s.MicroBatch != 0 && (s.MicroBatch > pairs || pairs%s.MicroBatch != 0):
+		return fmt.Errorf("micro-batch should divide the %d pairs of a batch, and %d does not", pairs, s.MicroBatch)
 	case s.Content.Perceptual == 0 && s.Perceptual != "":
-		return fmt.Errorf("tune: %s is named, but the perceptual loss has no weight: give it one (content-perceptual)", s.Perceptual)
+		return fmt.Errorf("%s is named, but the perceptual loss has no weight: give it one (content-perceptual)", s.Perceptual)
 	case s.Content.Perceptual != 0 && s.Perceptual == "":
-		return errors.New("tune: the perceptual loss needs a file of VGG16 or VGG19: name one (perceptual), or set the loss's weight to 0 (content-perceptual)")
+		return errors.New("the perceptual loss needs a file of VGG16 or VGG19: name one (perceptual), or set the loss's weight to 0 (content-perceptual)")
+	case s.Content.Perceptual != 0 && layers == 0:
+		return errors.New("the perceptual loss needs layers: name some (perceptual-layers), such as relu3_3")
+	case s.Content.Perceptual != 0 && weights != 0 && weights != layers:
+		return fmt.Errorf("content-perceptual-weights should be one for each of the %d perceptual-layers, and there are %d", layers, weights)
 	}
 	return nil
 }
 
 // photos returns the options of the data of a run.
-func (o Options) photos(scale int) (data.Options, error) {
+func (o Options) photos(scale int) data.Options {
 	d := data.Options{Photos: o.Photos, LR: o.LR, HR: o.HR, Scale: scale, Patch: o.Patch, Batch: o.Batch, Crops: o.Crops, NoFlips: !o.Flips, Seed: o.Seed,
-		Held: o.Held, Log: o.Log}
+		Held: o.Held, Cache: min(1<<30, int64(o.Memory)/8), Log: o.Log}
 	if o.Held == 0 {
 		d.Held = -1
 	}
-	if o.HR != "" { // pairs are as they are
-		return d, nil
+	if o.LR != "" || o.HR != "" { // pairs are as they are
+		return d
 	}
 	switch o.Degrade {
 	case "none":
@@ -158,10 +231,8 @@ func (o Options) photos(scale int) (data.Options, error) {
 		d.Degrade = data.Light()
 	case "real":
 		d.Degrade = data.Real()
-	default:
-		return d, fmt.Errorf("tune: there is no damage %q; there are none, light and real", o.Degrade)
 	}
-	return d, nil
+	return d
 }
 
 // vgg returns the network of the perceptual loss, if there is that loss.
@@ -173,5 +244,9 @@ func (s Settings) vgg() (*onnxio.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return models.VGG(f.Tensors, s.PerceptualLayers)
+	m, err := models.VGG(f.Tensors, s.PerceptualLayers)
+	if err != nil {
+		return nil, finetune.SettingError{Err: fmt.Errorf("tune: %s: %w", s.Perceptual, err)}
+	}
+	return m, nil
 }

@@ -25,7 +25,8 @@ type show struct {
 	set        *data.Set
 	lpips      *eval.LPIPS // nil: not measured
 	trainer    *finetune.Trainer
-	all, epoch int // batches
+	tiles      int64 // bytes for enlarging
+	all, epoch int   // batches
 	before     seen
 
 	log     *watch.Log
@@ -68,6 +69,7 @@ func (s *show) figures(f eval.Figures) string {
 // look measures the held-out photos and enlarges the crops. If none are held out there is nothing to see, which is an error unless results are kept in any
 // case.
 func (s *show) look(ctx context.Context, enlarge eval.Enlarge) (v seen, err error) {
+	s.trainer.Rest()
 	v.mean, err = eval.Held(ctx, enlarge, s.set, s.scale, s.lpips, func(f eval.Figures) error {
 		v.photos = append(v.photos, f)
 		return nil
@@ -160,7 +162,7 @@ func (s *show) between(ctx context.Context, batches int) error {
 	if model, err = onnxio.Decode(file); err != nil {
 		return err
 	}
-	enlarge, _, err := s.o.enlarger(ctx, model)
+	enlarge, _, err := s.o.enlarger(ctx, model, s.tiles)
 	if err != nil {
 		return err
 	}

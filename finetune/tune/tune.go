@@ -51,7 +51,7 @@ func Run(ctx context.Context, o Options) (res Result, err error) {
 	if o.Out == "" || o.Folder == "" {
 		return res, errors.New("tune: a run needs a file for its result and a folder")
 	}
-	if err := o.check(); err != nil {
+	if err := o.Check(); err != nil {
 		return res, err
 	}
 	if o.CriticNetwork == "none" {
@@ -71,18 +71,38 @@ func Run(ctx context.Context, o Options) (res Result, err error) {
 	if err != nil {
 		return res, err
 	}
-	enlarge, scale, err := o.enlarger(ctx, model)
+	_, scale, err := o.enlarger(ctx, model, 0)
 	if err != nil {
 		return res, err
 	}
-	photos, err := o.photos(scale)
+	photos := o.photos(scale)
+	if err := photos.Check(); err != nil {
+		return res, finetune.SettingError{Err: err}
+	}
+	critic, err := o.critic(scale)
 	if err != nil {
 		return res, err
 	}
-	set, err := data.Open(ctx, photos)
+	perceptual, err := o.vgg()
 	if err != nil {
 		return res, err
 	}
+	config := o.Config
+	config.Folder = o.Folder
+	if err := config.Check(model, critic, perceptual); err != nil {
+		return res, err
+	}
+	show := &show{o: o, scale: scale}
+	if len(o.LPIPS) > 0 {
+		if show.lpips, err = eval.OpenLPIPS(o.LPIPS, o.Workers); err != nil {
+			return res, err
+		}
+	}
+	set, err := data.Open(ctx, photos) // once all else is known to be right: there may be many
+	if err != nil {
+		return res, err
+	}
+	show.set = set
 	if err := os.MkdirAll(o.Folder, 0o777); err != nil {
 		return res, fmt.Errorf("tune: %w", err)
 	}
@@ -93,23 +113,12 @@ func Run(ctx context.Context, o Options) (res Result, err error) {
 		return res, fmt.Errorf("tune: another process trains in %s: wait for its end, or choose another folder", o.Folder)
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }() // the operating system does it for a process that is killed
-	critic, err := o.critic(scale)
-	if err != nil {
-		return res, err
-	}
-	perceptual, err := o.vgg()
-	if err != nil {
-		return res, err
-	}
-	show := &show{o: o, scale: scale, set: set}
-	if len(o.LPIPS) > 0 {
-		if show.lpips, err = eval.OpenLPIPS(o.LPIPS, o.Workers); err != nil {
+	if critic != nil {
+		if err := critic.Save(filepath.Join(o.Folder, criticStartName)); err != nil {
 			return res, err
 		}
 	}
-	task := finetune.Task{Generator: model, Critic: critic, Perceptual: perceptual, Source: set.Train(), Workers: o.Workers, Log: o.Log}
-	config := o.Config
-	config.Folder = o.Folder
+	task := finetune.Task{Generator: model, Critic: critic, Perceptual: perceptual, Source: set.Train(), Workers: o.Workers, Log: o.Log, Taken: ownMemory + set.Memory()}
 	show.epoch = max(1, task.Source.Len()/max(1, o.Accumulate))
 	if show.all = o.Batches; show.all == 0 {
 		show.all = o.Epochs * show.epoch
@@ -121,6 +130,16 @@ func Run(ctx context.Context, o Options) (res Result, err error) {
 		return res, err
 	}
 	show.trainer = trainer
+	if show.tiles, err = o.tiles(set, task.Taken+trainer.Bytes()); err != nil {
+		return res, err
+	}
+	if err := trainer.Prepare(ctx, o.Batch, o.Patch, o.Patch, scale); err != nil {
+		return res, err
+	}
+	enlarge, _, err := o.enlarger(ctx, model, show.tiles)
+	if err != nil {
+		return res, err
+	}
 	if o.Resume {
 		if _, err = trainer.Resume(); err != nil {
 			return res, err
@@ -192,7 +211,7 @@ func (o Options) result(ctx context.Context, show *show, last string) (seen, *on
 		if m, err = onnxio.Open(path); err != nil {
 			return s, nil, err
 		}
-		enlarge, _, err := o.enlarger(ctx, m)
+		enlarge, _, err := o.enlarger(ctx, m, show.tiles)
 		if err != nil {
 			return s, nil, err
 		}
@@ -225,22 +244,51 @@ func (o Options) value(f eval.Figures) float64 {
 	return f.PSNRY
 }
 
-func (o Options) enlarger(ctx context.Context, m *onnxio.Model) (eval.Enlarge, int, error) {
+// enlarger returns a generator that enlarges pictures in tiles, with the memory of upscaling's default if it is 0.
+func (o Options) enlarger(ctx context.Context, m *onnxio.Model, memory int64) (eval.Enlarge, int, error) {
 	g, err := upscale.NewModel(ctx, m, o.Workers, nil)
 	if err != nil {
 		return nil, 0, err
 	}
-	return eval.Generator(g, upscale.Options{})
+	g.MaxWeights = memory / 2
+	return eval.Generator(g, upscale.Options{Memory: memory})
+}
+
+// ownMemory is what a process takes beside what it works on.
+const ownMemory = 32 << 20
+
+// tiles returns the memory that enlarging held-out photos may take, while steps take none: what is left when one is measured. 0 is upscaling's default.
+func (o Options) tiles(set *data.Set, taken int64) (int64, error) {
+	if o.Memory == 0 {
+		return 0, nil
+	}
+	const least, most = 64 << 20, 2 << 30
+	room := int64(o.Memory)/8*7 - taken // as for steps
+	left := room
+	for _, p := range set.Photos() {
+		if measure := eval.MeasureBytes * int64(p.Size.X) * int64(p.Size.Y); p.Held && room-measure < left {
+			if left = room - measure; left < least {
+				return 0, finetune.SettingError{Err: fmt.Errorf("tune: photos, networks and optimisers take %d MiB, and measuring the held-out photo %s of %dx%d pixels %d MiB, which is more than the memory of %s allows",
+					taken>>20, p.Name, p.Size.X, p.Size.Y, (measure+least)>>20, o.Memory)}
+			}
+		}
+	}
+	if left < least {
+		return 0, finetune.SettingError{Err: fmt.Errorf("tune: photos, networks and optimisers take %d MiB, which is more than the memory of %s allows", taken>>20, o.Memory)}
+	}
+	return min(left, most), nil
 }
 
 // Files of a run's folder beside checkpoints.
 const (
 	criticName = "critic.onnx"
-	lastName   = "last.onnx"
-	bestName   = "best" // .onnx, and .safetensors: its checkpoint
-	logName    = "log.jsonl"
-	reportName = "report.html"
-	lockName   = "lock"
+	// criticStartName is the critic that the folder's checkpoints started from.
+	criticStartName = "critic-start.onnx"
+	lastName        = "last.onnx"
+	bestName        = "best" // .onnx, and .safetensors: its checkpoint
+	logName         = "log.jsonl"
+	reportName      = "report.html"
+	lockName        = "lock"
 )
 
 // SettingsName is the file in a run's folder that holds its settings.
@@ -251,23 +299,25 @@ func (o Options) critic(scale int) (*onnxio.Model, error) {
 	if o.CriticNetwork == "none" {
 		return nil, nil
 	}
-	start := filepath.Join(o.Folder, "critic-start.onnx")
 	if o.Resume {
-		if m, err := onnxio.Open(start); err == nil || !errors.Is(err, fs.ErrNotExist) {
+		if m, err := onnxio.Open(filepath.Join(o.Folder, criticStartName)); err == nil || !errors.Is(err, fs.ErrNotExist) {
 			return m, err
 		}
 	}
-	m, err := onnxio.Open(filepath.Join(o.Folder, criticName))
-	if errors.Is(err, fs.ErrNotExist) {
-		arch, known := map[string]string{"course": "CourseCritic", "patch": "PatchGAN", "unet": "UNetDiscriminatorSN"}[o.CriticNetwork]
-		if known {
-			m, err = models.NewCritic(arch, nil, o.Patch*scale, o.Seed)
-		} else {
-			m, err = onnxio.Open(o.CriticNetwork)
+	if m, err := onnxio.Open(filepath.Join(o.Folder, criticName)); err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return m, err
+	}
+	arch, known := map[string]string{"course": "CourseCritic", "patch": "PatchGAN", "unet": "UNetDiscriminatorSN"}[o.CriticNetwork]
+	if !known {
+		m, err := onnxio.Open(o.CriticNetwork)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = finetune.SettingError{Err: fmt.Errorf("tune: critic should be course, patch, unet, an ONNX file that is there or none, not %q", o.CriticNetwork)}
 		}
+		return m, err
 	}
+	m, err := models.NewCritic(arch, nil, o.Patch*scale, o.Seed)
 	if err != nil {
-		return nil, err
+		return nil, finetune.SettingError{Err: fmt.Errorf("tune: critic %s does not fit patches of %d pixels at scale %d: %w", o.CriticNetwork, o.Patch, scale, err)}
 	}
-	return m, m.Save(start)
+	return m, nil
 }

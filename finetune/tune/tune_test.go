@@ -214,14 +214,16 @@ func TestRunGoesBack(t *testing.T) {
 
 func TestRunRefuses(t *testing.T) {
 	for want, f := range map[string]func(o *Options){
-		"no measure":                    func(o *Options) { o.Measure = "vmaf" },
+		"measure should be":             func(o *Options) { o.Measure = "vmaf" },
 		"needs files with its weights":  func(o *Options) { o.Measure = "lpips" },
-		"results are kept":              func(o *Options) { o.Result = "never" },
+		"keep should be":                func(o *Options) { o.Result = "never" },
 		"without photos held out":       func(o *Options) { o.Held = 0 },
-		"cannot be held out":            func(o *Options) { o.Held = 1 },
+		"held should be":                func(o *Options) { o.Held = 1 },
 		"needs a file of VGG":           func(o *Options) { o.Content.Perceptual = 1 },
+		"memory should be a size":       func(o *Options) { o.Memory = -1 },
+		"which is more than the memory": func(o *Options) { o.Memory = 1 << 20 },
 		"has no weight":                 func(o *Options) { o.Perceptual = "vgg16.pth" },
-		"no damage":                     func(o *Options) { o.Degrade = "heavy" },
+		"degrade should be":             func(o *Options) { o.Degrade = "heavy" },
 		"nobody.onnx":                   func(o *Options) { o.CriticNetwork = "nobody.onnx" },
 		"a file for its result":         func(o *Options) { o.Out = "" },
 		"no folder of photos was named": func(o *Options) { o.Photos = "" },
@@ -252,9 +254,26 @@ func TestSettingsFile(t *testing.T) {
 			t.Errorf("got %+v\nwant %+v", got, s)
 		}
 	}
+	// A group without a rate has the network's.
+	if err := os.WriteFile(path, []byte("[[generator-adam.groups]]\nnames = [\"a\"]\n[[generator-adam.groups]]\nnames = [\"b\"]\nrate = 0"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	s := Photo()
+	if err := s.Read(path); err != nil || len(s.Generator.Groups) != 2 {
+		t.Fatalf("%v, %+v", err, s.Generator.Groups)
+	}
+	if err := s.Read(path); err != nil || len(s.Generator.Groups) != 2 || s.Generator.Groups[0].Rate != 1 || s.Generator.Groups[1].Rate != 0 {
+		t.Errorf("%v, %+v", err, s.Generator.Groups)
+	}
 	for text, want := range map[string]string{
 		"patch = 3\n[content]\nl3 = 1": `settings.toml:3: there is no setting "content.l3"`,
-		"patch = \"many\"":             "settings.toml:1: ",
+		"patch = \"many\"":             "settings.toml:1: patch should be a whole number",
+		"seed = -1":                    "settings.toml:1: seed should be a whole number from 0 on",
+		"memory = \"2TB\"":             "settings.toml:1: memory should be a size such as",
+		"[content]\nl1 = true":         "settings.toml:2: content.l1 should be a number",
+		"freeze = \"a\"":               "settings.toml:1: freeze should be a list, each a text",
+		"generator-adam.groups = 3":    "settings.toml:1: generator-adam.groups should be tables",
+		"patch = 1\npatch = 2":         "settings.toml:2: ",
 		"patch":                        "settings.toml:1: ",
 	} {
 		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {

@@ -28,6 +28,8 @@ type Options struct {
 	Half bool
 	// Range are the values of black and white, such as "0,255", where the file does not say them or says them wrongly.
 	Range string
+	// Metadata are entries for the file, such as a licence, beside those of the source. Keys of gansr's own cannot be given.
+	Metadata map[string]string
 	// Sizes are the heights and widths to compare on; none stands for three that suit the network.
 	Sizes [][2]int
 	// AnySize takes the height and width off an ONNX file that is made for one, and out of its constants; Size states some.
@@ -58,9 +60,25 @@ func (r *Report) say(format string, args ...any) {
 // replaced when the new one is complete.
 func Convert(ctx context.Context, s *Source, out string, opt Options) (*Report, error) {
 	r := &Report{Said: s.Said}
+	for key := range opt.Metadata {
+		if key == "" || strings.HasPrefix(key, "gansr.") {
+			return nil, UsageError(fmt.Sprintf("metadata %q: keys are words such as license and source, and those that begin with gansr. are not given", key))
+		}
+	}
+	if opt.Opset != 0 && (opt.Opset < onnxio.MinWritten || opt.Opset > onnxio.MaxOpset) {
+		return nil, UsageError(fmt.Sprintf("operators of version %d cannot be written: %d to %d can", opt.Opset, onnxio.MinWritten, onnxio.MaxOpset))
+	}
+	if a, err := os.Stat(out); err == nil {
+		if b, err := os.Stat(s.Path); err == nil && os.SameFile(a, b) {
+			return nil, UsageError(out + ": the result would replace its source; give it another name")
+		}
+	}
 	switch strings.ToLower(filepath.Ext(out)) {
 	case ".safetensors":
-		return r, r.toState(s, out)
+		if opt.Opset != 0 || opt.Half || opt.Range != "" || opt.AnySize || opt.Size != [2]int{} || opt.NoCheck || len(opt.Sizes) > 0 {
+			return nil, UsageError(out + ": a state dictionary has no operators, float16, size, range and check; --metadata alone goes with it")
+		}
+		return r, r.toState(s, out, opt.Metadata)
 	case ".onnx":
 	default:
 		return nil, UsageError(out + ": the name of the result should end in .onnx or .safetensors")
@@ -295,9 +313,9 @@ func (r *Report) prepare(ctx context.Context, s *Source, u *upscale.Model, hash 
 			return nil, fmt.Errorf("convert: %w", err)
 		}
 		m.SetMetadata(stateKey, string(text))
-		for key, value := range s.File.Stated() {
-			m.SetMetadata(key, value)
-		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(opt.Metadata)) {
+		m.SetMetadata(key, opt.Metadata[key])
 	}
 	if opt.Range != "" {
 		m.SetMetadata("gansr.range", opt.Range)
@@ -393,10 +411,21 @@ func multiples(m int, all [][2]int) [][2]int {
 }
 
 // toState writes a state dictionary.
-func (r *Report) toState(s *Source, out string) error {
+func (r *Report) toState(s *Source, out string, added map[string]string) error {
+	if err := writable(out); err != nil {
+		return err
+	}
+	metadata := map[string]string{}
+	for key, value := range s.Model.Metadata() {
+		if !strings.HasPrefix(key, "gansr.") {
+			metadata[key] = value
+		}
+	}
+	maps.Copy(metadata, added)
+	metadata["format"] = "pt"
 	if s.File != nil {
 		r.say("%d tensors, as they are", len(s.File.Tensors))
-		return torch.Save(out, s.File.Tensors, map[string]string{"format": "pt"})
+		return torch.Save(out, s.File.Tensors, metadata)
 	}
 	tensors, original, err := StateOf(s.Model)
 	if err != nil {
@@ -407,5 +436,5 @@ func (r *Report) toState(s *Source, out string) error {
 	} else {
 		r.say("%d parameters and statistics under their names in the graph: the file does not say those in PyTorch", len(tensors))
 	}
-	return torch.Save(out, tensors, map[string]string{"format": "pt"})
+	return torch.Save(out, tensors, metadata)
 }

@@ -31,7 +31,11 @@ type Source struct {
 // Open reads an ONNX file, or one of PyTorch's, whose architecture is recognised unless arch names it. values are hyper-parameters that
 // count more than what is recognised. The error for an unknown architecture wraps models.ErrUnknown; tensors lists what the file holds.
 func Open(path, arch string, values map[string]string) (*Source, error) {
-	if !torch.Is(path) {
+	isTorch, err := isTorch(path)
+	if err != nil {
+		return nil, fmt.Errorf("convert: %s: %w", path, err)
+	}
+	if !isTorch {
 		if arch != "" || len(values) > 0 {
 			return nil, fmt.Errorf("convert: %s: an ONNX file says its architecture itself: --arch and --set are for files of PyTorch's", path)
 		}
@@ -51,6 +55,9 @@ func Open(path, arch string, values map[string]string) (*Source, error) {
 		return nil, &UnknownError{path, f, err}
 	case err != nil:
 		return nil, fmt.Errorf("convert: %s: %w", path, err)
+	}
+	for key, value := range f.Stated() {
+		m.SetMetadata(key, value)
 	}
 	s := &Source{Path: path, Model: m, File: f, Match: match}
 	s.describe()

@@ -215,7 +215,7 @@ func (s *state) tensor(m *onnxio.Model, name string) (*graph.Tensor, error) {
 		return nil, err
 	}
 	if !ok {
-		return nil, errors.New("the model has no initialiser of this name")
+		return nil, errors.New("the model has no initialiser of this name any more; another program may have renamed or merged it")
 	}
 	t = t.Converted(graph.Float32)
 	if shape, ok := s.Kept[name]; ok {

@@ -24,6 +24,7 @@ type Report struct {
 	Inputs    []Value           `json:"inputs"`
 	Outputs   []Value           `json:"outputs"`
 	Metadata  map[string]string `json:"metadata,omitempty"`
+	About     About             `json:"about,omitzero"`
 	// Source says what a file of PyTorch's was taken for. Inspect leaves it to the caller.
 	Source []string `json:"source,omitempty"`
 	// Certificate says whether that of a converted file holds; empty if there is none.
@@ -77,7 +78,7 @@ type Generator struct {
 // file. It is an error if they do not fit the model, or if ctx is cancelled; a model that cannot be run is none.
 func Inspect(ctx context.Context, name string, m *onnxio.Model, workers *graph.Workers, overrides map[string]string) (*Report, error) {
 	r := &Report{Model: name, IRVersion: m.IRVersion(), Opsets: map[string]int{}, Operators: map[string]int{},
-		Inputs: values(m.Graph().Inputs), Outputs: values(m.Graph().Outputs), Metadata: m.Metadata(),
+		Inputs: values(m.Graph().Inputs), Outputs: values(m.Graph().Outputs), Metadata: m.Metadata(), About: about(m),
 		Unsupported: append([]string{}, m.Unsupported()...)}
 	producer, version := m.Producer()
 	r.Producer = strings.TrimSpace(producer + " " + version)

@@ -59,7 +59,10 @@ func PSNR(a, b Picture) (float64, error) {
 	return 10 * math.Log10(255*255*float64(len(a.Pix))/sum), nil
 }
 
-const window = 11 // of SSIM
+const (
+	window = 11 // of SSIM
+	band   = 64 // rows of its windows at a time, for less memory
+)
 
 // SSIM returns the structural similarity of Wang et al. (IEEE Transactions on Image Processing 13, 2004): a Gaussian window of 11x11 pixels with a
 // standard deviation of 1.5, constants 0.01 and 0.03, windows inside the picture alone, the mean over them and over planes.
@@ -75,19 +78,23 @@ func SSIM(a, b Picture) (float64, error) {
 	var sum float64
 	var count int
 	for p := range a.Planes {
-		x, y := a.Pix[p*n:(p+1)*n], b.Pix[p*n:(p+1)*n]
-		xx, yy, xy := make([]float64, n), make([]float64, n), make([]float64, n)
-		for i := range x {
-			xx[i], yy[i], xy[i] = x[i]*x[i], y[i]*y[i], x[i]*y[i]
+		for top := 0; top+window <= a.H; top += band {
+			h := min(band, a.H-window+1-top) + window - 1
+			at := p*n + top*a.W
+			x, y := a.Pix[at:][:h*a.W], b.Pix[at:][:h*a.W]
+			xx, yy, xy := make([]float64, len(x)), make([]float64, len(x)), make([]float64, len(x))
+			for i := range x {
+				xx[i], yy[i], xy[i] = x[i]*x[i], y[i]*y[i], x[i]*y[i]
+			}
+			mx, my := blur(x, h, a.W), blur(y, h, a.W)
+			xx, yy, xy = blur(xx, h, a.W), blur(yy, h, a.W), blur(xy, h, a.W)
+			for i := range mx {
+				m := mx[i] * my[i]
+				m2 := mx[i]*mx[i] + my[i]*my[i]
+				sum += (2*m + c1) * (2*(xy[i]-m) + c2) / ((m2 + c1) * (xx[i] + yy[i] - m2 + c2))
+			}
+			count += len(mx)
 		}
-		mx, my := blur(x, a.H, a.W), blur(y, a.H, a.W)
-		xx, yy, xy = blur(xx, a.H, a.W), blur(yy, a.H, a.W), blur(xy, a.H, a.W)
-		for i := range mx {
-			m := mx[i] * my[i]
-			m2 := mx[i]*mx[i] + my[i]*my[i]
-			sum += (2*m + c1) * (2*(xy[i]-m) + c2) / ((m2 + c1) * (xx[i] + yy[i] - m2 + c2))
-		}
-		count += len(mx)
 	}
 	return sum / float64(count), nil
 }

@@ -67,3 +67,34 @@ func TestFigures(t *testing.T) {
 		t.Error("SSIM of a picture below its window")
 	}
 }
+
+// A picture of several bands has the mean of what each window has by the definition.
+func TestSSIMOfTallPictures(t *testing.T) {
+	const h, w = 2*band + window + 5, 14
+	a, b := Picture{Planes: 1, H: h, W: w}, Picture{Planes: 1, H: h, W: w}
+	for i := range h * w {
+		a.Pix = append(a.Pix, float64(i*37%251))
+		b.Pix = append(b.Pix, float64((i*37+i%13*5)%251))
+	}
+	var want, count float64
+	for y := range h - window + 1 {
+		for x := range w - window + 1 {
+			var total, mx, my, xx, yy, xy float64
+			for dy := range window {
+				for dx := range window {
+					ey, ex := float64(dy-window/2), float64(dx-window/2)
+					g := math.Exp(-(ey*ey + ex*ex) / (2 * 1.5 * 1.5))
+					p, q := a.Pix[(y+dy)*w+x+dx], b.Pix[(y+dy)*w+x+dx]
+					total, mx, my, xx, yy, xy = total+g, mx+g*p, my+g*q, xx+g*p*p, yy+g*q*q, xy+g*p*q
+				}
+			}
+			mx, my, xx, yy, xy = mx/total, my/total, xx/total, yy/total, xy/total
+			const c1, c2 = 2.55 * 2.55, 7.65 * 7.65
+			want += (2*mx*my + c1) * (2*(xy-mx*my) + c2) / ((mx*mx + my*my + c1) * (xx - mx*mx + yy - my*my + c2))
+			count++
+		}
+	}
+	if got, err := SSIM(a, b); err != nil || !(math.Abs(got-want/count) <= 1e-9) {
+		t.Errorf("%v, want %v; %v", got, want/count, err)
+	}
+}

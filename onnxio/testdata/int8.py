@@ -63,7 +63,6 @@ with tempfile.TemporaryDirectory() as folder:
         case = ROOT / name
         (case / "test_data_set_0").mkdir(parents=True)
         quantization.quantize_static(source, case / "model.onnx", Pictures(), quant_format=form, per_channel=per_channel,
-                                     op_types_to_quantize=["Conv"] if name == "qoperator" else None,  # QLinearAdd is no operator of ONNX
                                      activation_type=quantization.QuantType.QUInt8, weight_type=quantization.QuantType.QInt8)
         options = onnxruntime.SessionOptions()  # as the file says, without fusing what it rounds between
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL

@@ -26,7 +26,7 @@ type archive struct {
 func openArchive(data []byte) (*archive, error) {
 	z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
 	if err != nil {
-		return nil, fmt.Errorf("a damaged zip archive: %w", err)
+		return nil, fmt.Errorf("a zip archive that is damaged or not complete: %w", err)
 	}
 	a := &archive{data, map[string]*zip.File{}, maxInflation*int64(len(data)) + 1<<20}
 	root := ""

@@ -14,7 +14,7 @@ const magic = bigInt("\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19")
 func decodeLegacy(data []byte) (*File, error) {
 	m := &machine{data: data}
 	if v, err := m.load(); err != nil || v != magic {
-		return nil, fmt.Errorf("%w: the pickle does not begin with PyTorch's number", ErrFormat)
+		return nil, fmt.Errorf("%w: the pickle is not one of torch.save; load it in Python and save its state dictionary with that", ErrFormat)
 	}
 	if v, err := m.load(); err != nil || v != int64(1001) {
 		return nil, errors.New("the file has another version of the format than 1001")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/nlpodyssey/safetensors"
 
@@ -27,6 +28,9 @@ func decodeSafetensors(data []byte) (*File, error) {
 		return nil, fmt.Errorf("a safetensors file whose header of %d bytes does not fit its %d bytes", n, len(data))
 	}
 	st, err := safetensors.Deserialize(data)
+	if err != nil && strings.Contains(err.Error(), "DType") { // whose error has no type
+		return nil, fmt.Errorf("a safetensors file with elements of a type that is not read: %.300q", err.Error())
+	}
 	if err != nil {
 		return nil, fmt.Errorf("a safetensors file with a damaged header: %.300q", err.Error())
 	}

@@ -105,8 +105,6 @@ func decode(data []byte) (*File, error) {
 		return decodeLegacy(data)
 	case len(data) > 262 && bytes.Equal(data[257:262], []byte("ustar")):
 		return nil, errors.New("a file of PyTorch before 0.2, which is not read: load it in PyTorch and save it again")
-	case bytes.HasPrefix(data, []byte("version https://git-lfs")):
-		return nil, errors.New("a pointer of Git LFS, not the file itself: fetch it with \"git lfs pull\"")
 	}
 	return nil, fmt.Errorf("%w: it is neither a zip archive nor a pickle nor safetensors", ErrFormat)
 }

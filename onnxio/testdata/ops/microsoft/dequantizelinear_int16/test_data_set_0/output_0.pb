@@ -1,0 +1,1 @@
+By0J08‰%Á0ÝABÖxqBJàÁ¤pJÂÇKWAê&¯AŠABV•AcâAÖxYB,‡YB

@@ -1,0 +1,1 @@
+By0J<dvx1H$=h1cvx1H <=hZc>rST <Så-am=Ö IY=ù:amaÖ3I`=1:[qap3nq8

@@ -1,0 +1,1 @@
+By0Jx“n_†’‡hD®ºxt_¨°Ž”}zo¯dpœ¥ÆqwÛôžgŽÖÀ£˜€h–O”–£Ô•îÏlp}Ã«oŠsTm““zP³¸re‘¬µPivyžVU²rœ?|Ð’§>»£žŒ+cR‰v‡A~h‹kVtƒ—"Š| YSN·B

@@ -1,0 +1,1 @@
+By0Jü›cYlA?q…¯Ÿšb1|gai³¥Ay]s‹F=mŠ$}ŒŒs{¿P‡_yn€clPan]M™ZzW€v–A\Bš}ZY…Rx†]‚IsR‰H~!Œ£‚loUs—W€soaq¡klP^_‡molm‘„ljE[gerq@¥Gik[FŠ‹ªak‡W`‚‹m„Z¦8yƒ‘‡;?rux”‰©‹Zpn]…mx†Yq_Ki˜ŸVKcGGšj‘y…KŠyw›eg@Zbj^…}vI^–ma^/_tIo†„m4zOH¦µ‰BX¤}^…f¿ifj‚7hV…ŒwˆWš}o“l`m

@@ -1,0 +1,1 @@
+By0JüV[gj‡flaMŠhv’qwi_re8qiGXwY`ƒ^|yolWzs`­rfiiP‘’‘,”‡…uuW=o”ehy¨w{vz~¦+RXp‰ri€bJpzV‰o’{yˆ•{G”‹l^pIV\p~±P¢‡„˜`eb`Cd/g0*o„›g•gl¢‹lŠŽ]prtŒx}—™wÂ€XœÄEofycnNSR`ƒcl²ƒZ}x^˜eglŸ”zy†lŠ³|¿jƒ:q²Œz^wŽœUŽH{2YTŠ‡=GL}seˆm“¹ˆWiPRey„Ÿbªxmoz€¡hb¸~¿xl„¡­}ipyO{L

@@ -1,0 +1,1 @@
+By0JxıjiÃõijiÿÿ¼’“«Ë•Ùtjiáj³Ê¼ÿ¼ûÌÿwi¢ÊiµÓ¦iª’i¶¦íÚğiiÿçiijçŒè rŒijùù’j¶öÿjj¦ÚïËiiiiÇtiñiùiÇjj¾i¾jijiiiøi¼iiÏjjjjòjiiâÿiÿiÿ®Å

@@ -1,0 +1,1 @@
+By0Jxýg[Ãõ_eSÿÿ¼’“«Ë•ÙteUáb³Ê¼ÿ¼ûÌÿwO¢ÊWµÓ¦\ª’U¶¦íÚðMRÿçV^fçŒè rŒQfùù’g¶öÿcc¦ÚïËUWXVÇtUñNùYÇge¾Y¾e[d\UQøN¼VZÏdcidòdO]âÿQÿ^ÿ®Å

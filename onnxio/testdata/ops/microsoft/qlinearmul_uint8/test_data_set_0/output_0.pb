@@ -1,0 +1,1 @@
+By0Jx¶pU²_kC¿Á™‡ˆ’ ‰¦zjI^~gcfXfYbUs‘kc‰gaj„ihš\aIOH§ @K™Œ}KjJdsj@n´´‡o—³ºfg§¯ HMOKžt‹[’Y‡cy{e‡e{…|„ŒZ’Z™‘SwG¤M>¡>‹?_W
