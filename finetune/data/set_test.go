@@ -283,7 +283,7 @@ func TestHeldOut(t *testing.T) {
 	for i, name := range held {
 		a, b := crops[i], crops[len(held)+i]
 		if a.Name != name || a.H != 10 || a.W != 10 || len(a.HR) != 3*400 || !equal(a.Batch, b.Batch) {
-			t.Errorf("%s: %s, %dx%d, not the same again, or not a centre", name, a.Name, a.W, a.H)
+			t.Errorf("%s: %s, %dx%d, not the same again, or not a part", name, a.Name, a.W, a.H)
 		}
 	}
 	for s, err := range set.Validation(context.Background(), 0) {

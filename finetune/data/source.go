@@ -205,14 +205,14 @@ func (s *Source) Restore(text []byte) error {
 	return nil
 }
 
-// Sample is a held-out photo, or its centre, as a batch of one.
+// Sample is a held-out photo, or a part of it, as a batch of one.
 type Sample struct {
 	Name string
 	Batch
 }
 
-// Validation yields the held-out photos by name: whole photos, or their centres of crop x crop LR pixels if crop is positive and
-// the photo is larger. The LR picture of a photo is the same each time, for the same seed. Photos that turn out to be broken are left out.
+// Validation yields the held-out photos by name: whole photos, or if crop is positive and the photo is larger the parts of crop x crop
+// LR pixels with most detail, which lie at the same places each time. The LR picture of a photo is the same each time, for the same seed. Photos that turn out to be broken are left out.
 // The only error is that of ctx.
 func (s *Set) Validation(ctx context.Context, crop int) iter.Seq2[Sample, error] {
 	return func(yield func(Sample, error) bool) {
@@ -226,9 +226,8 @@ func (s *Set) Validation(ctx context.Context, crop int) iter.Seq2[Sample, error]
 				continue
 			}
 			r := image.Rect(0, 0, full.w/s.opt.Scale, full.h/s.opt.Scale)
-			if size := r.Size(); crop > 0 {
-				half := image.Pt(max(0, size.X-crop)/2, max(0, size.Y-crop)/2)
-				r = image.Rectangle{Min: half, Max: half.Add(image.Pt(min(crop, size.X), min(crop, size.Y)))}
+			if crop > 0 {
+				r = full.detailed(crop, s.opt.Scale)
 			}
 			hr, lr, err := s.opt.patches(s.opt.stream(streamValidation, it.place(), 0), full, low, r, 0)
 			if err != nil {

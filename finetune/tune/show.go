@@ -46,7 +46,7 @@ type seen struct {
 
 func (s seen) has() bool { return len(s.photos) > 0 }
 
-// crop is the centre of a photo: reduced, enlarged again, and as it is.
+// crop is the part of a photo with most detail: reduced, enlarged again, and as it is.
 type crop struct {
 	name       string
 	lr, sr, hr image.Image
