@@ -177,11 +177,11 @@ func (t *Trainer) loadCheckpoint(path string) error {
 	}
 	_, meta, err := safetensors.ReadMetadata(file)
 	if err != nil {
-		return err
+		return fmt.Errorf("it is damaged, and without it the one before would be taken: %w", err)
 	}
 	st, err := safetensors.Deserialize(file)
 	if err != nil {
-		return err
+		return fmt.Errorf("it is damaged, and without it the one before would be taken: %w", err)
 	}
 	var c checkpoint
 	if err := json.Unmarshal([]byte(meta.Metadata()[checkpointKey]), &c); err != nil {

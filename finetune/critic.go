@@ -33,6 +33,7 @@ func (t *Trainer) pictures(ctx context.Context, f formula, g *member, shape []in
 	if t.luminance {
 		x = f.luma(lr)
 	}
+	f.check(g.takes(x.Type().Shape, 1))
 	fake, _ := g.of(ctx, f, f.convert(x, t.plain, t.in))
 	of := fake.Type().Shape
 	channels := x.Type().Shape[1]
@@ -79,7 +80,7 @@ func (t *Trainer) criticStep(ctx context.Context, shape []int) (s *step, err err
 		g, d := f.join(t.generator), f.join(t.critic)
 		p := t.pictures(ctx, f, g, shape)
 		score := func(x *graph.Value) *graph.Value {
-			y, _ := d.of(ctx, f, f.convert(x, t.plain, t.seen))
+			y, _ := t.score(ctx, f, d, x)
 			return y
 		}
 		real, fake := f.both(t.critic, score, p.hr, p.fake)
@@ -97,6 +98,17 @@ func (t *Trainer) criticStep(ctx context.Context, shape []int) (s *step, err err
 		return nil
 	})
 	return s, err
+}
+
+// score returns the critic's scores of pictures, and what its activations give.
+func (t *Trainer) score(ctx context.Context, f formula, critic *member, x *graph.Value) (y *graph.Value, taps []*graph.Value) {
+	shape := x.Type().Shape
+	f.check(critic.takes(shape, t.scale))
+	y, taps = critic.of(ctx, f, f.convert(x, t.plain, t.seen))
+	if n := y.Type().Len(); n > shape[0]*shape[2]*shape[3] {
+		f.check(SettingError{Err: fmt.Errorf("finetune: the critic makes %v of %v; it should score pictures, by a number each or a map that is no larger", y.Type(), x.Type())})
+	}
+	return y, taps
 }
 
 // both returns the scores of two batches of pictures, in one pass where the critic looks at each picture alone and takes any number: its

@@ -40,7 +40,7 @@ func (t *Trainer) generatorStep(ctx context.Context, shape []int) (s *step, err 
 			d := f.join(t.critic)
 			members = append(members, d)
 			score := func(x *graph.Value) (*graph.Value, []*graph.Value) {
-				return d.of(ctx, f, f.convert(x, t.plain, t.seen))
+				return t.score(ctx, f, d, x)
 			}
 			fake, fakeTaps := score(p.fake)
 			real, realTaps := fake, fakeTaps

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -173,6 +174,33 @@ func (m *member) of(ctx context.Context, f formula, x *graph.Value) (y *graph.Va
 	}
 	m.used = true
 	return placed.Outputs[0], placed.Taps
+}
+
+// takes returns an error if the model's file says that it takes no pictures of a shape, which have so many pixels for one of a patch on each axis. Exports often have a fixed size.
+func (n *network) takes(shape []int, scale int) error {
+	in := n.model.Graph().Inputs[0]
+	differs := func(i int) bool { return in.Dims[i].Known() && in.Dims[i].Value != shape[i] }
+	if len(in.Dims) == 0 {
+		return nil
+	}
+	var fit []string
+	switch {
+	case len(in.Dims) != 4 || differs(1):
+		return SettingError{Err: fmt.Errorf("finetune: the %s takes %v, and not pictures of %d channels", n.name, in, shape[1])}
+	case differs(2) || differs(3):
+		h, w := in.Dims[2], in.Dims[3]
+		if !h.Known() || !w.Known() || h.Value != w.Value || h.Value%scale != 0 {
+			return SettingError{Err: fmt.Errorf("finetune: the %s takes %v alone, and no patch at scale %d is such a picture: a model without a fixed size is needed", n.name, in, scale)}
+		}
+		fit = append(fit, fmt.Sprintf("patch %d", h.Value/scale))
+	}
+	if differs(0) {
+		fit = append(fit, fmt.Sprintf("micro-batch %d", in.Dims[0].Value))
+	}
+	if fit == nil {
+		return nil
+	}
+	return SettingError{Err: fmt.Errorf("finetune: the %s takes %v alone, and not %v: %s would fit it, or a model without a fixed size these settings", n.name, in, shape, strings.Join(fit, " and "))}
 }
 
 // learnedValues are the members' parameters in the graph.

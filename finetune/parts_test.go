@@ -3,6 +3,7 @@ package finetune
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
@@ -309,4 +310,46 @@ func TestRefusesWithoutGradient(t *testing.T) {
 	c := pixels(2)
 	c.Freeze = []string{"first.*"}
 	train(t, Task{Generator: lacking(), Source: source}, c)
+}
+
+// Networks that take pictures of one size alone, as exports often do, and critics that score nothing are refused with what would fit.
+func TestFixedSizes(t *testing.T) {
+	network := func(stride int, n, h, w any) *onnxio.Model {
+		b := onnxio.NewBuilder("g", 17)
+		x := b.Input("input", graph.Float32, n, 3, h, w)
+		weight := graph.NewTensor(graph.Float32, 3, 3, 2, 2)
+		for i := range graph.Data[float32](weight) {
+			graph.Data[float32](weight)[i] = float32(i) / 9
+		}
+		op := "ConvTranspose"
+		if stride < 0 {
+			op, stride = "Conv", -stride
+		}
+		b.Output("output", b.Node(op, []string{x, b.Init("w", weight)}, onnxio.Attr{Name: "strides", Value: []int{stride, stride}}), graph.Float32, "a", 3, "c", "d")
+		m, err := b.Model()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	any := func() *onnxio.Model { return network(2, "n", "h", "w") }
+	for want, nets := range map[string][2]*onnxio.Model{
+		"the generator takes input: tensor(float)[1,3,8,8] alone, and not [2 3 6 6]: patch 8 and micro-batch 1": {network(2, 1, 8, 8), nil},
+		"the generator takes input: tensor(float)[1,3,h,w] alone, and not [2 3 6 6]: micro-batch 1":             {network(2, 1, "h", "w"), nil},
+		"tensor(float)[n,3,8,6] alone, and no patch at scale 1":                                                 {network(2, "n", 8, 6), nil},
+		"the critic takes input: tensor(float)[n,3,16,16] alone, and not [2 3 12 12]: patch 8 would":            {any(), network(-2, "n", 16, 16)},
+		"the critic makes float32[2 3 24 24] of float32[2 3 12 12]; it should score":                            {any(), any()},
+	} {
+		c := pixels(1)
+		if nets[1] != nil {
+			c.Adversarial, c.Alternation = Adversarial{Kind: Hinge, Weight: 0.1}, Alternation{Interleaved, 1}
+		}
+		trainer, err := New(Task{Generator: nets[0], Critic: nets[1], Source: flat{waves(2, 6, 6, 2), 1}}, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := trainer.Run(context.Background()); !errors.As(err, &SettingError{}) || !strings.Contains(err.Error(), want) {
+			t.Errorf("got  %v\nwant %s", err, want)
+		}
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -52,7 +53,7 @@ before the file, the file before what a resumed run had, and that before the pre
 			if o.Resume && !cmd.Flags().Changed("preset") {
 				err := o.Read(filepath.Join(o.Folder, tune.SettingsName))
 				if err != nil && !errors.Is(err, fs.ErrNotExist) {
-					return err
+					return usageError{err}
 				}
 			}
 			if config != "" {
@@ -88,7 +89,14 @@ before the file, the file before what a resumed run had, and that before the pre
 			o.Model, o.Workers = args[0], a.workers()
 			defer o.Workers.Close()
 			o.Progress = a.training(o.Batch * max(1, o.Accumulate))
+			before := lastCheckpoint(o.Folder)
 			_, err = tune.Run(cmd.Context(), o)
+			switch {
+			case errors.Is(err, tune.ErrNoPhotos):
+				return hinted{err, "PNG, JPEG, WebP, TIFF and BMP files are read"}
+			case err != nil && !errors.Is(err, tune.ErrNotBetter) && lastCheckpoint(o.Folder) != before: // it came somewhere
+				return hinted{err, "with --resume the same command goes on from the last checkpoint"}
+			}
 			return err
 		},
 	}
@@ -115,6 +123,12 @@ before the file, the file before what a resumed run had, and that before the pre
 		return err
 	})
 	return cmd
+}
+
+// lastCheckpoint returns the newest of a run's folder, or "".
+func lastCheckpoint(folder string) string {
+	names, _ := filepath.Glob(filepath.Join(folder, "checkpoint-*")) // the pattern is right
+	return slices.Max(append(names, ""))
 }
 
 // training returns a function that says now and then how far a training has come.

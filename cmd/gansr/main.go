@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/gansr/gansr/finetune"
@@ -55,7 +56,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	} else if h := (hinted{}); errors.As(err, &h) {
 		hint = []any{hintKey, h.hint}
 	}
-	text := err.Error()
+	text := strings.ReplaceAll(err.Error(), "\n", "; ") // of errors joined
 	if code == exitInterrupted {
 		text = "interrupted"
 	}

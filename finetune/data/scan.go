@@ -39,6 +39,9 @@ type LeftOut struct {
 func scan(ctx context.Context, dir string, lim photo.Limits, leftOut func(path string, err error)) ([]*file, error) {
 	var files []*file
 	root, err := filepath.EvalSymlinks(dir) // WalkDir does not follow a link that it starts at
+	if where := (*fs.PathError)(nil); errors.As(err, &where) {
+		return nil, fmt.Errorf("data: folder of photos %s: %w", dir, where.Err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("data: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
@@ -210,6 +211,33 @@ func (s Settings) checkPairs() error {
 		return errors.New("the perceptual loss needs layers: name some (perceptual-layers), such as relu3_3")
 	case s.Content.Perceptual != 0 && weights != 0 && weights != layers:
 		return fmt.Errorf("content-perceptual-weights should be one for each of the %d perceptual-layers, and there are %d", layers, weights)
+	}
+	return nil
+}
+
+// checkResumed returns an error if the run in the folder has other settings of its data, whose order its checkpoints know.
+func (o Options) checkResumed() error {
+	was := o.Settings
+	if err := was.Read(filepath.Join(o.Folder, SettingsName)); err != nil { // the checkpoints will tell
+		return nil
+	}
+	pairs := o.HR != ""
+	if pairs || o.Degrade != "none" { // it does not count
+		was.Downscale = o.Downscale
+	}
+	if pairs {
+		was.Degrade = o.Degrade
+	}
+	for _, s := range []struct {
+		name    string
+		was, is any
+	}{
+		{"patch", was.Patch, o.Patch}, {"batch", was.Batch, o.Batch}, {"crops", was.Crops, o.Crops}, {"flips", was.Flips, o.Flips}, {"downscale", was.Downscale, o.Downscale},
+		{"degrade", was.Degrade, o.Degrade}, {"held", was.Held, o.Held}, {"seed", was.Seed, o.Seed},
+	} {
+		if s.was != s.is {
+			return finetune.SettingError{Err: fmt.Errorf("tune: %s is %v, and the run in %s has %v: a run that is resumed keeps the settings of its data", s.name, s.is, o.Folder, s.was)}
+		}
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/gofrs/flock"
 
@@ -20,6 +21,9 @@ import (
 	"github.com/gansr/gansr/onnxio"
 	"github.com/gansr/gansr/upscale"
 )
+
+// ErrNoPhotos is wrapped by the error of a run without a photo to train on.
+var ErrNoPhotos = data.ErrNoPhotos
 
 // ErrNotBetter is wrapped by the error of a run that ended with a generator no better than the one it started from.
 var ErrNotBetter = errors.New("the generator is no better than before on the held-out photos")
@@ -62,10 +66,15 @@ func Run(ctx context.Context, o Options) (res Result, err error) {
 	}
 	had, err := filepath.Glob(filepath.Join(o.Folder, "checkpoint-*.safetensors"))
 	if err == nil && len(had) > 0 && !o.Resume {
-		err = fmt.Errorf("tune: %s holds the checkpoints of another run: resume it, or choose another folder", o.Folder)
+		err = fmt.Errorf("tune: %s holds the checkpoints of another run: go on with it (--resume), or choose another folder (--run)", o.Folder)
 	}
 	if err != nil {
 		return res, err
+	}
+	if len(had) > 0 {
+		if err := o.checkResumed(); err != nil {
+			return res, err
+		}
 	}
 	model, err := models.Open(o.Model)
 	if err != nil {
@@ -74,6 +83,11 @@ func Run(ctx context.Context, o Options) (res Result, err error) {
 	_, scale, err := o.enlarger(ctx, model, 0)
 	if err != nil {
 		return res, err
+	}
+	for _, path := range []string{o.Out, filepath.Join(o.Folder, lockName)} {
+		if err := writable(path); err != nil {
+			return res, err
+		}
 	}
 	photos := o.photos(scale)
 	if err := photos.Check(); err != nil {
@@ -103,14 +117,17 @@ func Run(ctx context.Context, o Options) (res Result, err error) {
 		return res, err
 	}
 	show.set = set
-	if err := os.MkdirAll(o.Folder, 0o777); err != nil {
+	if o.Result == Better && !slices.ContainsFunc(set.Photos(), func(p data.Photo) bool { return p.Held }) {
+		return res, finetune.SettingError{Err: fmt.Errorf("tune: there is only one photo in %s%s, and without others held out nothing tells whether the result is better: add some, or keep it %s", o.Photos, o.HR, Always)}
+	}
+	if err := errors.Join(os.MkdirAll(o.Folder, 0o777), os.MkdirAll(filepath.Dir(o.Out), 0o777)); err != nil {
 		return res, fmt.Errorf("tune: %w", err)
 	}
 	lock := flock.New(filepath.Join(o.Folder, lockName))
 	if locked, err := lock.TryLock(); err != nil {
 		return res, fmt.Errorf("tune: lock the run's folder: %w", err)
 	} else if !locked {
-		return res, fmt.Errorf("tune: another process trains in %s: wait for its end, or choose another folder", o.Folder)
+		return res, fmt.Errorf("tune: another process trains in %s: wait for its end, or choose another folder (--run)", o.Folder)
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }() // the operating system does it for a process that is killed
 	if critic != nil {
@@ -166,6 +183,30 @@ func Run(ctx context.Context, o Options) (res Result, err error) {
 		o.Log.Warn(diverged.Error() + ": the last checkpoint is taken for the result")
 	}
 	return o.finish(ctx, show, critic != nil, res)
+}
+
+// writable returns an error if a file could not be written at path, whose folders may have to be made: better now than after hours.
+func writable(path string) error {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return finetune.SettingError{Err: fmt.Errorf("tune: %s is a folder, and a file is to be written there", path)}
+	}
+	dir := filepath.Dir(path)
+	for above := filepath.Dir(dir); above != dir; dir, above = above, filepath.Dir(above) {
+		if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	f, err := os.CreateTemp(dir, ".gansr-*.tmp")
+	if err == nil {
+		err = errors.Join(f.Close(), os.Remove(f.Name()))
+	}
+	if where := (*fs.PathError)(nil); errors.As(err, &where) {
+		err = where.Err
+	}
+	if err != nil {
+		return fmt.Errorf("tune: %s cannot be written: %w", path, err)
+	}
+	return nil
 }
 
 // finish validates the result, keeps it if it should be, and writes the report.

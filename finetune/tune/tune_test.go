@@ -143,6 +143,11 @@ func TestRunResumes(t *testing.T) {
 		t.Errorf("%v, want an error about another run", err)
 	}
 	parts.Resume, parts.Progress = true, nil
+	other := parts
+	other.Crops = 7
+	if _, err := Run(context.Background(), other); !errors.As(err, &finetune.SettingError{}) || !strings.Contains(err.Error(), "crops is 7, and the run in") {
+		t.Errorf("%v, want an error about other crops", err)
+	}
 	if _, err := Run(context.Background(), parts); err != nil {
 		t.Fatal(err)
 	}
@@ -225,6 +230,9 @@ func TestRunRefuses(t *testing.T) {
 		"has no weight":                 func(o *Options) { o.Perceptual = "vgg16.pth" },
 		"degrade should be":             func(o *Options) { o.Degrade = "heavy" },
 		"nobody.onnx":                   func(o *Options) { o.CriticNetwork = "nobody.onnx" },
+		"is a folder, and a file":       func(o *Options) { o.Out = t.TempDir() },
+		"cannot be written: not a dire": func(o *Options) { o.Out = filepath.Join(o.Model, "out.onnx") },
+		"there is only one photo":       func(o *Options) { o.Photos = photos(t, 1) },
 		"a file for its result":         func(o *Options) { o.Out = "" },
 		"no folder of photos was named": func(o *Options) { o.Photos = "" },
 	} {
