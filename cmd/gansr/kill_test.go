@@ -61,9 +61,10 @@ func equalFiles(t *testing.T, a, b string) {
 
 // Killed again and again at random moments and resumed each time, a training gives the same bits as one that nobody disturbed.
 func TestFinetuneKilled(t *testing.T) {
-	kills, steps := 24, 60
+	// Moments lie between these shares of a whole run: the sooner, the more kills there are.
+	kills, steps, from, to := 24, 60, 0.0, 0.125
 	if testing.Short() {
-		kills, steps = 3, 12
+		kills, steps, from, to = 3, 12, 0.25, 0.6
 	}
 	command := training(t, steps)
 	began := time.Now()
@@ -78,7 +79,7 @@ func TestFinetuneKilled(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		timer := time.AfterFunc(time.Duration(rng.Float64()*3/float64(kills)*float64(whole)), func() { _ = cmd.Process.Kill() })
+		timer := time.AfterFunc(time.Duration((from+(to-from)*rng.Float64())*float64(whole)), func() { _ = cmd.Process.Kill() })
 		err := cmd.Wait()
 		timer.Stop()
 		if err == nil {
