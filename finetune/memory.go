@@ -97,7 +97,7 @@ func (t *Trainer) fit(ctx context.Context, shape []int, pairs, size int) (int, e
 	means := t.means(fits)
 	switch {
 	case fits == 0:
-		return 0, SettingError{Err: fmt.Errorf("finetune: %s, and single pairs take %s: smaller patches (patch) take less", why, mib(takes))}
+		return 0, SettingError{Err: fmt.Errorf("finetune: %s, and single pairs at once take %s: a smaller batch (batch) or smaller patches (patch) take less", why, mib(takes))}
 	case t.config.MicroBatch == 0 && means == "":
 		t.log.Info(fmt.Sprintf("%s: batches go through the networks in parts of %d pairs, which take %s", why, fits, mib(rest+takes)))
 		return fits, nil

@@ -67,7 +67,7 @@ func TestMemory(t *testing.T) {
 			t.Errorf("got %v, want an error with %s", err, want)
 		}
 	}
-	if _, _, err := bounded(t, small, 1<<20, nil); err == nil || !strings.Contains(err.Error(), "single pairs take") {
+	if _, _, err := bounded(t, small, 1<<20, nil); err == nil || !strings.Contains(err.Error(), "single pairs at once take") {
 		t.Errorf("got %v", err)
 	}
 }
