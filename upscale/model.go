@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 
@@ -20,6 +21,7 @@ type Model struct {
 	output  int
 	nhwc    bool // of the input
 	outNHWC bool
+	outType graph.DType
 	border  int // pixels that are added on each side, because the network's convolutions take them away
 	facts   Facts
 	// Reach is how the output depends on the input.
@@ -80,9 +82,11 @@ func (g *Model) probe(ctx context.Context) error {
 		return fmt.Errorf("the model should have one input, an image; it has %v", graphInputs)
 	}
 	g.input = graphInputs[0]
-	if !g.input.DType.IsFloat() && g.input.DType != graph.Invalid || g.input.HasShape && len(g.input.Dims) != 4 {
-		return fmt.Errorf("the model's input %v is not an image: it should be a float tensor of four dimensions", g.input)
+	dt := g.input.DType
+	if !holdsPixels(dt) && dt != graph.Invalid || g.input.HasShape && len(g.input.Dims) != 4 {
+		return fmt.Errorf("the model's input %v is not an image: it should be a tensor of four dimensions and float, uint8 or int8", g.input)
 	}
+	g.facts.Range = RangeOf(dt)
 	if err := g.layout(); err != nil {
 		return err
 	}
@@ -90,6 +94,20 @@ func (g *Model) probe(ctx context.Context) error {
 		return err
 	}
 	return g.reach(ctx)
+}
+
+// holdsPixels reports whether images are of this type: floating-point, or bytes, as networks for telephones have them.
+func holdsPixels(dt graph.DType) bool { return dt.IsFloat() || RangeOf(dt) != Range{} }
+
+// RangeOf returns the values of black and white of images of an integer type, and the zero value for other types.
+func RangeOf(dt graph.DType) Range {
+	switch dt {
+	case graph.Uint8:
+		return Range{0, 255}
+	case graph.Int8:
+		return Range{-128, 127}
+	}
+	return Range{}
 }
 
 // layout tells NCHW from NHWC and reads the number of channels and a fixed size.
@@ -171,7 +189,7 @@ func (g *Model) sizeAt(ctx context.Context, h, w int) sized {
 	for i, o := range t.Outputs {
 		types[i] = o.Type()
 		s := types[i].Shape
-		if len(s) != 4 || !types[i].DType.IsFloat() || s[0] != 1 {
+		if len(s) != 4 || !holdsPixels(types[i].DType) || s[0] != 1 {
 			continue
 		}
 		for _, nhwc := range []bool{g.nhwc, !g.nhwc} { // converters can be told to change the input alone
@@ -277,6 +295,7 @@ func (g *Model) reach(ctx context.Context) error {
 		}
 		g.FLOPs = graph.FLOPs(t.Outputs) / int64(n*w)
 		out := t.Outputs[g.output]
+		g.outType = out.Type().DType
 		f.Output = g.program.Model().Graph().Outputs[g.output].Name
 		if g.Reach, err = graph.ReachOf(t.Inputs[0], out, vertical, horizontal); err != nil {
 			return err
@@ -286,6 +305,7 @@ func (g *Model) reach(ctx context.Context) error {
 		}
 	}
 	f.WholeImage = g.Reach.Whole
+	f.OutRange = RangeOf(g.outType)
 	for a := range 2 { // the border that is added moves the picture against the output
 		f.Halo = max(f.Halo, g.Reach.Before[a]+g.border, g.Reach.After[a]-g.border)
 	}
@@ -351,7 +371,7 @@ func (g *Model) Run(ctx context.Context, dst, src []float32, h, w int, window Wi
 	}
 	b := 2 * g.border
 	at := graph.Window{Y: window.Y, X: window.X, H: h + b, W: w + b, ImageH: window.ImageH + b, ImageW: window.ImageW + b}
-	if !g.outNHWC && g.dtype() == graph.Float32 {
+	if !g.outNHWC && g.outType == graph.Float32 {
 		out, err := graph.FromSlice(dst[:c*h*scale*w*scale], 1, c, h*scale, w*scale)
 		if err != nil {
 			return err
@@ -388,6 +408,13 @@ func (g *Model) tensor(src []float32, c, h, w int) (*graph.Tensor, error) {
 	t, err := graph.FromSlice(src, g.shape(h, w)...)
 	if err != nil || g.dtype() == graph.Float32 {
 		return t, err
+	}
+	if r := RangeOf(g.dtype()); r != (Range{}) {
+		rounded := graph.NewTensor(graph.Float32, t.Shape()...)
+		for i, v := range src {
+			graph.Data[float32](rounded)[i] = min(max(float32(math.RoundToEven(float64(v))), r.Lo), r.Hi)
+		}
+		t = rounded
 	}
 	return t.Converted(g.dtype()), nil
 }

@@ -226,6 +226,52 @@ func TestLastDimensionHoldsChannels(t *testing.T) {
 	}
 }
 
+// A network that takes and gives bytes, or floating-point numbers and bytes, works on all of their values.
+func TestBytes(t *testing.T) {
+	scales, err := graph.FromSlice([]float32{1, 1, 2, 2}, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, types := range [][2]graph.DType{{graph.Uint8, graph.Uint8}, {graph.Int8, graph.Int8}, {graph.Float32, graph.Uint8}} {
+		b := onnxio.NewBuilder("bytes", 17)
+		v := b.Input("x", types[0], 1, 3, "h", "w")
+		if types[0] == graph.Float32 { // from 0 to 1
+			v = b.Node("Mul", []string{v, b.Init("c", graph.Scalar(float32(255)))})
+		} else {
+			v = b.Node("Cast", []string{v}, onnxio.Attr{Name: "to", Value: int64(1)})
+		}
+		v = b.Node("Resize", []string{v, "", b.Init("s", scales)}, onnxio.Attr{Name: "mode", Value: "nearest"})
+		b.Output("y", b.Node("Cast", []string{v}, onnxio.Attr{Name: "to", Value: map[graph.DType]int64{graph.Uint8: 2, graph.Int8: 3}[types[1]]}), types[1], 1, 3, "h2", "w2")
+		m, err := b.Model()
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err := NewModel(context.Background(), m, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u, err := New(g, Options{Tile: 16})
+		if err != nil {
+			t.Fatal(err)
+		}
+		img := image.NewNRGBA(image.Rect(0, 0, 40, 20))
+		for i := range img.Pix {
+			img.Pix[i] = uint8(i*7) | 0xff*uint8(i%4/3)
+		}
+		out, err := u.Image(context.Background(), img)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for y := range 40 {
+			for x := range 80 {
+				if got, want := out.At(x, y), img.At(x/2, y/2); got != want {
+					t.Fatalf("%v: pixel %d,%d is %v, want %v", types, x, y, got, want)
+				}
+			}
+		}
+	}
+}
+
 // A network with a receptive field that is too large is measured once, when a photo needs several tiles.
 func TestHaloIsMeasuredWhenNeeded(t *testing.T) {
 	g := newModel(t, "SRVGGNetCompact", map[string]string{"num_feat": "4", "num_conv": "70", "upscale": "1"})

@@ -40,6 +40,9 @@ type Case struct {
 // bounds returns the values of black and white that a file states.
 func bounds(m *onnxio.Model) (lo, hi float32, err error) {
 	f, err := upscale.FactsFromMetadata(upscale.Facts{}, m.Metadata())
+	if inputs := m.Graph().Inputs; f.Range == (upscale.Range{}) && len(inputs) == 1 {
+		f.Range = upscale.RangeOf(inputs[0].DType)
+	}
 	if f.Range == (upscale.Range{}) {
 		return 0, 1, err
 	}
@@ -75,7 +78,7 @@ type runner struct {
 
 func newRunner(m *onnxio.Model, workers *graph.Workers, lo, hi float32, options ...onnxio.Option) (*runner, error) {
 	if n := len(m.Graph().Inputs); n != 1 {
-		return nil, fmt.Errorf("convert: the model has %d inputs, and only models of one are compared", n)
+		return nil, fmt.Errorf("convert: the model has %d inputs, and only models of one are compared; --check none leaves that out", n)
 	}
 	p, err := onnxio.NewProgram(m, workers, options...)
 	if err != nil {

@@ -359,6 +359,11 @@ func (r *Report) measureRange(ctx context.Context, s *Source, m *onnxio.Model, u
 			stated[k] = v
 		}
 	}
+	if whole := upscale.RangeOf(m.Graph().Inputs[0].DType); whole != (upscale.Range{}) && len(stated) == 0 {
+		m.SetMetadata("gansr.range", fmt.Sprintf("%g,%g", whole.Lo, whole.Hi))
+		r.say("values: range=%g,%g, as the input is of %v", whole.Lo, whole.Hi, m.Graph().Inputs[0].DType)
+		return nil
+	}
 	results, err := probe(ctx, u, stated)
 	if ctx.Err() != nil {
 		return ctx.Err()
