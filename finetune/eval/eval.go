@@ -145,6 +145,9 @@ func Run(ctx context.Context, enlarge Enlarge, o Options, each func(Figures) err
 // MeasureBytes is what measuring takes for a pixel of a photo, beside enlarging it and LPIPS: the pairs of a set, both pictures, and their luminance.
 const MeasureBytes = 13 + 8 + 48 + 16
 
+// LPIPSBytes is what LPIPS takes for a pixel of the largest photo that was measured, and keeps.
+const LPIPSBytes = 100
+
 // Held measures the photos of a set that are held out, by name, as Run does. The set's photos are scale times as large as what is enlarged. lpips may be nil.
 func Held(ctx context.Context, enlarge Enlarge, set *data.Set, scale int, lpips *LPIPS, each func(Figures) error) (Figures, error) {
 	mean, n := Figures{Name: "mean"}, 0

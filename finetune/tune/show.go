@@ -58,6 +58,17 @@ const (
 	cropSide  = 48
 )
 
+// lpipsMemory is what measuring LPIPS takes, while steps run too.
+func (s *show) lpipsMemory() int64 {
+	var most int64
+	for _, p := range s.set.Photos() {
+		if p.Held && s.lpips != nil {
+			most = max(most, eval.LPIPSBytes*int64(p.Size.X)*int64(p.Size.Y))
+		}
+	}
+	return most
+}
+
 func (s *show) figures(f eval.Figures) string {
 	text := fmt.Sprintf("PSNR %.3f dB, SSIM %.4f", f.PSNRY, f.SSIM)
 	if s.lpips != nil {

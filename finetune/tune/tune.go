@@ -135,7 +135,7 @@ func Run(ctx context.Context, o Options) (res Result, err error) {
 			return res, err
 		}
 	}
-	task := finetune.Task{Generator: model, Critic: critic, Perceptual: perceptual, Source: set.Train(), Workers: o.Workers, Log: o.Log, Taken: ownMemory + set.Memory()}
+	task := finetune.Task{Generator: model, Critic: critic, Perceptual: perceptual, Source: set.Train(), Workers: o.Workers, Log: o.Log, Taken: ownMemory + set.Memory() + show.lpipsMemory()}
 	show.epoch = max(1, task.Source.Len()/max(1, o.Accumulate))
 	if show.all = o.Batches; show.all == 0 {
 		show.all = o.Epochs * show.epoch
