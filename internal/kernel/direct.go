@@ -102,7 +102,7 @@ func (c *direct) packKernels(p *Pool, buffer []float32, k kernels) {
 		clear(plain)
 		for r := range rows {
 			for ic := range ci {
-				k.put(plain[(r*ci+ic)*area:], kw, 1, kh, kw, first+r, ic, 1)
+				k.put(plain[(r*ci+ic)*area:], kw, 1, kh, kw, first+r, ic)
 			}
 		}
 		c.packPanel(i, buffer, plain, first, ci*area, area, kw)

@@ -6,7 +6,16 @@ type value struct {
 	plane   int // of x and y, the first
 	weights int // their plane, the first
 	complex bool
+	part    int // of a complex value, if its planes are values of their own
 }
+
+// The planes of a complex value; see transform.
+const (
+	partNone = iota
+	partA
+	partB
+	partC
+)
 
 // planes is how many planes of x and y a value has.
 func (v value) planes() int {
@@ -20,25 +29,33 @@ func (v value) planes() int {
 func (tr *transform) values(complex bool) []value {
 	var vs []value
 	plane, weights := 0, 0
-	add := func(n int, complex bool) {
+	add := func(n, planes, kept, part int) {
 		for range n {
-			vs = append(vs, value{plane, weights, complex})
-			plane += vs[len(vs)-1].planes()
-			weights++
-			if complex {
-				weights++
-			}
+			vs = append(vs, value{plane, weights, planes > 1, part})
+			plane += planes
+			weights += kept
 		}
 	}
-	if tr.kernel != nil || !complex {
-		add(tr.planes, false)
+	pairs := func(n int) {
+		if complex {
+			add(n, 3, 2, partNone)
+			return
+		}
+		for range n {
+			add(1, 1, 1, partA)
+			add(1, 1, 1, partB)
+			add(1, 1, 1, partC)
+		}
+	}
+	if tr.kernel != nil {
+		add(tr.planes, 1, 1, partNone)
 		return vs
 	}
 	h := tr.t / 2
-	add(tr.t*(h-1)+h-1, true)
-	add(2, false)
-	add(h-1, true)
-	add(2, false)
+	pairs(tr.t*(h-1) + h - 1)
+	add(2, 1, 1, partNone)
+	pairs(h - 1)
+	add(2, 1, 1, partNone)
 	return vs
 }
 
@@ -55,35 +72,30 @@ func (f *fast) weightSize() int { return f.weightPlanes() * f.wStride }
 func (f *fast) transformWeights(p *Pool, to []float32, k kernels) {
 	const together = 8 // source channels, for whole cache lines and more to be written at a time
 	lanes, in := f.cpu.lanes, f.ci*f.cpu.lanes
-	size := f.tr.planes * together * 2 * lanes
-	memory := make([]float32, p.Threads()*(size+f.tr.kernelScratch(lanes)))
+	size, scratchSize := f.tr.planes*together*2*lanes, f.tr.kernelScratch(k.kh*k.kw, lanes)
+	memory := make([]float32, p.Threads()*(size+scratchSize))
 	groups := ceilDiv(in, together)
 	p.Run(groups*ceilDiv(f.co, 2), func(worker, i int) {
-		planes := memory[worker*(size+f.tr.kernelScratch(lanes)):]
-		planes, scratch := planes[:size], planes[size:][:f.tr.kernelScratch(lanes)]
+		planes := memory[worker*(size+scratchSize):]
+		planes, scratch := planes[:size], planes[size:][:scratchSize]
 		panel, from := i/groups, i%groups*together
 		n, width := min(together, in-from), min(2, f.co-2*panel)
+		row := n * width * lanes
 		for c := range n {
 			if from+c >= f.s.C {
 				for plane := range f.tr.planes {
-					clear(planes[(plane*n+c)*width*lanes:][:width*lanes])
+					clear(planes[plane*row+c*width*lanes:][:width*lanes])
 				}
 				continue
 			}
 			for b := range width {
 				out := (2*panel + b) * lanes
-				f.tr.transformKernels(planes[(c*width+b)*lanes:], n*width*lanes, k, out, from+c, min(lanes, f.s.OC-out), f.s.KH, f.s.KW, lanes, scratch)
+				f.tr.transformKernels(f.cpu, planes[(c*width+b)*lanes:], row, k, out, from+c, min(lanes, f.s.OC-out), f.s.KH, f.s.KW, scratch)
 			}
 		}
 		at := (2*panel*f.ci*lanes + from*width) * lanes
-		keep := func(weights, plane int) {
-			copy(to[weights*f.wStride+at:], planes[plane*n*width*lanes:][:n*width*lanes])
-		}
 		for _, v := range f.values {
-			keep(v.weights, v.plane)
-			if v.complex {
-				keep(v.weights+1, v.plane+2)
-			}
+			f.tr.multipliers(v, planes, row, row, func(i int) []float32 { return to[(v.weights+i)*f.wStride+at:][:row] })
 		}
 	})
 }

@@ -31,8 +31,8 @@ func (k kernels) form() string {
 	return ""
 }
 
-// put sets to[y*row+x*step] to the taps, times scale, of a kernel of h x w. What it lacks, as its phase is smaller, stays as it is.
-func (k kernels) put(to []float32, row, step, h, w, oc, ic int, scale float32) {
+// put sets to[y*row+x*step] to the taps of a kernel of h x w. What it lacks, as its phase is smaller, stays as it is.
+func (k kernels) put(to []float32, row, step, h, w, oc, ic int) {
 	phase := 0
 	if phases := k.strideH * k.strideW; phases > 1 {
 		of := &ic
@@ -60,20 +60,44 @@ func (k kernels) put(to []float32, row, step, h, w, oc, ic int, scale float32) {
 		case k.turned:
 			for x := x0; x >= 0; x -= k.strideW {
 				if x < len(taps) {
-					to[at] = taps[x] * scale
+					to[at] = taps[x]
 				}
 				at += step0
 			}
 		case k.strideW == 1:
 			for _, v := range taps[:w] {
-				to[at] = v * scale
+				to[at] = v
 				at += step0
 			}
 		default:
 			for x := x0; x < len(taps); x += k.strideW {
-				to[at] = taps[x] * scale
+				to[at] = taps[x]
 				at += step0
 			}
+		}
+	}
+}
+
+// putBlock puts the kernels of n output channels from oc on side by side, as elements of vectors. Taps holds as many vectors as a kernel has
+// taps, and a square of them at least.
+func (k kernels) putBlock(f *functions, to []float32, row, h, w, oc, ic, n int, taps []float32) {
+	lanes := f.lanes
+	count := max(k.kh*k.kw, lanes) // more than the taps are read then
+	whole := n == lanes && k.strideH*k.strideW == 1
+	if !whole || len(k.w) < (oc+lanes-1)*k.out+ic*k.in+count {
+		for i := range n {
+			k.put(to[i:], row, lanes, h, w, oc+i, ic)
+		}
+		return
+	}
+	f.gather(taps, k.w[oc*k.out+ic*k.in:], k.out, count)
+	for y := range h {
+		if !k.turned {
+			copy(to[y*row:][:w*lanes], taps[y*w*lanes:])
+			continue
+		}
+		for x := range w {
+			copy(to[y*row+x*lanes:][:lanes], taps[((h-y)*w-1-x)*lanes:])
 		}
 	}
 }

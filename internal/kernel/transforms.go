@@ -51,38 +51,44 @@ func (tr *transform) fits(kh, kw int) bool {
 	return min(kh, kw) >= 3 && max(kh, kw) <= tr.t
 }
 
-// kernelScratch is how many elements of scratch memory transformKernels needs.
-func (tr *transform) kernelScratch(lanes int) int { return tr.scratch + tr.t*tr.t*lanes }
+// kernelScratch is how many elements of scratch memory transformKernels needs for kernels of area taps. What it gets first has to be 0.
+func (tr *transform) kernelScratch(area, lanes int) int {
+	return tr.scratch + (tr.t*tr.t+max(area, lanes))*lanes
+}
 
-// transformKernels transforms the kh x kw kernels of a source channel for up to lanes output channels from oc on into one vector
-// of each plane: p[0:lanes], p[pStride:pStride+lanes], ... Lanes past n are 0.
-func (tr *transform) transformKernels(p []float32, pStride int, k kernels, oc, ic, n, kh, kw, lanes int, scratch []float32) {
-	tile, scratch := scratch[tr.scratch:][:tr.t*tr.t*lanes], scratch[:tr.scratch]
-	clear(tile)
-	scale, row := float32(1), kw*lanes
-	if tr.kernel == nil {
-		scale, row = 1/float32(tr.t*tr.t), tr.t*lanes
-	}
-	for i := range n {
-		k.put(tile[i:], row, lanes, kh, kw, oc+i, ic, scale)
-	}
+// transformKernels transforms the kh x kw kernels of a source channel for up to lanes output channels from oc on into one vector of each
+// plane: p[0:lanes], p[pStride:pStride+lanes], ... Lanes past n are 0. It leaves in scratch what it finds there again for kernels of the same size.
+func (tr *transform) transformKernels(f *functions, p []float32, pStride int, k kernels, oc, ic, n, kh, kw int, scratch []float32) {
+	lanes, row, transform := f.lanes, tr.t*f.lanes, tr.forward
 	if tr.kernel != nil {
-		tr.kernel(tile, row, 0, p, pStride, 1, scratch)
-		return
+		row, transform = kw*f.lanes, tr.kernel
 	}
-	tr.forward(tile, row, 0, p, pStride, 1, scratch)
-	h := tr.t / 2
-	at := 0
-	gauss := func(values int) {
-		for range values {
-			re, im, sum := p[at:][:lanes], p[at+pStride:][:lanes], p[at+2*pStride:][:lanes]
-			for l := range re {
-				re[l], im[l], sum[l] = -sum[l], re[l]-im[l], re[l]
-			}
-			at += 3 * pStride
-		}
+	tile, taps := scratch[tr.scratch:][:tr.t*tr.t*lanes], scratch[tr.scratch+tr.t*tr.t*lanes:]
+	if n < lanes || k.strideH*k.strideW > 1 { // others overwrite the same elements
+		clear(tile)
 	}
-	gauss(tr.t*(h-1) + h - 1)
-	at += 2 * pStride
-	gauss(h - 1)
+	k.putBlock(f, tile, row, kh, kw, oc, ic, n, taps)
+	transform(tile, row, 0, p, pStride, 1, scratch[:tr.scratch])
+}
+
+// multipliers sets to(0), and for a complex value to(1), to what a value is multiplied by, from the planes of kernels.
+func (tr *transform) multipliers(v value, planes []float32, pStride, n int, to func(i int) []float32) {
+	plane := func(i int) []float32 { return planes[(v.plane+i)*pStride:][:n] }
+	scale := 1 / float32(tr.t*tr.t)
+	switch {
+	case tr.kernel != nil:
+		copy(to(0), plane(0))
+	case v.complex:
+		MulScalar(to(0), plane(2), -scale)
+		MulScalar(to(1), plane(0), scale)
+	case v.part == partA:
+		MulScalar(to(0), plane(2), -scale)
+	case v.part == partB:
+		Sub(to(0), plane(-1), plane(0))
+		MulScalar(to(0), to(0), scale)
+	case v.part == partC:
+		MulScalar(to(0), plane(-2), scale)
+	default:
+		MulScalar(to(0), plane(0), scale)
+	}
 }

@@ -79,8 +79,10 @@ func TestTransformConvolution(t *testing.T) {
 
 			kStride := lanes + padding
 			q, checkKernels := guarded(t, (tr.planes-1)*kStride+lanes)
-			kScratch, checkKernelScratch := guarded(t, tr.kernelScratch(lanes))
-			tr.transformKernels(q, kStride, kernelsOf(weight, k.h, k.w), 0, 0, kernels, k.h, k.w, lanes, kScratch)
+			kScratch, checkKernelScratch := guarded(t, tr.kernelScratch(k.h*k.w, lanes))
+			clear(kScratch)
+			tr.transformKernels(cpu, q, kStride, kernelsOf(weight, k.h, k.w), 0, 0, kernels, k.h, k.w, kScratch)
+			multipliers(&tr, q, kStride)
 			for plane := range tr.planes {
 				for i := range tiles * lanes {
 					p[plane*pStride+i] *= q[plane*kStride+i%lanes]
@@ -188,9 +190,10 @@ func TestTransformsAgree(t *testing.T) {
 		lanes, m := cpu.lanes, tr.t-2
 		x, weight := random(r, tr.t*tr.t*lanes), random(r, lanes*9)
 		p, q, y := make([]float32, tr.planes*lanes), make([]float32, tr.planes*lanes), make([]float32, m*m*lanes)
-		scratch := make([]float32, tr.kernelScratch(lanes))
+		scratch := make([]float32, tr.kernelScratch(9, lanes))
 		tr.forward(x, tr.t*lanes, 0, p, lanes, 1, scratch)
-		tr.transformKernels(q, lanes, kernelsOf(weight, 3, 3), 0, 0, lanes, 3, 3, lanes, scratch)
+		clear(scratch)
+		tr.transformKernels(cpu, q, lanes, kernelsOf(weight, 3, 3), 0, 0, lanes, 3, 3, scratch)
 		tr.inverse(y, m*lanes, 0, p, lanes, 1, m, scratch)
 		for from := 0; from < lanes; from += genericLanes {
 			narrow := func(a []float32) (b []float32) {
@@ -207,10 +210,11 @@ func TestTransformsAgree(t *testing.T) {
 					t.Errorf("%s: relative difference %.2g", what, e)
 				}
 			}
-			scratch := make([]float32, other.kernelScratch(genericLanes))
+			scratch := make([]float32, other.kernelScratch(9, genericLanes))
 			check("forward", gp, func(b []float32) { other.forward(gx, tr.t*genericLanes, 0, b, genericLanes, 1, scratch) })
 			check("kernels", gq, func(b []float32) {
-				other.transformKernels(b, genericLanes, kernelsOf(weight, 3, 3), from, 0, genericLanes, 3, 3, genericLanes, scratch)
+				clear(scratch)
+				other.transformKernels(&generic, b, genericLanes, kernelsOf(weight, 3, 3), from, 0, genericLanes, 3, 3, scratch)
 			})
 			check("inverse", gy, func(b []float32) { other.inverse(b, m*genericLanes, 0, gp, genericLanes, 1, m, scratch) })
 		}
@@ -235,7 +239,7 @@ func BenchmarkTransform(b *testing.B) {
 			r := rand.New(rand.NewPCG(1, 2))
 			xStride, pStride := (tr.t+(tiles-1)*(tr.t-2))*lanes, tiles*lanes+16
 			x, p, weight := random(r, tr.t*xStride), random(r, tr.planes*pStride), random(r, lanes*k*k)
-			scratch := make([]float32, tr.kernelScratch(lanes))
+			scratch := make([]float32, tr.kernelScratch(k*k, lanes))
 			bench := func(what string, n int, f func()) {
 				b.Run(fmt.Sprintf("%s/%s/%s", cpu.path, tr.name, what), func(b *testing.B) {
 					for b.Loop() {
@@ -246,8 +250,16 @@ func BenchmarkTransform(b *testing.B) {
 			}
 			bench("forward", tiles, func() { tr.forward(x, xStride, m*lanes, p, pStride, tiles, scratch) })
 			bench("inverse", tiles, func() { tr.inverse(x, xStride, (tr.t-2)*lanes, p, pStride, tiles, m, scratch) })
-			bench("kernels", 1, func() { tr.transformKernels(p, pStride, kernelsOf(weight, k, k), 0, 0, lanes, k, k, lanes, scratch) })
+			bench("kernels", 1, func() { tr.transformKernels(cpu, p, pStride, kernelsOf(weight, k, k), 0, 0, lanes, k, k, scratch) })
 		}
+	}
+}
+
+// multipliers turns the planes of kernels into what tiles are multiplied by, in place.
+func multipliers(tr *transform, p []float32, pStride int) {
+	planes := slices.Clone(p)
+	for _, v := range tr.values(false) {
+		tr.multipliers(v, planes, pStride, cpu.lanes, func(int) []float32 { return p[v.weights*pStride:][:cpu.lanes] })
 	}
 }
 
