@@ -108,7 +108,7 @@ func (f *fastWeights) cost() float64 {
 	chunks := math.Ceil(tiles / float64(f.chunk))
 	far, memory := 1.0, cacheCost // of x and g
 	if planes*(ci+co)*tiles/chunks > weightCached {
-		far, memory = weightFarCost, memoryCost
+		far, memory = weightFarCost, costs.memory
 	}
 	// The products read x once for each of their rows, g once for each of their columns; making panels of g takes three times.
 	reads := ci*float64(ceilDiv(len(f.panels)-1, f.rows)) + co*float64(ceilDiv(f.ci, f.columns)+3)

@@ -64,22 +64,20 @@ type costs struct {
 	direct     float64               // a multiply-add of vectors in a direct convolution
 	product    float64               // and in a product of planes
 	far        float64               // how much longer transforms take that leave a core's own caches
+	memory     float64               // an element of weights that comes from memory
 	transforms map[string][2]float64 // a tile of a block: from the source to planes, and from planes to the output
 }
 
 var costsOf = map[string]costs{
-	"avx2": {0.18, 0.17, 1.6, map[string][2]float64{ // Zen 3
+	"avx2": {0.18, 0.17, 1.6, 0.27, map[string][2]float64{ // Zen 3
 		"winograd2": {35, 28}, "winograd4": {105, 80}, "winograd6": {240, 190}, "fft16": {1350, 1300}, "fft20": {2300, 2200},
 		"fft24": {3300, 3100}, "fft28": {4900, 4800}, "fft32": {6800, 6400},
 	}},
-	// Derived from counts of instructions on Zen 4 and from a prototype's times there, not measured on this code. With twice
-	// the elements in a register, a multiply-add takes twice as long, as the pipes are half as wide, and a tile of a block 1.5
-	// times as long as with AVX2: 32 registers save spills, and the latency of memory is paid once for more elements.
-	"avx512": {0.30, 0.30, 1.2, map[string][2]float64{
-		"winograd2": {55, 42}, "winograd4": {160, 120}, "winograd6": {360, 290}, "fft16": {2100, 1950}, "fft20": {3500, 3300},
-		"fft24": {4900, 4500}, "fft28": {7400, 6900}, "fft32": {10000, 9400},
+	"avx512": {0.20, 0.27, 1.33, 0.44, map[string][2]float64{ // Emerald Rapids
+		"winograd2": {32, 15}, "winograd4": {110, 42}, "winograd6": {230, 110}, "fft16": {2250, 950}, "fft20": {5000, 2000},
+		"fft24": {8500, 3300}, "fft28": {11000, 8000}, "fft32": {15000, 10500},
 	}},
-	"generic": {4.3, 3.8, 1.6, map[string][2]float64{
+	"generic": {4.3, 3.8, 1.6, 0.27, map[string][2]float64{
 		"winograd2": {290, 380}, "winograd4": {1000, 1400}, "winograd6": {2500, 3300}, "fft16": {11000, 12500},
 		"fft20": {15000, 23000}, "fft24": {22500, 32000}, "fft28": {37500, 51000}, "fft32": {51000, 72000},
 	}},
@@ -87,14 +85,13 @@ var costsOf = map[string]costs{
 
 const (
 	callCost    = 12      // of a product, besides its multiply-adds
-	memoryCost  = 0.27    // an element of weights that comes from memory
-	cacheCost   = 0.1     // and from a cache that all cores share,
+	cacheCost   = 0.1     // an element of weights that comes from a cache that all cores share,
 	cached      = 4 << 20 // which keeps so many elements between chunks
 	privateCost = 0.065   // an element of weights for each chunk of a thread's own, on top
 	keepCost    = 0.2     // an element of weights, for the memory that it takes from other things
 	fillCost    = 0.3     // an element of a direct convolution's source
 	packCost    = 1       // a weight that the direct algorithm packs
-	tapCost     = 1       // a weight that is put in its place before it is transformed
+	tapCost     = 0.3     // a weight that is put in its place before it is transformed
 	storeCost   = 0.15    // an element of its output
 )
 
@@ -123,7 +120,7 @@ func (f *fast) cost() float64 {
 		multiplication *= math.Sqrt(costs.far)
 	}
 	weights := float64(f.weightSize())
-	again := memoryCost
+	again := costs.memory
 	if weights < cached {
 		again = cacheCost
 	}
@@ -132,5 +129,5 @@ func (f *fast) cost() float64 {
 		product += weights * privateCost
 	}
 	return weights*keepCost + float64(c.tiles)*(float64(f.ci)*transforms[0]+float64(f.co)*transforms[1]) +
-		max(product, weights*memoryCost) + float64(c.count-1)*max(product, weights*again)
+		max(product, weights*costs.memory) + float64(c.count-1)*max(product, weights*again)
 }

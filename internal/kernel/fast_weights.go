@@ -73,7 +73,15 @@ func (f *fast) transformWeights(p *Pool, to []float32, k kernels) {
 	const together = 8 // source channels, for whole cache lines and more to be written at a time
 	lanes, in := f.cpu.lanes, f.ci*f.cpu.lanes
 	size, scratchSize := f.tr.planes*together*2*lanes, f.tr.kernelScratch(k.kh*k.kw, lanes)
-	memory := make([]float32, p.Threads()*(size+scratchSize))
+	buffer := scratches.Get().(*[]float32)
+	defer scratches.Put(buffer)
+	if need := p.Threads() * (size + scratchSize); len(*buffer) < need {
+		*buffer = make([]float32, need)
+	}
+	memory := *buffer
+	for i := range p.Threads() {
+		clear(memory[i*(size+scratchSize)+size:][:scratchSize])
+	}
 	groups := ceilDiv(in, together)
 	p.Run(groups*ceilDiv(f.co, 2), func(worker, i int) {
 		planes := memory[worker*(size+scratchSize):]
@@ -102,6 +110,6 @@ func (f *fast) transformWeights(p *Pool, to []float32, k kernels) {
 
 // transformCost estimates the time of transformWeights, in ns of one thread.
 func (f *fast) transformCost() float64 {
-	kernels := float64(f.ci * f.cpu.lanes * f.co)
-	return kernels*(costsOf[f.cpu.path].transforms[f.tr.name][0]+tapCost*float64(f.s.KH*f.s.KW*f.cpu.lanes)) + float64(f.weightSize())*memoryCost
+	kernels, costs := float64(f.ci*f.cpu.lanes*f.co), costsOf[f.cpu.path]
+	return kernels*(costs.transforms[f.tr.name][0]+tapCost*float64(f.s.KH*f.s.KW*f.cpu.lanes)) + float64(f.weightSize())*costs.memory
 }

@@ -23,7 +23,7 @@ func newMatrix(s ConvShape, outH, outW int) (m matrix, ok bool) {
 func (m *matrix) cost() float64 {
 	weights, pixels := float64(m.row*m.s.OC), float64(m.pixels)
 	lanes := cpu.lanes
-	return costsOf[cpu.path].direct*weights*float64(roundUp(m.pixels, lanes))/float64(lanes) + weights*memoryCost + (float64(m.row)+float64(m.s.OC))*pixels
+	return costsOf[cpu.path].direct*weights*float64(roundUp(m.pixels, lanes))/float64(lanes) + weights*costsOf[cpu.path].memory + (float64(m.row)+float64(m.s.OC))*pixels
 }
 
 func (m *matrix) name() string      { return "matrix" }
