@@ -31,35 +31,53 @@ func (m *matrix) products() int     { return m.pixels * m.row * m.s.OC }
 func (m *matrix) blocks() Blocking  { return NotBlocked }
 func (m *matrix) setBlocked(Layout) {}
 
-// tap calls f for each tap of a source channel that output pixel y, x sees, with its place in the kernel and in the source.
-func (m *matrix) eachTap(y, x int, f func(tap, at int)) {
+// patch is the part of a kernel that lies on the source at an output pixel: taps from x0, y0 to before x1, y1, the first of which meets
+// element at of a source channel.
+type patch struct{ x0, y0, x1, y1, at int }
+
+// patches lists those of an image's output pixels.
+func (m *matrix) patches() []patch {
 	s := &m.s
-	top, left := y*s.StrideH-s.PadTop, x*s.StrideW-s.PadLeft
-	for ky := range s.KH {
-		sy := top + ky*s.DilationH
-		if sy < 0 || sy >= s.H {
-			continue
-		}
-		for kx := range s.KW {
-			if sx := left + kx*s.DilationW; sx >= 0 && sx < s.W {
-				f(ky*s.KW+kx, sy*s.W+sx)
-			}
+	axis := func(i, size, taps, stride, dilation, pad int) (first, end, at int) {
+		from := i*stride - pad
+		first = min(taps, max(0, ceilDiv(-from, dilation)))
+		end = max(first, min(taps, ceilDiv(size-from, dilation)))
+		return first, end, from + first*dilation
+	}
+	list := make([]patch, 0, m.outH*m.outW)
+	for y := range m.outH {
+		y0, y1, top := axis(y, s.H, s.KH, s.StrideH, s.DilationH, s.PadTop)
+		for x := range m.outW {
+			x0, x1, left := axis(x, s.W, s.KW, s.StrideW, s.DilationW, s.PadLeft)
+			list = append(list, patch{x0, y0, x1, y1, top*s.W + left})
 		}
 	}
+	return list
 }
 
-// fill sets rows to what each output pixel sees.
-func (m *matrix) fill(p *Pool, rows, src []float32) {
-	s, area, plane := &m.s, m.s.KH*m.s.KW, m.s.H*m.s.W
+// fill sets rows to what each output pixel sees: elements [k/lanes][pixel][k%lanes], k < m.row, and zeros up to a multiple of lanes.
+func (m *matrix) fill(p *Pool, rows, src []float32, lanes int) {
+	s, area, plane, patches := &m.s, m.s.KH*m.s.KW, m.s.H*m.s.W, m.patches()
+	step := m.pixels * lanes
 	p.Run(m.pixels, func(_, i int) {
-		x, y, n := i%m.outW, i/m.outW%m.outH, i/m.outW/m.outH
-		row, from := rows[i*m.row:][:m.row], src[n*s.C*plane:][:s.C*plane]
-		clear(row)
-		m.eachTap(y, x, func(tap, at int) {
-			for c := range s.C {
-				row[c*area+tap] = from[c*plane+at]
+		from, of := src[i/len(patches)*s.C*plane:][:s.C*plane], patches[i%len(patches)]
+		for k := i * lanes; k < len(rows); k += step {
+			clear(rows[k:][:lanes])
+		}
+		for c := range s.C {
+			for y := of.y0; y < of.y1; y++ {
+				at := c*plane + of.at + (y-of.y0)*s.DilationH*s.W
+				k := c*area + y*s.KW + of.x0
+				to, lane := i*lanes+k/lanes*step, k%lanes
+				for x := of.x0; x < of.x1; x++ {
+					rows[to+lane] = from[at]
+					at += s.DilationW
+					if lane++; lane == lanes {
+						to, lane = to+step, 0
+					}
+				}
 			}
-		})
+		}
 	})
 }
 
@@ -78,22 +96,67 @@ func newMatrixConv(s ConvShape, ep Epilogue) *matrixConv {
 	return &matrixConv{m, ep}
 }
 
-func (m *matrixConv) Workspace(int) int { return m.pixels * (m.row + m.s.OC) }
+// matrixDepth is how many elements of what pixels see are multiplied by a panel of weights at a time: both stay in a second-level cache.
+const matrixDepth = 512
+
+func (m *matrixConv) Workspace(threads int) int {
+	lanes := cpu.lanes
+	return m.pixels*(roundUp(m.row, lanes)+roundUp(m.s.OC, lanes)) + threads*m.private()
+}
+
+// private is the memory of a thread: sums of a block of output channels, a panel of weights, and what lies in its place if it is not whole.
+func (m *matrixConv) private() int { return (m.pixels + 2*matrixDepth) * cpu.lanes }
 
 func (m *matrixConv) runLive(p *Pool, dst, src, weight, bias []float32, residuals [][]float32, ws []float32) {
-	rows, product := ws[:m.pixels*m.row], ws[m.pixels*m.row:][:m.pixels*m.s.OC]
-	m.fill(p, rows, src)
-	Gemm(p, m.s.OC, m.pixels, m.row, weight, m.row, false, rows, m.row, true, product, m.pixels, false)
-	per := m.pixels / m.s.N
-	p.Run(m.s.OC, func(_, oc int) {
-		for n := range m.s.N {
-			y, at := product[oc*m.pixels+n*per:][:per], (n*m.s.OC+oc)*per
-			for i := range y {
-				y[i] += bias[oc]
+	f, lanes, step := cpu, cpu.lanes, m.pixels*cpu.lanes
+	co, depth := ceilDiv(m.s.OC, lanes), roundUp(m.row, lanes)
+	rows, product, ws := ws[:m.pixels*depth], ws[m.pixels*depth:][:co*step], ws[m.pixels*depth+co*step:]
+	m.fill(p, rows, src, lanes)
+	groups := f.group(m.pixels, 1)
+	items := min(co, 4*p.Threads())
+	p.Run(items, func(worker, i int) {
+		own := ws[worker*m.private():]
+		sums, panel, part := own[:step], own[step:][:matrixDepth*lanes], own[step+matrixDepth*lanes:][:matrixDepth*lanes]
+		for k := 0; k < depth; k += matrixDepth {
+			n := min(matrixDepth, depth-k)
+			for block := i * co / items; block < (i+1)*co/items; block++ {
+				m.packWeights(f, panel, part, weight, block*lanes, k, n)
+				to := product[block*step:][:step]
+				if k == 0 {
+					f.product(groups, 1, rows[k*m.pixels:], panel[:n*lanes], to, step, 0, n)
+					continue
+				}
+				f.product(groups, 1, rows[k*m.pixels:], panel[:n*lanes], sums, step, 0, n)
+				Add(to, to, sums)
 			}
-			m.ep.apply(dst[at:at+per], y, oc, at, residuals)
 		}
 	})
+	per := m.pixels / m.s.N
+	p.Run(co*m.s.N, func(worker, i int) {
+		block, image := i/m.s.N, i%m.s.N
+		channel := ws[worker*m.private():][:per]
+		for c := range min(lanes, m.s.OC-block*lanes) {
+			oc := block*lanes + c
+			for j := range channel {
+				channel[j] = product[block*step+(image*per+j)*lanes+c] + bias[oc]
+			}
+			at := (image*m.s.OC + oc) * per
+			m.ep.apply(dst[at:at+per], channel, oc, at, residuals)
+		}
+	})
+}
+
+// packWeights sets panel to n weights from k on of a block of output channels from oc on, [k][channel], with zeros where there are none.
+func (m *matrixConv) packWeights(f *functions, panel, part, weight []float32, oc, k, n int) {
+	if oc+f.lanes <= m.s.OC && k+n <= m.row {
+		f.gather(panel, weight[oc*m.row+k:], m.row, n)
+		return
+	}
+	clear(part)
+	for c := range min(f.lanes, m.s.OC-oc) {
+		copy(part[c*n:], weight[(oc+c)*m.row+k:][:min(n, m.row-k)])
+	}
+	f.gather(panel, part, n, n)
 }
 
 // matrixTranspose is the transposed convolution: what each source pixel gives, rows [pixel, OC*KH*KW], is the product, and is added up.
@@ -124,15 +187,22 @@ func (m *matrixTranspose) runLive(p *Pool, dst, src, weight, bias []float32, res
 	m.pack(p, pixels, src, true)
 	Gemm(p, m.pixels, m.row, m.channels, pixels, m.channels, false, weight, m.row, false, rows, m.row, false)
 	oc, area, size, per := m.s.C, m.s.KH*m.s.KW, m.outH*m.outW, m.pixels/m.s.N
+	patches := m.patches()
 	p.Run(m.s.N*oc, func(worker, i int) {
 		n, c := i/oc, i%oc
 		plane := ws[worker*size:][:size]
 		for j := range plane {
 			plane[j] = bias[c]
 		}
-		for pixel := range per {
-			row := rows[(n*per+pixel)*m.row+c*area:][:area]
-			m.eachTap(pixel/m.matrix.outW, pixel%m.matrix.outW, func(tap, at int) { plane[at] += row[tap] })
+		for pixel, of := range patches {
+			row, at := rows[(n*per+pixel)*m.row+c*area:][:area], of.at
+			for y := of.y0; y < of.y1; y++ {
+				at := at + (y-of.y0)*m.s.DilationH*m.outW
+				for _, v := range row[y*m.s.KW+of.x0 : y*m.s.KW+of.x1] {
+					plane[at] += v
+					at += m.s.DilationW
+				}
+			}
 		}
 		m.ep.apply(dst[i*size:][:size], plane, c, i*size, residuals)
 	})
@@ -170,7 +240,7 @@ func (m *matrixWeights) Workspace(int) int { return m.pixels * (m.row + m.s.OC) 
 
 func (m *matrixWeights) run(p *Pool, dw, src, g, ws []float32) {
 	rows, packed := ws[:m.pixels*m.row], ws[m.pixels*m.row:][:m.pixels*m.s.OC]
-	m.fill(p, rows, src)
+	m.fill(p, rows, src, m.row)
 	m.pack(p, packed, g, false)
 	Gemm(p, m.s.OC, m.row, m.pixels, packed, m.pixels, false, rows, m.row, false, dw, m.row, false)
 }
