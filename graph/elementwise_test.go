@@ -66,6 +66,7 @@ func TestElementwiseOfAllTypes(t *testing.T) {
 		{Sign{}, allTypes, one(0, 9), []float64{0, 1}},
 		{Sign{}, append(slices.Clone(signedTypes), floatTypes...), one(-5, 5, 0), []float64{-1, 1, 0}},
 		{Sign{}, floatTypes, one(math.NaN(), math.Inf(-1)), []float64{math.NaN(), -1}},
+		{Sign{}, []DType{Float32}, one(0x1p-149, -0x1p-149, 0x1p127, -0x1p127), []float64{1, -1, 1, -1}},
 		{Round{}, floatTypes, one(0.5, 1.5, 2.5, -0.5, -1.5, 0.75), []float64{0, 2, 2, 0, -2, 1}},
 		{PRelu{}, append(slices.Clone(signedTypes), floatTypes...), two([]float64{-2, 3, -4}, []float64{3, 3, 2}), []float64{-6, 3, -8}},
 		{PRelu{}, floatTypes, two([]float64{math.NaN(), -2}, []float64{0.5}), []float64{math.NaN(), -1}},

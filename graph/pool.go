@@ -329,9 +329,16 @@ func (a AveragePool) gradient(d *derivation) []*Value {
 }
 
 // cover adds each element of g, which a window's positions over a shape made, to all elements under the window: a transposed convolution
-// with ones, of each channel alone.
+// with ones, of each channel alone, unless each element lies under one window.
 func (c composer) cover(s Sliding, g *Value, shape []int) *Value {
 	from := g.typ.Shape
+	if s.divides(shape[2:]) {
+		parts, whole := slices.Clone(from[:2]), slices.Clone(from[:2])
+		for i, k := range s.Kernel {
+			parts, whole = append(parts, from[2+i], 1), append(whole, from[2+i], k)
+		}
+		return c.reshape(c.apply(Expand{Shape: whole}, c.reshape(g, parts...)), shape...)
+	}
 	ones := NewTensor(Float64, slices.Concat([]int{1, 1}, s.Kernel)...)
 	fill(Data[float64](ones), 1)
 	conv := Conv{Strides: s.Strides, Dilations: s.Dilations, Pads: s.Pads, Groups: 1}
@@ -355,6 +362,16 @@ func (l LpPool) gradient(d *derivation) []*Value {
 		own = d.mul(x, d.apply(Pow{}, d.apply(Abs{}, x), d.num(p-2)))
 	}
 	return []*Value{d.mul(d.cover(l.Sliding, root, x.typ.Shape), own)}
+}
+
+// divides reports whether the windows divide an image of that size.
+func (s Sliding) divides(size []int) bool {
+	for i, k := range s.Kernel {
+		if s.Strides[i] != k || s.Dilations[i] != 1 || s.Pads[i] != 0 || s.Pads[len(s.Kernel)+i] != 0 || size[i]%k != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // counts returns how many positions of each axis count for a mean, by output position.

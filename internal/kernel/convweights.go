@@ -244,7 +244,26 @@ func (c *convWeights) packGradient(p *Pool, g []float32, n, count int) {
 
 // interleave sets dst[j*step+i] = src[i*stride+j] for i below rows and j below n.
 func interleave(dst []float32, step int, src []float32, stride, rows, n int) {
+	const together = 64
+	lanes := cpu.lanes
 	i := 0
+	if n >= lanes && rows > 1 {
+		scratch := scratches.Get().(*[]float32)
+		defer scratches.Put(scratch)
+		if len(*scratch) < together*lanes {
+			*scratch = make([]float32, together*lanes)
+		}
+		square := (*scratch)[:together*lanes]
+		// Rows that follow the last ones are read too, if there are any.
+		for ; i < rows && len(src) >= (i+lanes-1)*stride+n; i += lanes {
+			for from := 0; from < n; from += together {
+				from := min(from, n-lanes)
+				count := min(together, n-from)
+				cpu.gather(square, src[i*stride+from:], stride, count)
+				copyVectors(dst[from*step+i:], step, square, lanes, min(lanes, rows-i), count)
+			}
+		}
+	}
 	for ; i+4 <= rows; i += 4 {
 		a, b, c, d := src[i*stride:][:n], src[(i+1)*stride:][:n], src[(i+2)*stride:][:n], src[(i+3)*stride:][:n]
 		at := i
@@ -260,6 +279,25 @@ func interleave(dst []float32, step int, src []float32, stride, rows, n int) {
 			dst[at] = v
 			at += step
 		}
+	}
+}
+
+// copyVectors sets dst[i*dstStep+j] = src[i*srcStep+j] for i below n and j below size. Other elements of dst between the first and the last of these
+// may be overwritten where they belong to vectors that follow.
+func copyVectors(dst []float32, dstStep int, src []float32, srcStep, size, n int) {
+	i := 0
+	switch {
+	case size > 8 && size <= 16 && (size == 16 || dstStep == size):
+		for ; i < n-1 && i*srcStep+16 <= len(src); i++ { // what is too much comes again
+			*(*[16]float32)(dst[i*dstStep:]) = [16]float32(src[i*srcStep:])
+		}
+	case size > 4 && size <= 8 && (size == 8 || dstStep == size):
+		for ; i < n-1 && i*srcStep+8 <= len(src); i++ {
+			*(*[8]float32)(dst[i*dstStep:]) = [8]float32(src[i*srcStep:])
+		}
+	}
+	for ; i < n; i++ {
+		copy(dst[i*dstStep:][:size], src[i*srcStep:])
 	}
 }
 

@@ -130,7 +130,7 @@ func (f *fastWeights) cost() float64 {
 }
 
 // weightWorker is the memory of a thread.
-type weightWorker struct{ strip, rows, panel, scratch []float32 }
+type weightWorker struct{ strip, rows, panel, scratch, store []float32 }
 
 // spreadSize is how many elements the phases of the source have.
 func (f *fastWeights) spreadSize() int {
@@ -145,7 +145,7 @@ type weightMemory struct {
 	xPlane, gPlane, product int    // from one plane to the next
 	together                int    // tiles side by side that are loaded together, at most
 	pitch, rowStride        int    // of a strip, and of rows of pixels
-	sizes                   [4]int // of the parts of a weightWorker
+	sizes                   [5]int // of the parts of a weightWorker
 	private                 int    // for each thread
 }
 
@@ -156,8 +156,10 @@ func (f *fastWeights) memory() (m weightMemory) {
 	m.together = max(1, min(f.chunk, f.tilesX, (stripSize/(t*lanes)-t)/f.tileW+1))
 	width := max(lanes, (m.together-1)*f.tileW+t)
 	m.pitch, m.rowStride = oddLines(width*lanes), roundUp(width, cacheLine)
-	m.sizes = [4]int{t * m.pitch, lanes * m.rowStride, f.chunk * f.co, roundUp(f.tr.scratch, cacheLine)}
-	m.private = roundUp(m.sizes[0]+m.sizes[1]+m.sizes[2]+m.sizes[3], cacheLine)
+	m.sizes = [5]int{t * m.pitch, lanes * m.rowStride, f.chunk * f.co, roundUp(f.tr.scratch, cacheLine), (2*max(f.s.KH*f.s.KW, lanes) + 4) * lanes}
+	for _, n := range m.sizes {
+		m.private += roundUp(n, cacheLine)
+	}
 	return m
 }
 
@@ -186,8 +188,11 @@ func (f *fastWeights) run(p *Pool, dw, src, g, ws []float32) {
 	}
 	k.xs, k.gs, k.products = take(f.tr.planes*k.xPlane), take(f.tr.planes*k.gPlane), take(f.tr.planes*k.product)
 	for range p.Threads() {
-		k.workers = append(k.workers, weightWorker{take(k.sizes[0]), take(k.sizes[1]), take(k.sizes[2]), take(k.sizes[3])})
-		take(k.private - k.sizes[0] - k.sizes[1] - k.sizes[2] - k.sizes[3])
+		var parts [len(k.sizes)][]float32
+		for i, n := range k.sizes {
+			parts[i] = take(roundUp(n, cacheLine))
+		}
+		k.workers = append(k.workers, weightWorker{parts[0], parts[1], parts[2], parts[3], parts[4]})
 	}
 	tiles := f.s.N * f.tilesY * f.tilesX
 	for k.first = 0; k.first < tiles; k.first += f.chunk {
@@ -313,21 +318,8 @@ func (k *weightChunk) pack(v value, buffer []float32) {
 // interleave writes tiles of output channels as panels.
 func (k *weightChunk) interleave(to, from []float32) {
 	for q, first := range k.panels[:len(k.panels)-1] {
-		to, from := to[first*k.n:], from[first:]
-		switch rows := k.panels[q+1] - first; rows {
-		case 6: // most are
-			for tile := range k.n {
-				*(*[6]float32)(to[tile*6:]) = [6]float32(from[tile*k.co:])
-			}
-		case 5:
-			for tile := range k.n {
-				*(*[5]float32)(to[tile*5:]) = [5]float32(from[tile*k.co:])
-			}
-		default:
-			for tile := range k.n {
-				copy(to[tile*rows:][:rows], from[tile*k.co:])
-			}
-		}
+		rows := k.panels[q+1] - first
+		copyVectors(to[first*k.n:], rows, from[first:], k.co, rows, k.n)
 	}
 }
 
@@ -376,6 +368,10 @@ func (k *weightChunk) inverse(w *weightWorker, products []float32, oc, c int) {
 		k.tr.inverse(w.strip, k.pitch, 0, products, k.product, 1, s.KH, w.scratch)
 		scale /= float32(k.tr.t * k.tr.t)
 	}
+	if !k.strided() && c+lanes <= s.C {
+		k.store(w, k.dw[(oc*s.C+c)*s.KH*s.KW:][:lanes*s.KH*s.KW], scale)
+		return
+	}
 	of := k.of
 	phases := of.StrideH * of.StrideW
 	for lane := range min(lanes, s.C-c) {
@@ -390,6 +386,29 @@ func (k *weightChunk) inverse(w *weightWorker, products []float32, oc, c int) {
 				}
 				to[y*of.KW+x] = v
 			}
+		}
+	}
+}
+
+// store puts the kernels of a block of source channels, which the strip has, into their places.
+func (k *weightChunk) store(w *weightWorker, dw []float32, scale float32) {
+	lanes, s, area := k.cpu.lanes, &k.s, k.s.KH*k.s.KW
+	n := max(area, lanes)
+	taps, turned, params := w.store[:n*lanes], w.store[n*lanes:][:n*lanes], w.store[2*n*lanes:][:4*lanes]
+	for y := range s.KH {
+		copy(taps[y*s.KW*lanes:][:s.KW*lanes], w.strip[y*k.pitch:])
+	}
+	clear(params[:lanes])
+	for i := range lanes {
+		params[lanes+i], params[2*lanes+i], params[3*lanes+i] = 1, scale, 0
+	}
+	k.cpu.scatter[addNever](turned, taps, nil, n, n, params)
+	for c := range lanes {
+		to, from := dw[c*area:][:area], turned[c*n:][:area]
+		if k.first > 0 {
+			Add(to, to, from)
+		} else {
+			copy(to, from)
 		}
 	}
 }

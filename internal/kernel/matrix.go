@@ -211,16 +211,17 @@ func (m *matrixTranspose) runLive(p *Pool, dst, src, weight, bias []float32, res
 // pack makes [pixel, channel] of an image in the place of the convolution's output, or [channel, pixel].
 func (m *matrix) pack(p *Pool, to, image []float32, pixelFirst bool) {
 	oc, per := m.s.OC, m.pixels/m.s.N
-	p.Run(oc, func(_, c int) {
-		for n := range m.s.N {
-			from := image[(n*oc+c)*per:][:per]
-			if !pixelFirst {
-				copy(to[c*m.pixels+n*per:], from)
-				continue
-			}
-			for i, v := range from {
-				to[(n*per+i)*oc+c] = v
-			}
+	const together = 64 // channels
+	p.Run(m.s.N*ceilDiv(oc, together), func(_, i int) {
+		n, first := i%m.s.N, i/m.s.N*together
+		count := min(together, oc-first)
+		from := image[(n*oc+first)*per:]
+		if pixelFirst {
+			interleave(to[n*per*oc+first:], oc, from, per, count, per)
+			return
+		}
+		for c := range count {
+			copy(to[(first+c)*m.pixels+n*per:], from[c*per:][:per])
 		}
 	})
 }
