@@ -48,6 +48,7 @@ func (c *compiler) compile(inputs, outputs []*Value) error {
 		c.s.outputs = append(c.s.outputs, c.slot(v, kind))
 	}
 	c.block()
+	c.joinRows()
 	c.scratch()
 	c.plan()
 	need, limit := c.s.WeightBytes()+c.s.ArenaBytes()+c.s.WorkspaceBytes(), SystemMemory()

@@ -60,6 +60,7 @@ const (
 	constantSlot
 	arenaSlot
 	outputSlot // written directly into the caller's tensor
+	unusedSlot // within a sweep
 )
 
 // step is one operator, or a prepared operator with those fused into it.
