@@ -97,7 +97,8 @@ func (c *compiler) slot(v *Value, kind slotKind) int {
 	return i
 }
 
-// order lists the calls that outputs need, operands first, without recursion: networks can be deep.
+// order lists the calls that outputs need, operands first, without recursion: networks can be deep. Outputs that few calls lead to come first, so
+// that what they need is used while it is in a cache and need not be kept: the gradients of the last layers before those of the first.
 func (c *compiler) order(outputs []*Value) error {
 	c.uses, c.user = map[*Value]int{}, map[*Value]*call{}
 	seen := map[*call]bool{}
@@ -119,6 +120,9 @@ func (c *compiler) order(outputs []*Value) error {
 		}
 		return nil
 	}
+	outputs = slices.Clone(outputs)
+	depth := depths(outputs)
+	slices.SortStableFunc(outputs, func(a, b *Value) int { return depth[a.from] - depth[b.from] })
 	for _, o := range outputs {
 		c.uses[o]++
 		if err := visit(o); err != nil {
@@ -141,6 +145,33 @@ func (c *compiler) order(outputs []*Value) error {
 		}
 	}
 	return nil
+}
+
+// depths returns how many calls lead to each call that outputs need, one after the other, and 0 for none.
+func depths(outputs []*Value) map[*call]int {
+	depth := map[*call]int{nil: 0}
+	var stack []*call
+	push := func(k *call) {
+		if _, ok := depth[k]; !ok {
+			stack = append(stack, k)
+		}
+	}
+	for _, o := range outputs {
+		push(o.from)
+		for len(stack) > 0 {
+			k := stack[len(stack)-1]
+			n, most := len(stack), 0
+			for _, v := range k.in {
+				push(v.from)
+				most = max(most, depth[v.from])
+			}
+			if len(stack) == n {
+				stack = stack[:n-1]
+				depth[k] = most + 1
+			}
+		}
+	}
+	return depth
 }
 
 // group is a call with those fused behind it.

@@ -289,11 +289,13 @@ func copyVectors(dst []float32, dstStep int, src []float32, srcStep, size, n int
 	switch {
 	case size > 8 && size <= 16 && (size == 16 || dstStep == size):
 		for ; i < n-1 && i*srcStep+16 <= len(src); i++ { // what is too much comes again
-			*(*[16]float32)(dst[i*dstStep:]) = [16]float32(src[i*srcStep:])
+			to, from := (*[16]float32)(dst[i*dstStep:]), (*[16]float32)(src[i*srcStep:])
+			*to = *from
 		}
 	case size > 4 && size <= 8 && (size == 8 || dstStep == size):
 		for ; i < n-1 && i*srcStep+8 <= len(src); i++ {
-			*(*[8]float32)(dst[i*dstStep:]) = [8]float32(src[i*srcStep:])
+			to, from := (*[8]float32)(dst[i*dstStep:]), (*[8]float32)(src[i*srcStep:])
+			*to = *from
 		}
 	}
 	for ; i < n; i++ {
