@@ -32,7 +32,7 @@ type fastWeights struct {
 const (
 	weightPlanes   = 16 << 20 // elements of x and g, unless a single tile takes more: 64 MiB
 	weightProducts = 2 << 20  // elements of products
-	weightCached   = 5 << 19  // elements of x and g that stay in a cache that all cores share
+	weightCached   = 5 << 19  // elements of x and g for Winograd's, whose transforms are quick beside memory
 	leastTiles     = 512      // of a chunk of Winograd's, so that products take longer than their sums
 	productCost    = 1.5      // an element of Winograd's products: they are put into their places after few operations
 	weightFarCost  = 1.6      // how much longer transforms take whose planes leave all caches
@@ -107,7 +107,7 @@ func (f *fastWeights) cost() float64 {
 	tiles, ci, co := float64(f.s.N*f.tilesY*f.tilesX), float64(f.ci), float64(f.co)
 	chunks := math.Ceil(tiles / float64(f.chunk))
 	far, memory := 1.0, cacheCost // of x and g
-	if planes*(ci+co)*tiles/chunks > weightCached {
+	if planes*(ci+co)*tiles/chunks > float64(costs.shared) {
 		far, memory = weightFarCost, costs.memory
 	}
 	// The products read x once for each of their rows, g once for each of their columns; making panels of g takes three times.

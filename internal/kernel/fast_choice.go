@@ -65,19 +65,20 @@ type costs struct {
 	product    float64               // and in a product of planes
 	far        float64               // how much longer transforms take that leave a core's own caches
 	memory     float64               // an element of weights that comes from memory
+	shared     int                   // elements that stay in a cache that all cores share, beside the products of gradients of weights
 	transforms map[string][2]float64 // a tile of a block: from the source to planes, and from planes to the output
 }
 
 var costsOf = map[string]costs{
-	"avx2": {0.18, 0.17, 1.6, 0.27, map[string][2]float64{ // Zen 3
+	"avx2": {0.18, 0.17, 1.6, 0.27, 5 << 19, map[string][2]float64{ // Zen 3
 		"winograd2": {35, 28}, "winograd4": {105, 80}, "winograd6": {240, 190}, "fft16": {1350, 1300}, "fft20": {2300, 2200},
 		"fft24": {3300, 3100}, "fft28": {4900, 4800}, "fft32": {6800, 6400},
 	}},
-	"avx512": {0.20, 0.27, 1.33, 0.44, map[string][2]float64{ // Emerald Rapids
+	"avx512": {0.20, 0.27, 1.33, 0.44, 12 << 20, map[string][2]float64{ // Emerald Rapids
 		"winograd2": {32, 15}, "winograd4": {110, 42}, "winograd6": {230, 110}, "fft16": {2250, 950}, "fft20": {5000, 2000},
 		"fft24": {8500, 3300}, "fft28": {11000, 8000}, "fft32": {15000, 10500},
 	}},
-	"generic": {4.3, 3.8, 1.6, 0.27, map[string][2]float64{
+	"generic": {4.3, 3.8, 1.6, 0.27, 5 << 19, map[string][2]float64{
 		"winograd2": {290, 380}, "winograd4": {1000, 1400}, "winograd6": {2500, 3300}, "fft16": {11000, 12500},
 		"fft20": {15000, 23000}, "fft24": {22500, 32000}, "fft28": {37500, 51000}, "fft32": {51000, 72000},
 	}},

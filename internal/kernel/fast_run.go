@@ -21,10 +21,11 @@ type chunks struct {
 
 const (
 	cacheLine    = 16        // elements
-	chunkTiles   = 48        // of a chunk, at most: more reuse of weights does not show
+	chunkTiles   = 48        // of a chunk of a thread's own, at most: more reuse of weights does not show
+	sharedTiles  = 96        // of one that threads share
 	ownPlanes    = 256 << 10 // elements of x and y that a thread has to itself, at most: about a second-level cache
 	sharedFrom   = 2 << 20   // elements of weights above which threads share chunks, to read the weights less often
-	sharedPlanes = 8 << 20   // elements of x and y then, at most: 32 MiB
+	sharedPlanes = 12 << 20  // elements of x and y then, at most: 48 MiB
 	stripSize    = 16 << 10  // elements of a strip, at most: well within a second-level cache
 
 	valuesTogether = 8 // values that a thread multiplies one after the other
@@ -38,7 +39,7 @@ func (f *fast) chunks(threads int) chunks {
 	tile, least := f.tr.planes*max(f.ci, f.co)*lanes, len(f.cpu.products[1])
 	c.shared = f.weightPlanes()*f.wStride > sharedFrom || least*tile > 4*ownPlanes || c.tiles < threads
 	if c.shared {
-		c.size = max(1, min(chunkTiles, sharedPlanes/tile))
+		c.size = max(1, min(sharedTiles, sharedPlanes/tile))
 	} else {
 		c.size = max(least, min(chunkTiles, ownPlanes/tile))
 	}
@@ -71,7 +72,7 @@ func (c *chunks) workspace(threads int) int {
 	return cacheLine + threads*(c.planes+c.private)
 }
 
-// Workspace is bounded by 4 MiB a thread, or by 32 MiB, or what a single tile takes, and some 100 KiB a thread.
+// Workspace is bounded by 4 MiB a thread, or by 48 MiB, or what a single tile takes, and some 100 KiB a thread.
 func (f *fast) Workspace(threads int) int {
 	c := f.chunks(threads)
 	return c.workspace(threads)
