@@ -32,7 +32,8 @@ func RefConvWeights[T Number](s ShapeND, dw, src, g []T) {
 // WeightGradient computes the gradient of a convolution's weights [OC, C/Groups, KH, KW]. It may be run by several goroutines at once, each
 // with a workspace of its own. The algorithm and the order of sums depend on the shape and the CPU path alone.
 type WeightGradient struct {
-	s ConvShape
+	s       ConvShape
+	blocked Layout
 	weightGradient
 }
 
@@ -42,7 +43,15 @@ type weightGradient interface {
 	cost() float64 // of a run, in ns of one thread
 	Workspace(threads int) int
 	run(p *Pool, dw, src, g, ws []float32)
+	blocks() bool
+	setBlocked(Layout)
 }
+
+// plainWeights is a way for plain images alone.
+type plainWeights struct{}
+
+func (plainWeights) blocks() bool      { return false }
+func (plainWeights) setBlocked(Layout) {}
 
 // PrepareWeightGradient plans the gradient of the weights of a convolution.
 func PrepareWeightGradient(s ConvShape) (*WeightGradient, error) {
@@ -50,13 +59,13 @@ func PrepareWeightGradient(s ConvShape) (*WeightGradient, error) {
 		return nil, err
 	}
 	if s.N == 0 {
-		return &WeightGradient{s, noWeights{}}, nil
+		return &WeightGradient{s: s, weightGradient: noWeights{}}, nil
 	}
 	plans := weightPlans(s)
 	if len(plans) == 0 {
 		return nil, fmt.Errorf("kernel: gradient of weights over images that are too large: %+v", s)
 	}
-	return &WeightGradient{s, fastest(plans)}, nil
+	return &WeightGradient{s: s, weightGradient: fastest(plans)}, nil
 }
 
 // weightPlans lists the ways to compute the gradient.
@@ -79,18 +88,33 @@ func weightPlans(s ConvShape) (plans []weightGradient) {
 // Run sets dw from the convolution's source and the gradient g of its output. ws has at least Workspace(p.Threads()) elements, of any content.
 func (w *WeightGradient) Run(p *Pool, dw, src, g, ws []float32) error {
 	s := &w.s
-	if len(src) != s.N*s.C*s.H*s.W || len(g) != s.N*s.OC*s.OutH()*s.OutW() || len(dw) != s.OC*s.C/s.Groups*s.KH*s.KW {
+	channels := func(c int, blocked bool) int {
+		if blocked {
+			return roundUp(c, cpu.lanes)
+		}
+		return c
+	}
+	if len(src) != s.N*channels(s.C, w.blocked.Src)*s.H*s.W || len(g) != s.N*channels(s.OC, w.blocked.Dst)*s.OutH()*s.OutW() || len(dw) != s.OC*s.C/s.Groups*s.KH*s.KW {
 		return fmt.Errorf("kernel: gradient of %d weights from %d and %d elements does not fit %+v", len(dw), len(src), len(g), *s)
 	}
 	w.run(p, dw, src, g, ws)
 	return nil
 }
 
+// Blocks reports whether the source and the gradient may be blocked, each for itself.
+func (w *WeightGradient) Blocks() bool { return w.blocks() }
+
+// SetBlocked says whether the source and, as Dst, the gradient are blocked: neither is until it is called, at most once, before Run.
+func (w *WeightGradient) SetBlocked(l Layout) {
+	w.blocked = l
+	w.setBlocked(l)
+}
+
 // Algorithm is the name of the algorithm in use.
 func (w *WeightGradient) Algorithm() string { return w.name() }
 
 // noWeights is the gradient for a batch of no images.
-type noWeights struct{}
+type noWeights struct{ plainWeights }
 
 func (noWeights) name() string                       { return "none" }
 func (noWeights) cost() float64                      { return 0 }
@@ -135,6 +159,7 @@ const (
 // output channels times runs of source channels that follow each other once they are side by side in a pixel, for all taps of a kernel
 // row at once. The sum is made in blocks of pixels.
 type convWeights struct {
+	plainWeights
 	s             ConvShape
 	cpu           *functions
 	height, width int // of the source with what pads it

@@ -27,6 +27,7 @@ type fastWeights struct {
 	rows, columns  int // output channels, the panels of which are whole, and source channels whose products are made at once
 	values         []value
 	of             *ConvShape // with strides, whose phases are the source channels of s; otherwise s itself
+	blocked        Layout     // of the source and the gradient
 }
 
 const (
@@ -90,6 +91,10 @@ func fastWeightPlans(s ConvShape) []*fastWeights {
 	}
 	return plans
 }
+
+// blocks: the phases of a source are spread out of plain images.
+func (f *fastWeights) blocks() bool        { return !f.strided() }
+func (f *fastWeights) setBlocked(l Layout) { f.blocked = l }
 
 func (f *fastWeights) strided() bool { return f.of.StrideH*f.of.StrideW > 1 }
 
@@ -226,25 +231,26 @@ func (k *weightChunk) transform(p *Pool) {
 		at += n
 	}
 	source := func(w *weightWorker, r tile, block int) {
-		k.load(w, k.src, s.H, s.W, s.C, r.image, block, r.y-s.PadTop, r.x-s.PadLeft, s.H, s.W, k.tr.t, (r.n-1)*k.tileW+k.tr.t)
+		x, pitch := k.load(w, image{k.src, s.H, s.W, s.C, k.blocked.Src}, r.image, block, r.y-s.PadTop, r.x-s.PadLeft, s.H, s.W, k.tr.t, (r.n-1)*k.tileW+k.tr.t)
 		first, columns := k.part(block * lanes)
 		for j := range r.n {
 			to := k.xs[first*k.n+(r.at+j)*columns+block*lanes-first:]
-			k.tr.forward(w.strip[j*k.tileW*lanes:], k.pitch, 0, to, k.xPlane, 1, w.scratch)
+			k.tr.forward(x[j*k.tileW*lanes:], pitch, 0, to, k.xPlane, 1, w.scratch)
 		}
 	}
+	g := image{k.g, k.outH, k.outW, s.OC, k.blocked.Dst}
 	gradient := func(w *weightWorker, r tile, block int) {
 		if k.tr.gradient != nil {
-			k.load(w, k.g, k.outH, k.outW, s.OC, r.image, block, r.y, r.x, k.outH, k.outW, k.tileH, r.n*k.tileW)
+			x, pitch := k.load(w, g, r.image, block, r.y, r.x, k.outH, k.outW, k.tileH, r.n*k.tileW)
 			for j := range r.n {
-				k.tr.gradient(w.strip[j*k.tileW*lanes:], k.pitch, 0, k.gs[(r.at+j)*k.co+block*lanes:], k.gPlane, 1, w.scratch)
+				k.tr.gradient(x[j*k.tileW*lanes:], pitch, 0, k.gs[(r.at+j)*k.co+block*lanes:], k.gPlane, 1, w.scratch)
 			}
 			return
 		}
 		for j := range r.n {
 			x := r.x + j*k.tileW
-			k.load(w, k.g, k.outH, k.outW, s.OC, r.image, block, r.y, x, min(k.outH, r.y+k.tileH), min(k.outW, x+k.tileW), k.tr.t, k.tr.t)
-			k.tr.forward(w.strip, k.pitch, 0, k.gs[(r.at+j)*k.co+block*lanes:], k.gPlane, 1, w.scratch)
+			strip, pitch := k.load(w, g, r.image, block, r.y, x, min(k.outH, r.y+k.tileH), min(k.outW, x+k.tileW), k.tr.t, k.tr.t)
+			k.tr.forward(strip, pitch, 0, k.gs[(r.at+j)*k.co+block*lanes:], k.gPlane, 1, w.scratch)
 		}
 	}
 	// Blocks that share cache lines of the planes follow each other.
@@ -268,33 +274,53 @@ func (k *weightChunk) part(c int) (first, columns int) {
 	return first, min(k.columns, k.ci-first)
 }
 
-// load fills the strip with so many rows and columns of pixels of a block of channels of an image of a tensor of height x width and so many channels, from row
-// y and column x on. What lies outside, or at bottom or right or further, is 0.
-func (k *weightChunk) load(w *weightWorker, src []float32, height, width, channels, image, block, y, x, bottom, right, rows, columns int) {
-	lanes, area := k.cpu.lanes, height*width
+// image is images of some size and so many channels, blocked or not.
+type image struct {
+	pixels                  []float32
+	height, width, channels int
+	blocked                 bool
+}
+
+// load returns so many rows and columns of pixels of a block of channels of the n-th image, from row y and column x on, with the elements from one row to
+// the next. What lies outside, or at bottom or right or further, is 0.
+func (k *weightChunk) load(w *weightWorker, from image, n, block, y, x, bottom, right, rows, columns int) (strip []float32, pitch int) {
+	lanes, area := k.cpu.lanes, from.height*from.width
 	lo := min(max(0, -x), columns)
 	hi := max(lo, min(columns, right-x))
-	count := min(lanes, channels-block*lanes)
-	src = src[(image*channels+block*lanes)*area:]
+	count := min(lanes, from.channels-block*lanes)
+	src := from.pixels
+	if from.blocked {
+		src = src[(n*ceilDiv(from.channels, lanes)+block)*area*lanes:]
+		if y >= 0 && y+rows <= bottom && lo == 0 && hi == columns {
+			return src[(y*from.width+x)*lanes:], from.width * lanes
+		}
+	} else {
+		src = src[(n*from.channels+block*lanes)*area:]
+	}
 	for i := range rows {
 		row := w.strip[i*k.pitch:][:k.pitch]
 		if y+i < 0 || y+i >= bottom || lo == hi {
 			clear(row[:columns*lanes])
 			continue
 		}
-		from := src[(y+i)*width+x+lo:]
-		if count == lanes && hi-lo >= lanes {
+		at := (y+i)*from.width + x + lo
+		if from.blocked || count == lanes && hi-lo >= lanes {
 			clear(row[:lo*lanes])
 			clear(row[hi*lanes : columns*lanes])
-			k.cpu.gather(row[lo*lanes:], from, area, hi-lo)
+			if from.blocked {
+				copy(row[lo*lanes:hi*lanes], src[at*lanes:])
+			} else {
+				k.cpu.gather(row[lo*lanes:], src[at:], area, hi-lo)
+			}
 			continue
 		}
 		clear(w.rows)
 		for c := range count {
-			copy(w.rows[c*k.rowStride+lo:][:hi-lo], from[c*area:])
+			copy(w.rows[c*k.rowStride+lo:][:hi-lo], src[c*area+at:])
 		}
 		k.cpu.gather(row, w.rows, k.rowStride, max(columns, lanes))
 	}
+	return w.strip, k.pitch
 }
 
 // pack turns the planes of a value of g into panels, in the form that a kernel's planes have in transform, but for a factor, which

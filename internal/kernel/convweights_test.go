@@ -62,7 +62,7 @@ func TestConvWeights(t *testing.T) {
 			}
 			for _, plan := range plans {
 				tried[strings.Fields(plan.name())[0]] = true
-				w := WeightGradient{s, plan}
+				w := WeightGradient{s: s, weightGradient: plan}
 				got, same := make([]float32, len(want)), make([]float32, len(want))
 				for _, run := range []struct {
 					pool *Pool
@@ -78,6 +78,32 @@ func TestConvWeights(t *testing.T) {
 				}
 				if !slices.Equal(got, same) {
 					t.Errorf("%s: %s: %+v: threads change the result", cpu.path, plan.name(), s)
+				}
+				for _, l := range []Layout{{true, false}, {false, true}, {true, true}} {
+					if !plan.blocks() {
+						continue
+					}
+					blocked := func(a []float32, c, area int, really bool) []float32 {
+						if !really {
+							return a
+						}
+						to := make([]float32, s.N*roundUp(c, cpu.lanes)*area)
+						Block(nil, to, a, s.N, c, area)
+						for i := range to { // what fills blocks is anything finite
+							if i/area/cpu.lanes%ceilDiv(c, cpu.lanes)*cpu.lanes+i%cpu.lanes >= c {
+								to[i] = 1e6
+							}
+						}
+						return to
+					}
+					w.SetBlocked(l)
+					fillNaN(same)
+					if err := w.Run(pool, same, blocked(src, s.C, s.H*s.W, l.Src), blocked(g, s.OC, s.OutH()*s.OutW(), l.Dst), make([]float32, w.Workspace(pool.Threads()))); err != nil {
+						t.Fatal(err)
+					}
+					if !slices.Equal(got, same) {
+						t.Errorf("%s: %s: %+v: blocks %+v change the result", cpu.path, plan.name(), s, l)
+					}
 				}
 				bound := 5e-6 * math.Sqrt(float64(1+s.N*s.OutH()*s.OutW()))
 				if strings.HasSuffix(plan.name(), "winograd6") {

@@ -25,9 +25,12 @@ type functions struct {
 	binary          [numBinary]func(dst, a, b []float32)
 	unary           [numUnary]func(dst, a []float32, p, q float32)
 	gate            func(dst, a, by []float32, slope float32)
-	sum             func(a []float32) float64    // of a multiple of sumLanes elements
-	dot             func(a, b []float32) float64 // of a multiple of sumLanes elements
-	reduceMax       func(a []float32) float32    // of a multiple of extremeLanes elements, and not 0
+	gates           func(dst, a, by, slopes []float32)
+	prelus          func(dst, a, slopes []float32)
+	sum             func(a []float32) float64         // of a multiple of sumLanes elements
+	sums            func(a []float32, sums []float64) // the same, by place modulo sumLanes
+	dot             func(a, b []float32) float64      // of a multiple of sumLanes elements
+	reduceMax       func(a []float32) float32         // of a multiple of extremeLanes elements, and not 0
 	reduceMin       func(a []float32) float32
 	// interleave sets dst[2*i], dst[2*i+1] = a[i], b[i] for len(a) elements, a multiple of shuffleLanes; deinterleave is the
 	// way back.
@@ -56,7 +59,10 @@ var paths = append(simd(), functions{
 	binary:          genericBinary,
 	unary:           genericUnary,
 	gate:            genericGate,
+	gates:           genericGates,
+	prelus:          genericPRelus,
 	sum:             genericSum,
+	sums:            genericSums,
 	dot:             genericDot,
 	reduceMax: func(a []float32) float32 {
 		return genericReduce(a, float32(math.Inf(-1)), func(x, y float32) float32 { return max(x, y) })

@@ -105,6 +105,26 @@ func Gate(dst, a, by []float32, slope float32) {
 	}
 }
 
+// Gates is Gate with a slope for each element.
+func Gates(dst, a, by, slopes []float32) {
+	a, by, slopes = a[:len(dst)], by[:len(dst)], slopes[:len(dst)]
+	for len(dst) > 0 {
+		n := min(len(dst), longest)
+		cpu.gates(dst[:n], a[:n], by[:n], slopes[:n])
+		dst, a, by, slopes = dst[n:], a[n:], by[n:], slopes[n:]
+	}
+}
+
+// PRelus is PRelu with a slope for each element.
+func PRelus(dst, a, slopes []float32) {
+	a, slopes = a[:len(dst)], slopes[:len(dst)]
+	for len(dst) > 0 {
+		n := min(len(dst), longest)
+		cpu.prelus(dst[:n], a[:n], slopes[:n])
+		dst, a, slopes = dst[n:], a[n:], slopes[n:]
+	}
+}
+
 type binaryOp int
 
 const (

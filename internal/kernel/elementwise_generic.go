@@ -46,6 +46,24 @@ func genericGate(dst, a, by []float32, slope float32) {
 	}
 }
 
+func genericGates(dst, a, by, slopes []float32) {
+	for i, x := range by {
+		dst[i] = a[i]
+		if x <= 0 {
+			dst[i] *= slopes[i]
+		}
+	}
+}
+
+func genericPRelus(dst, a, slopes []float32) {
+	for i, x := range a {
+		if x < 0 {
+			x *= slopes[i]
+		}
+		dst[i] = x
+	}
+}
+
 func each2(f func(x, y float32) float32) func(dst, a, b []float32) {
 	return func(dst, a, b []float32) {
 		for i, x := range a {

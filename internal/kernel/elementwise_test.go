@@ -88,6 +88,28 @@ func TestGate(t *testing.T) {
 	})
 }
 
+func TestRowsOfSlopes(t *testing.T) {
+	eachPath(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(3, 4))
+		for _, n := range lengths() {
+			a, by, slopes, gates, prelus := values(r, n), values(r, n), random(r, n), make([]float32, n), make([]float32, n)
+			for i := range a {
+				gates[i], prelus[i] = a[i], a[i]
+				if by[i] <= 0 {
+					gates[i] *= slopes[i]
+				}
+				if a[i] < 0 {
+					prelus[i] *= slopes[i]
+				}
+			}
+			testInto(t, a, gates, func(dst, a []float32) { Gates(dst, a, by, slopes) }, 0, 0)
+			testInto(t, slopes, gates, func(dst, slopes []float32) { Gates(dst, a, by, slopes) }, 0, 0)
+			testInto(t, a, prelus, func(dst, a []float32) { PRelus(dst, a, slopes) }, 0, 0)
+			testInto(t, slopes, prelus, func(dst, slopes []float32) { PRelus(dst, a, slopes) }, 0, 0)
+		}
+	})
+}
+
 // testInto runs f into a guarded slice, and in place, and compares.
 func testInto(t *testing.T, a, want []float32, f func(dst, a []float32), ulps int, absolute float64) {
 	t.Helper()
@@ -193,6 +215,26 @@ func TestPositionIndependent(t *testing.T) {
 						t.Fatalf("operation %d of %v is %v at 0 and %v at %d", op, x, a[0], a[i], i)
 					}
 				}
+			}
+		}
+	})
+}
+
+func TestSums(t *testing.T) {
+	eachPath(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(9, 10))
+		for _, n := range lengths() {
+			a := random(r, n)
+			got, want := make([]float64, 16), make([]float64, 16)
+			for i := range got {
+				got[i], want[i] = float64(i), float64(i)
+			}
+			Sums(got, a)
+			for i, x := range a {
+				want[i%16] += float64(x)
+			}
+			if !slices.Equal(got, want) { // each is a sum in order, on every path
+				t.Fatalf("n=%d: got %v, want %v", n, got, want)
 			}
 		}
 	})

@@ -229,6 +229,8 @@ func (m *matrix) pack(p *Pool, to, image []float32, pixelFirst bool) {
 // matrixWeights is the gradient of the weights.
 type matrixWeights struct{ matrix }
 
+func (*matrixWeights) blocks() bool { return false }
+
 func newMatrixWeights(s ConvShape) *matrixWeights {
 	m, ok := newMatrix(s, s.OutH(), s.OutW())
 	if !ok {

@@ -27,6 +27,18 @@ func Sum(a []float32) float64 {
 	return s
 }
 
+// Sums adds a[i] to sums[i%16], in float64: sums by channel of pixels of a block of channels, as Lanes divides 16.
+func Sums(sums []float64, a []float32) {
+	for len(a) >= sumLanes {
+		n := min(len(a)-len(a)%sumLanes, longest)
+		cpu.sums(a[:n], sums[:sumLanes])
+		a = a[n:]
+	}
+	for i, x := range a {
+		sums[i] += float64(x)
+	}
+}
+
 // SumSquares adds up the squares of a, in float64.
 func SumSquares(a []float32) float64 { return Dot(a, a) }
 
@@ -81,6 +93,14 @@ func genericSum(a []float32) float64 {
 		}
 	}
 	return tree(&lanes)
+}
+
+func genericSums(a []float32, sums []float64) {
+	for ; len(a) > 0; a = a[sumLanes:] {
+		for l, x := range a[:sumLanes] {
+			sums[l] += float64(x)
+		}
+	}
 }
 
 func genericDot(a, b []float32) float64 {

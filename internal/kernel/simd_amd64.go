@@ -246,6 +246,20 @@ func clipAVX2(dst []float32, a []float32, p float32, q float32)
 //go:noescape
 func gateAVX2(dst []float32, a []float32, by []float32, slope float32)
 
+// gatesAVX2 works on len(dst) elements:
+//
+//	for i, x := range by[:len(dst)] { dst[i] = a[i], or a[i]*slopes[i] where x <= 0 }
+//
+//go:noescape
+func gatesAVX2(dst []float32, a []float32, by []float32, slopes []float32)
+
+// prelusAVX2 works on len(dst) elements:
+//
+//	for i, x := range a[:len(dst)] { dst[i] = x, or x*slopes[i] where x < 0 }
+//
+//go:noescape
+func prelusAVX2(dst []float32, a []float32, slopes []float32)
+
 // absAVX2 works on len(dst) elements:
 //
 //	for i, x := range a[:len(dst)] { dst[i] = abs(x) }
@@ -313,6 +327,11 @@ func geluAVX2(dst []float32, a []float32, p float32, q float32)
 //
 //go:noescape
 func sumAVX2(a []float32) float64
+
+// sumsAVX2 adds a[i] to sums[i%16]; len(a) is a multiple of 16.
+//
+//go:noescape
+func sumsAVX2(a []float32, sums []float64)
 
 // dotAVX2 adds up a[i]*b[i] in 16 interleaved sums; len(a) is a multiple of 16.
 //
@@ -849,6 +868,20 @@ func clipAVX512(dst []float32, a []float32, p float32, q float32)
 //go:noescape
 func gateAVX512(dst []float32, a []float32, by []float32, slope float32)
 
+// gatesAVX512 works on len(dst) elements:
+//
+//	for i, x := range by[:len(dst)] { dst[i] = a[i], or a[i]*slopes[i] where x <= 0 }
+//
+//go:noescape
+func gatesAVX512(dst []float32, a []float32, by []float32, slopes []float32)
+
+// prelusAVX512 works on len(dst) elements:
+//
+//	for i, x := range a[:len(dst)] { dst[i] = x, or x*slopes[i] where x < 0 }
+//
+//go:noescape
+func prelusAVX512(dst []float32, a []float32, slopes []float32)
+
 // absAVX512 works on len(dst) elements:
 //
 //	for i, x := range a[:len(dst)] { dst[i] = abs(x) }
@@ -916,6 +949,11 @@ func geluAVX512(dst []float32, a []float32, p float32, q float32)
 //
 //go:noescape
 func sumAVX512(a []float32) float64
+
+// sumsAVX512 adds a[i] to sums[i%16]; len(a) is a multiple of 16.
+//
+//go:noescape
+func sumsAVX512(a []float32, sums []float64)
 
 // dotAVX512 adds up a[i]*b[i] in 16 interleaved sums; len(a) is a multiple of 16.
 //

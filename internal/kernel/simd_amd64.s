@@ -7564,6 +7564,90 @@ end:
 	VZEROUPPER
 	RET
 
+// func gatesAVX2(dst []float32, a []float32, by []float32, slopes []float32)
+// Requires: AVX
+TEXT ·gatesAVX2(SB), NOSPLIT, $0-96
+	MOVQ dst_base+0(FP), AX
+	MOVQ dst_len+8(FP), CX
+	MOVQ a_base+24(FP), DX
+	MOVQ by_base+48(FP), BX
+	MOVQ slopes_base+72(FP), SI
+
+loop:
+	SUBQ      $0x00000008, CX
+	JLT       tail
+	VMOVUPS   (DX), Y0
+	ADDQ      $0x00000020, DX
+	VMOVUPS   (BX), Y1
+	ADDQ      $0x00000020, BX
+	VMOVUPS   (SI), Y2
+	ADDQ      $0x00000020, SI
+	VMULPS    Y2, Y0, Y2
+	VCMPPS    $0x12, all00000000<>+0(SB), Y1, Y1
+	VBLENDVPS Y1, Y2, Y0, Y0
+	VMOVUPS   Y0, (AX)
+	ADDQ      $0x00000020, AX
+	JMP       loop
+
+tail:
+	ADDQ       $0x00000008, CX
+	JZ         end
+	LEAQ       tailMasks<>+32(SB), DI
+	SHLQ       $0x02, CX
+	SUBQ       CX, DI
+	VMOVUPS    (DI), Y0
+	VMASKMOVPS (DX), Y0, Y1
+	VMASKMOVPS (BX), Y0, Y2
+	VMASKMOVPS (SI), Y0, Y3
+	VMULPS     Y3, Y1, Y3
+	VCMPPS     $0x12, all00000000<>+0(SB), Y2, Y2
+	VBLENDVPS  Y2, Y3, Y1, Y1
+	VMASKMOVPS Y1, Y0, (AX)
+
+end:
+	VZEROUPPER
+	RET
+
+// func prelusAVX2(dst []float32, a []float32, slopes []float32)
+// Requires: AVX
+TEXT ·prelusAVX2(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ dst_len+8(FP), CX
+	MOVQ a_base+24(FP), DX
+	MOVQ slopes_base+48(FP), BX
+
+loop:
+	SUBQ      $0x00000008, CX
+	JLT       tail
+	VMOVUPS   (DX), Y0
+	ADDQ      $0x00000020, DX
+	VMOVUPS   (BX), Y1
+	ADDQ      $0x00000020, BX
+	VMULPS    Y1, Y0, Y1
+	VCMPPS    $0x11, all00000000<>+0(SB), Y0, Y2
+	VBLENDVPS Y2, Y1, Y0, Y0
+	VMOVUPS   Y0, (AX)
+	ADDQ      $0x00000020, AX
+	JMP       loop
+
+tail:
+	ADDQ       $0x00000008, CX
+	JZ         end
+	LEAQ       tailMasks<>+32(SB), SI
+	SHLQ       $0x02, CX
+	SUBQ       CX, SI
+	VMOVUPS    (SI), Y0
+	VMASKMOVPS (DX), Y0, Y1
+	VMASKMOVPS (BX), Y0, Y2
+	VMULPS     Y2, Y1, Y2
+	VCMPPS     $0x11, all00000000<>+0(SB), Y1, Y3
+	VBLENDVPS  Y3, Y2, Y1, Y1
+	VMASKMOVPS Y1, Y0, (AX)
+
+end:
+	VZEROUPPER
+	RET
+
 // func absAVX2(dst []float32, a []float32, p float32, q float32)
 // Requires: AVX
 TEXT ·absAVX2(SB), NOSPLIT, $0-56
@@ -9285,6 +9369,39 @@ end:
 	VPERMILPD    $0x01, X1, X0
 	VADDSD       X0, X1, X1
 	MOVSD        X1, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func sumsAVX2(a []float32, sums []float64)
+// Requires: AVX
+TEXT ·sumsAVX2(SB), NOSPLIT, $0-48
+	MOVQ    a_base+0(FP), AX
+	MOVQ    sums_base+24(FP), CX
+	MOVQ    a_len+8(FP), DX
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	VMOVUPS 64(CX), Y2
+	VMOVUPS 96(CX), Y3
+
+loop:
+	SUBQ      $0x00000010, DX
+	JLT       end
+	VCVTPS2PD (AX), Y4
+	VADDPD    Y4, Y0, Y0
+	VCVTPS2PD 16(AX), Y4
+	VADDPD    Y4, Y1, Y1
+	VCVTPS2PD 32(AX), Y4
+	VADDPD    Y4, Y2, Y2
+	VCVTPS2PD 48(AX), Y4
+	VADDPD    Y4, Y3, Y3
+	ADDQ      $0x00000040, AX
+	JMP       loop
+
+end:
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	VMOVUPS Y2, 64(CX)
+	VMOVUPS Y3, 96(CX)
 	VZEROUPPER
 	RET
 
@@ -22970,6 +23087,88 @@ end:
 	VZEROUPPER
 	RET
 
+// func gatesAVX512(dst []float32, a []float32, by []float32, slopes []float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·gatesAVX512(SB), NOSPLIT, $0-96
+	MOVQ dst_base+0(FP), AX
+	MOVQ dst_len+8(FP), CX
+	MOVQ a_base+24(FP), DX
+	MOVQ by_base+48(FP), BX
+	MOVQ slopes_base+72(FP), SI
+
+loop:
+	SUBQ      $0x00000010, CX
+	JLT       tail
+	VMOVUPS   (DX), Z0
+	ADDQ      $0x00000040, DX
+	VMOVUPS   (BX), Z1
+	ADDQ      $0x00000040, BX
+	VMOVUPS   (SI), Z2
+	ADDQ      $0x00000040, SI
+	VMULPS    Z2, Z0, Z2
+	VCMPPS    $0x12, all00000000<>+0(SB), Z1, K1
+	VBLENDMPS Z2, Z0, K1, Z3
+	VMOVUPS   Z3, (AX)
+	ADDQ      $0x00000040, AX
+	JMP       loop
+
+tail:
+	ADDQ      $0x00000010, CX
+	JZ        end
+	MOVQ      $-1, DI
+	BZHIQ     CX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (DX), K1, Z0
+	VMOVUPS.Z (BX), K1, Z1
+	VMOVUPS.Z (SI), K1, Z2
+	VMULPS    Z2, Z0, Z2
+	VCMPPS    $0x12, all00000000<>+0(SB), Z1, K2
+	VBLENDMPS Z2, Z0, K2, Z4
+	VMOVUPS   Z4, K1, (AX)
+
+end:
+	VZEROUPPER
+	RET
+
+// func prelusAVX512(dst []float32, a []float32, slopes []float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·prelusAVX512(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ dst_len+8(FP), CX
+	MOVQ a_base+24(FP), DX
+	MOVQ slopes_base+48(FP), BX
+
+loop:
+	SUBQ      $0x00000010, CX
+	JLT       tail
+	VMOVUPS   (DX), Z0
+	ADDQ      $0x00000040, DX
+	VMOVUPS   (BX), Z1
+	ADDQ      $0x00000040, BX
+	VMULPS    Z1, Z0, Z1
+	VCMPPS    $0x11, all00000000<>+0(SB), Z0, K1
+	VBLENDMPS Z1, Z0, K1, Z2
+	VMOVUPS   Z2, (AX)
+	ADDQ      $0x00000040, AX
+	JMP       loop
+
+tail:
+	ADDQ      $0x00000010, CX
+	JZ        end
+	MOVQ      $-1, SI
+	BZHIQ     CX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (DX), K1, Z0
+	VMOVUPS.Z (BX), K1, Z1
+	VMULPS    Z1, Z0, Z1
+	VCMPPS    $0x11, all00000000<>+0(SB), Z0, K2
+	VBLENDMPS Z1, Z0, K2, Z3
+	VMOVUPS   Z3, K1, (AX)
+
+end:
+	VZEROUPPER
+	RET
+
 // func absAVX512(dst []float32, a []float32, p float32, q float32)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·absAVX512(SB), NOSPLIT, $0-56
@@ -23736,6 +23935,31 @@ end:
 	VPERMILPD     $0x01, X0, X1
 	VADDSD        X1, X0, X0
 	MOVSD         X0, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func sumsAVX512(a []float32, sums []float64)
+// Requires: AVX, AVX512F
+TEXT ·sumsAVX512(SB), NOSPLIT, $0-48
+	MOVQ    a_base+0(FP), AX
+	MOVQ    sums_base+24(FP), CX
+	MOVQ    a_len+8(FP), DX
+	VMOVUPS (CX), Z0
+	VMOVUPS 64(CX), Z1
+
+loop:
+	SUBQ      $0x00000010, DX
+	JLT       end
+	VCVTPS2PD (AX), Z2
+	VADDPD    Z2, Z0, Z0
+	VCVTPS2PD 32(AX), Z2
+	VADDPD    Z2, Z1, Z1
+	ADDQ      $0x00000040, AX
+	JMP       loop
+
+end:
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
 	VZEROUPPER
 	RET
 

@@ -51,6 +51,11 @@ func (s isa) elementwise() {
 	slope := s.param("slope")
 	s.loop([]string{"a", "by"}, func(x []vec) vec { return s.choose(lessEqual, x[1], float(0), s.op2(VMULPS, x[0], slope), x[0]) })
 
+	s.text("gates", "func(dst, a, by, slopes []float32)", "%s works on len(dst) elements:\n\n\tfor i, x := range by[:len(dst)] { dst[i] = a[i], or a[i]*slopes[i] where x <= 0 }")
+	s.loop([]string{"a", "by", "slopes"}, func(x []vec) vec { return s.choose(lessEqual, x[1], float(0), s.op2(VMULPS, x[0], x[2]), x[0]) })
+	s.text("prelus", "func(dst, a, slopes []float32)", "%s works on len(dst) elements:\n\n\tfor i, x := range a[:len(dst)] { dst[i] = x, or x*slopes[i] where x < 0 }")
+	s.loop([]string{"a", "slopes"}, func(x []vec) vec { return s.choose(lessThan, x[0], float(0), s.op2(VMULPS, x[0], x[1]), x[0]) })
+
 	math := func(f func(x vec) vec) func(p, q vec) func(vec) vec { return func(_, _ vec) func(vec) vec { return f } }
 	one("abs", "abs(x)", 0, math(s.abs))
 	one("sqrt", "sqrt(x)", 0, math(func(x vec) vec { v := s.vec(); VSQRTPS(x, v); return v }))

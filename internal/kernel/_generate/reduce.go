@@ -10,6 +10,8 @@ import (
 func (s isa) reductions() {
 	s.text("sum", "func(a []float32) float64", "%s adds up a in 16 interleaved sums; len(a) is a multiple of 16.")
 	s.sum("a", func(x, acc reg.Register, _ Mem) { VADDPD(x, acc, acc) })
+	s.text("sums", "func(a []float32, sums []float64)", "%s adds a[i] to sums[i%%16]; len(a) is a multiple of 16.")
+	s.sums()
 	s.text("dot", "func(a, b []float32) float64", "%s adds up a[i]*b[i] in 16 interleaved sums; len(a) is a multiple of 16.")
 	s.sum("b", func(x, acc reg.Register, m Mem) {
 		y := s.vec()
@@ -68,6 +70,31 @@ func (s isa) sum(b string, step func(x, acc reg.Register, m Mem)) {
 	VPERMILPD(U8(1), x, high)
 	VADDSD(high, x, x)
 	Store(x, ReturnIndex(0))
+	VZEROUPPER()
+	RET()
+}
+
+// sums emits the sum of vectors of 16 elements.
+func (s isa) sums() {
+	p, sums, n := Load(Param("a").Base(), GP64()), Load(Param("sums").Base(), GP64()), Load(Param("a").Len(), GP64())
+	acc := make([]vec, 32/s.lanes)
+	for i := range acc {
+		acc[i] = s.load(Mem{Base: sums, Disp: i * s.bytes()})
+	}
+	Label("loop")
+	SUBQ(U32(16), n)
+	JLT(LabelRef("end"))
+	for i := range acc {
+		x := s.vec()
+		VCVTPS2PD(Mem{Base: p, Disp: i * s.bytes() / 2}, x)
+		VADDPD(x, acc[i], acc[i])
+	}
+	ADDQ(U32(64), p)
+	JMP(LabelRef("loop"))
+	Label("end")
+	for i := range acc {
+		VMOVUPS(acc[i], Mem{Base: sums, Disp: i * s.bytes()})
+	}
 	VZEROUPPER()
 	RET()
 }
