@@ -27,11 +27,16 @@ type layouts struct {
 
 // role is what a step can do with blocked images.
 type role struct {
-	conv blocker
-	op   Operator // for blocks, if it is no convolution
-	read []int    // a convolution's source if it may be of either form
-	same []int    // the result and operands, all of the same form
+	conv    blocker
+	weights *kernel.WeightGradient // instead, whose two operands are read in either form
+	op      Operator               // for blocks, if it is neither
+	read    []int                  // what convolutions and gradients of weights can read in either form
+	either  []int                  // what others can
+	same    []int                  // the result and operands, all of the same form
 }
+
+// images lists what the step can handle in blocks.
+func (r role) images() []int { return slices.Concat(r.read, r.either, r.same) }
 
 // block chooses the layout of all values and adds steps that change it where needed.
 func (c *compiler) block() {
@@ -52,7 +57,7 @@ func (c *compiler) block() {
 			l.written[v] = slices.Contains(r.same, v)
 		}
 		for _, v := range slices.Concat(st.in, st.res) {
-			if !slices.Contains(r.same, v) && !slices.Contains(r.read, v) {
+			if !slices.Contains(r.images(), v) {
 				plain[v] = true
 			}
 		}
@@ -80,17 +85,19 @@ func (c *compiler) block() {
 		switch {
 		case r.conv != nil:
 			r.conv.setBlocked(kernel.Layout{Src: len(r.read) > 0 && l.blocked(st.in[0]), Dst: blocked})
+		case r.weights != nil:
+			r.weights.SetBlocked(kernel.Layout{Src: l.blocked(st.in[0]), Dst: l.blocked(st.in[1])})
 		case blocked:
 			st.op = r.op
 		}
-		st.in = l.forms(st.in, append(r.read, r.same...))
+		st.in = l.forms(st.in, r.images())
 		st.res = l.forms(st.res, r.same)
 		l.steps = append(l.steps, st)
 	}
 	s.outputs = l.forms(s.outputs, nil)
 	for v := range n {
 		if l.blocked(v) && l.written[v] {
-			s.slots[v].typ = blockedType(s.slots[v].typ)
+			s.slots[v].block()
 		}
 	}
 	s.steps = l.steps
@@ -108,14 +115,14 @@ func (l *layouts) forms(vs, blocks []int) []int {
 			forms[i] = t
 			continue
 		}
-		t := l.s.slots[v].typ
-		if want {
-			t = blockedType(t)
-		}
 		forms[i] = len(l.s.slots)
 		l.twins[v] = forms[i]
-		l.s.slots = append(l.s.slots, newSlot(t, forms[i]))
-		op := relayout{t.Shape}
+		twin := newSlot(l.s.slots[v].typ, forms[i])
+		if want {
+			twin.block()
+		}
+		l.s.slots = append(l.s.slots, twin)
+		op := relayout{twin.typ.Shape}
 		l.steps = append(l.steps, step{op: op, in: []int{v}, out: []int{forms[i]}, label: op.Name()})
 	}
 	return forms
@@ -152,6 +159,19 @@ func (l *layouts) role(st step) role {
 		}
 		return r
 	}
+	if p, ok := st.prep.(preparedWeights); ok {
+		if p.k.Blocks() {
+			return role{weights: p.k, read: st.in}
+		}
+		return role{}
+	}
+	if op, ok := st.op.(Reduce); ok {
+		of := l.s.slots[st.in[0]].typ
+		if sums, all := sumsOf(op, of, out); sums && of.Rank() == 4 && (!all || of.Shape[1]%kernel.Lanes() == 0) {
+			return role{either: st.in}
+		}
+		return role{}
+	}
 	if op, images := l.onBlocks(st, out); op != nil {
 		return role{op: op, same: slices.Concat(st.out, images)}
 	}
@@ -163,12 +183,13 @@ func (l *layouts) role(st step) role {
 // blocks.
 func (l *layouts) onBlocks(st step, out Type) (op Operator, images []int) {
 	switch op := st.op.(type) {
-	case Add, Sub, Mul, Max, Min, Abs, Neg, Relu, Sigmoid, Tanh, Clip, Gelu, Softplus, Erf:
+	case Add, Sub, Mul, Max, Min, Abs, Neg, Sign, Relu, Sigmoid, Tanh, Clip, Gelu, Softplus, Erf, Gate, PRelu:
+		_, joins := rowOpOf(op) // and so can have operands by channel
 		for _, v := range st.in {
 			switch sl := l.s.slots[v]; {
 			case sl.fixed == nil && sl.typ.Equal(out):
 				images = append(images, v)
-			case sl.typ.Len() != 1:
+			case sl.typ.Len() != 1 && !(joins && sl.typ.byChannel(4, out.Shape[1])):
 				return nil, nil
 			}
 		}
@@ -196,6 +217,18 @@ func (l *layouts) onBlocks(st step, out Type) (op Operator, images []int) {
 		return b, st.in
 	}
 	return nil, nil
+}
+
+// block makes the slot one of a blocked image.
+func (sl *slot) block() {
+	sl.channels = sl.typ.Shape[1]
+	sl.typ = blockedType(sl.typ)
+}
+
+// byChannel reports whether a type has an element for each channel of images of that rank.
+func (t Type) byChannel(rank, channels int) bool {
+	k := rank - t.Rank() // the channels are axis 1-k
+	return k >= 0 && k <= 1 && t.Len() == channels && t.Shape[1-k] == channels
 }
 
 // blockedType is the type of a blocked image: [N, C/L, H, W, L], rounded up.

@@ -51,6 +51,8 @@ type slot struct {
 	shift  int     // of this slot in the root's memory, in bytes
 	offset int     // of a root in the arena, in bytes
 	name   string
+
+	channels int // of a blocked image; otherwise 0
 }
 
 type slotKind uint8

@@ -16,6 +16,7 @@ type rowOp struct {
 	left   func(dst []float32, a float32, b []float32)
 	right  func(dst, a []float32, b float32)
 	gate   bool
+	slopes func(dst, a, slopes []float32) // of a row of slopes, if there is no binary form
 }
 
 func rowOpOf(op Operator) (r rowOp, ok bool) {
@@ -46,7 +47,7 @@ func rowOpOf(op Operator) (r rowOp, ok bool) {
 	case Min:
 		r = rowOp{binary: kernel.Min, left: swapped(kernel.MinScalar), right: kernel.MinScalar}
 	case PRelu:
-		r.right = kernel.PRelu
+		r.right, r.slopes = kernel.PRelu, kernel.PRelus
 	case Gate:
 		r.gate = true
 	default:
@@ -80,14 +81,21 @@ type member struct {
 }
 
 // sweep computes several operators on single elements row by row, so that what one gives to the next stays in a cache, and sums of what they
-// give. Rows are images of a channel, or all elements.
+// give. Rows are images of a channel, or of a block of channels, or all elements.
 type sweep struct {
 	name        string
 	types       []Type
 	rows, width int
-	channels    int // row r is of channel r%channels
+	channels    int // row r is of channel r%channels, or of that block
+	lanes       int // channels of a block, side by side in a row; 1 for images that are not blocked
 	members     []member
-	memory      sync.Pool // of *[]float32, rows for what members give
+	memory      sync.Pool // of *sweepMemory
+}
+
+// sweepMemory is what a worker needs: rows for what members give, and for operands by channel rows that repeat those of a block.
+type sweepMemory struct {
+	members, operands []float32
+	block             []int // by operand
 }
 
 func (p *sweep) Name() string { return p.name }
@@ -120,6 +128,9 @@ func (p *sweep) inPlace() (list []int) {
 // sweepRow is how many elements of a row are computed at a time: what the members of a sweep give fits a first-level cache.
 const sweepRow = 1024
 
+// sweepPart is how many elements make one sum, and are the least for a worker.
+const sweepPart = 16 * sweepRow
+
 func (p *sweep) Eval(x *Exec, out, in []*Tensor) error {
 	operands, results := make([][]float32, len(in)), make([][]float32, len(out))
 	for i, t := range in {
@@ -128,60 +139,96 @@ func (p *sweep) Eval(x *Exec, out, in []*Tensor) error {
 	for i, t := range out {
 		results[i] = Data[float32](t)
 	}
-	parts := ceilDiv(p.width, sweepRow)
-	sums := make([][]float64, len(p.members)) // by row and part
+	parts := ceilDiv(p.width, sweepPart)
+	sums := make([][]float64, len(p.members)) // by row and part, and by channel of a block
 	for i, m := range p.members {
 		if m.sum != "" {
-			sums[i] = make([]float64, p.rows*parts)
+			sums[i] = make([]float64, p.rows*parts*m.sums(p.lanes))
 		}
 	}
-	x.parallel(p.rows*parts, max(1, grain/min(p.width, sweepRow)), func(lo, hi int) {
-		buffer, _ := p.memory.Get().(*[]float32)
-		if buffer == nil {
-			rows := make([]float32, len(p.members)*sweepRow)
-			buffer = &rows
+	x.parallel(p.rows*parts, max(1, grain/min(p.width, sweepPart)), func(lo, hi int) {
+		memory, _ := p.memory.Get().(*sweepMemory)
+		if memory == nil {
+			memory = &sweepMemory{members: make([]float32, len(p.members)*sweepRow), block: make([]int, len(in))}
+			if p.lanes > 1 {
+				memory.operands = make([]float32, len(in)*sweepRow)
+			}
 		}
-		defer p.memory.Put(buffer)
-		memory := *buffer
+		defer p.memory.Put(memory)
+		fill(memory.block, -1)
 		rows := make([][]float32, len(p.members))
 		for at := lo; at < hi; at++ {
-			row, first := at/parts, at%parts*sweepRow
-			n := min(sweepRow, p.width-first)
-			first += row * p.width
-			for i := range p.members {
-				m := &p.members[i]
-				get := func(k int) (elements []float32, one float32) {
-					switch a := m.args[k]; {
-					case a.from < 0:
-						return rows[-1-a.from], 0
-					case a.repeat == repeatNone:
-						return operands[a.from][first:][:n], 0
-					case a.repeat == repeatChannel:
-						return nil, operands[a.from][row%p.channels]
+			row, first, end := at/parts, at%parts*sweepPart, min(at%parts*sweepPart+sweepPart, p.width)
+			for ; first < end; first += sweepRow {
+				n := min(sweepRow, end-first)
+				for i := range p.members {
+					m := &p.members[i]
+					get := func(k int) (elements []float32, one float32) {
+						switch a := m.args[k]; {
+						case a.from < 0:
+							return rows[-1-a.from], 0
+						case a.repeat == repeatNone:
+							return operands[a.from][row*p.width+first:][:n], 0
+						case a.repeat == repeatChannel && p.lanes > 1:
+							return p.repeated(memory, a.from, operands[a.from], row%p.channels)[:n], 0
+						case a.repeat == repeatChannel:
+							return nil, operands[a.from][row%p.channels]
+						default:
+							return nil, operands[a.from][0]
+						}
+					}
+					switch {
+					case m.sum == "":
+						dst := memory.members[i*sweepRow:][:n]
+						if m.out >= 0 {
+							dst = results[m.out][row*p.width+first:][:n]
+						}
+						m.row(dst, get)
+						rows[i] = dst
+					case m.sums(p.lanes) > 1:
+						a, _ := get(0)
+						kernel.Sums(sums[i][at*sumLanes:][:sumLanes], a)
 					default:
-						return nil, operands[a.from][0]
+						a, _ := get(0)
+						sums[i][at] += kernel.Sum(a)
 					}
 				}
-				if m.sum != "" {
-					a, _ := get(0)
-					sums[i][at] = kernel.Sum(a)
-					continue
-				}
-				dst := memory[i*sweepRow:][:n]
-				if m.out >= 0 {
-					dst = results[m.out][first:][:n]
-				}
-				rows[i] = dst
-				m.row(dst, get)
 			}
 		}
 	})
 	for i, m := range p.members {
 		if m.sum != "" {
-			p.total(results[m.out], sums[i], parts, m)
+			p.total(results[m.out], sums[i], parts*m.sums(p.lanes), m)
 		}
 	}
 	return nil
+}
+
+// sumLanes is how many sums kernel.Sums makes, by place: a multiple of the channels of a block.
+const sumLanes = 16
+
+// sums is how many sums a member makes of a part of a row.
+func (m *member) sums(lanes int) int {
+	if lanes > 1 && !m.all {
+		return sumLanes
+	}
+	return 1
+}
+
+// repeated returns a row that repeats an operand's elements for the channels of a block, with zeros for those that fill it.
+func (p *sweep) repeated(memory *sweepMemory, i int, operand []float32, block int) []float32 {
+	row := memory.operands[i*sweepRow:][:sweepRow]
+	if memory.block[i] == block {
+		return row
+	}
+	memory.block[i] = block
+	pattern := row[:p.lanes]
+	clear(pattern)
+	copy(pattern, operand[block*p.lanes:])
+	for at := p.lanes; at < len(row); at *= 2 {
+		copy(row[at:], row[:at])
+	}
+	return row
 }
 
 // row computes a row from operands that get gives as rows or numbers.
@@ -194,8 +241,13 @@ func (m *member) row(dst []float32, get func(k int) ([]float32, float32)) {
 	b, other := get(1)
 	switch {
 	case m.gate:
-		_, slope := get(2)
-		kernel.Gate(dst, a, b, slope)
+		if slopes, slope := get(2); slopes != nil {
+			kernel.Gates(dst, a, b, slopes)
+		} else {
+			kernel.Gate(dst, a, b, slope)
+		}
+	case b != nil && m.slopes != nil:
+		m.slopes(dst, a, b)
 	case a == nil && m.left != nil:
 		m.left(dst, one, b)
 	case b == nil:
@@ -205,19 +257,25 @@ func (m *member) row(dst []float32, get func(k int) ([]float32, float32)) {
 	}
 }
 
-// total adds up the sums of a member's parts, in their order.
-func (p *sweep) total(out []float32, sums []float64, parts int, m member) {
+// total adds up the sums of a member, so many to a row, in their order.
+func (p *sweep) total(out []float32, sums []float64, perRow int, m member) {
 	totals := make([]float64, len(out))
+	n := p.rows * p.width
 	for i, s := range sums {
-		if m.all {
-			totals[0] += s
-		} else {
-			totals[i/parts%p.channels] += s
+		c := 0
+		if !m.all {
+			c = i/perRow%p.channels*p.lanes + i%p.lanes
 		}
+		if c < len(totals) { // others fill a block
+			totals[c] += s
+		}
+	}
+	if !m.all {
+		n /= p.channels * p.lanes
 	}
 	for i, s := range totals {
 		if m.sum == ReduceMean {
-			s /= float64(p.rows * p.width / len(out))
+			s /= float64(n)
 		}
 		out[i] = float32(s)
 	}
@@ -249,10 +307,10 @@ func (c *compiler) joinRows() {
 	}
 	sweeps := map[int]step{} // by the last member
 	for i := range s.steps {
-		if j.taken[i] || !j.joins(i, s.slots[s.steps[i].out[0]].typ) {
+		if j.taken[i] || !j.joins(i, j.over(i)) && !j.needs(i) {
 			continue
 		}
-		if group := j.grow(i); len(group) > 1 {
+		if group := j.grow(i); len(group) > 1 || j.needs(i) {
 			for _, k := range group {
 				j.taken[k] = true
 			}
@@ -271,32 +329,57 @@ func (c *compiler) joinRows() {
 	s.steps = steps
 }
 
-// repeatOf tells how an operand is repeated in a sweep over a type.
-func repeatOf(t, over Type) (repeat, bool) {
-	switch {
+// over returns what a sweep with the step is over.
+func (j *joiner) over(i int) slot {
+	st := j.s.steps[i]
+	if _, ok := st.op.(Reduce); ok {
+		return j.s.slots[st.in[0]]
+	}
+	return j.s.slots[st.out[0]]
+}
+
+// needs reports whether only a sweep can compute the step: its operands by channel, or its sums, are those of blocks.
+func (j *joiner) needs(i int) bool {
+	over := j.over(i)
+	if over.channels == 0 {
+		return false
+	}
+	if ok, _ := j.sums(i, over); ok {
+		return true
+	}
+	return j.joins(i, over) && slices.ContainsFunc(j.s.steps[i].in, func(v int) bool {
+		by, _ := repeatOf(j.s.slots[v].typ, over)
+		return by == repeatChannel
+	})
+}
+
+// repeatOf tells how an operand is repeated in a sweep over a slot.
+func repeatOf(t Type, over slot) (repeat, bool) {
+	switch shape := over.typ.Shape; {
 	case t.DType != Float32:
-	case slices.Equal(t.Shape, over.Shape):
+	case t.Equal(over.typ):
 		return repeatNone, true
 	case t.Len() == 1:
 		return repeatAll, true
-	case over.Rank() >= 3 && over.Len()/max(1, over.Shape[0]*over.Shape[1]) >= sweepRow/16 && t.Len() == over.Shape[1]:
-		k := over.Rank() - t.Rank()
-		return repeatChannel, k <= 1 && t.Shape[1-k] == over.Shape[1]
+	case over.channels > 0:
+		return repeatChannel, t.byChannel(4, over.channels)
+	case len(shape) >= 3 && over.typ.Len()/max(1, shape[0]*shape[1]) >= sweepRow/16: // shorter rows are not worth it
+		return repeatChannel, t.byChannel(len(shape), shape[1])
 	}
 	return 0, false
 }
 
-// joins reports whether a step can be a member of a sweep over a type.
-func (j *joiner) joins(i int, over Type) bool {
+// joins reports whether a step can be a member of a sweep over a slot.
+func (j *joiner) joins(i int, over slot) bool {
 	st := j.s.steps[i]
 	op, ok := rowOpOf(st.op)
-	if !ok || st.prep != nil || len(st.out) != 1 || over.Len() == 0 || !j.s.slots[st.out[0]].typ.Equal(over) || over.DType != Float32 {
+	if !ok || st.prep != nil || len(st.out) != 1 || over.typ.Len() == 0 || !j.s.slots[st.out[0]].typ.Equal(over.typ) || over.typ.DType != Float32 {
 		return false
 	}
 	rows := 0
 	for k, v := range st.in {
 		by, ok := repeatOf(j.s.slots[v].typ, over)
-		if !ok || op.gate && (k == 2) == (by == repeatNone) || op.binary == nil && op.right != nil && (k == 1) == (by == repeatNone) {
+		if !ok || op.gate && (k == 2) == (by == repeatNone) || op.slopes != nil && (k == 1) == (by == repeatNone) {
 			return false
 		}
 		if by == repeatNone {
@@ -306,25 +389,39 @@ func (j *joiner) joins(i int, over Type) bool {
 	return rows > 0
 }
 
-// sums reports whether a step is a sum that a sweep over a type can make, and whether it is of all.
-func (j *joiner) sums(i int, over Type) (ok, all bool) {
+// sums reports whether a step is a sum that a sweep over a slot can make, and whether it is of all.
+func (j *joiner) sums(i int, over slot) (ok, all bool) {
 	st := j.s.steps[i]
-	r, ok := st.op.(Reduce)
-	if !ok || r.By != ReduceAdd && r.By != ReduceMean || !j.s.slots[st.in[0]].typ.Equal(over) {
+	op, ok := st.op.(Reduce)
+	if !ok || !j.s.slots[st.in[0]].typ.Equal(over.typ) {
 		return false, false
 	}
-	out := j.s.slots[st.out[0]].typ
-	if out.Len() == 1 {
-		return true, true
+	of, out := over.typ, j.s.slots[st.out[0]].typ
+	if over.channels > 0 {
+		of.Shape = []int{of.Shape[0], over.channels, of.Shape[2], of.Shape[3]}
+	}
+	if ok, all = sumsOf(op, of, out); !ok || all {
+		return ok, all
 	}
 	by, ok := repeatOf(out, over)
 	return ok && by == repeatChannel, false
 }
 
+// sumsOf reports whether a reduction is a sum or a mean of all elements or of those of each channel, and which.
+func sumsOf(op Reduce, of, out Type) (ok, all bool) {
+	if op.By != ReduceAdd && op.By != ReduceMean || of.DType != Float32 || of.Len() == 0 {
+		return false, false
+	}
+	if out.Len() == 1 {
+		return true, true
+	}
+	return of.Rank() >= 3 && out.byChannel(of.Rank(), of.Shape[1]), false
+}
+
 // grow finds the steps that join a step, in their order.
 func (j *joiner) grow(seed int) []int {
 	const most = 12 // members
-	over := j.s.slots[j.s.steps[seed].out[0]].typ
+	over := j.over(seed)
 	group := []int{seed}
 	within := func(i int) bool { return slices.Contains(group, i) }
 	// fits reports whether what a member gives is read by other steps only after the last member.
@@ -375,8 +472,10 @@ func (j *joiner) grow(seed int) []int {
 // join makes a sweep of steps, the values of which that no other step reads need no memory.
 func (j *joiner) join(group []int) step {
 	s := j.s
-	over := s.slots[s.steps[group[0]].out[0]].typ
-	p := &sweep{rows: 1, width: over.Len(), channels: 1}
+	over := j.over(group[0])
+	p := &sweep{rows: 1, width: over.typ.Len(), channels: 1, lanes: 1}
+	shape := over.typ.Shape
+	byChannel := over.channels > 0
 	st := step{op: p}
 	index := map[int]int{} // by slot, the operand of the sweep, or -1-i for member i's result
 	var names []string
@@ -393,17 +492,13 @@ func (j *joiner) join(group []int) step {
 				st.in = append(st.in, v)
 			}
 			m.args = append(m.args, sweepOperand{at, by})
-			if by == repeatChannel {
-				p.channels = over.Shape[1]
-			}
+			byChannel = byChannel || by == repeatChannel
 		}
 		v := of.out[0]
 		ok, all := j.sums(i, over)
 		if ok {
 			m.sum, m.all = of.op.(Reduce).By, all
-			if !all {
-				p.channels = over.Shape[1]
-			}
+			byChannel = byChannel || !all
 		}
 		if ok || slices.ContainsFunc(j.users[v], func(u int) bool { return !slices.Contains(group, u) }) {
 			m.out = len(st.out)
@@ -416,8 +511,12 @@ func (j *joiner) join(group []int) step {
 		p.members = append(p.members, m)
 		names = append(names, of.op.Name())
 	}
-	if p.channels > 1 {
-		p.rows, p.width = over.Shape[0]*over.Shape[1], over.Len()/(over.Shape[0]*over.Shape[1])
+	if byChannel {
+		p.channels = shape[1]
+		p.rows, p.width = shape[0]*shape[1], over.typ.Len()/(shape[0]*shape[1])
+	}
+	if over.channels > 0 {
+		p.lanes = shape[4]
 	}
 	p.name, st.label = names[len(names)-1], strings.Join(names, "+")
 	return st

@@ -48,10 +48,11 @@ func genericGate(dst, a, by []float32, slope float32) {
 
 func genericGates(dst, a, by, slopes []float32) {
 	for i, x := range by {
-		dst[i] = a[i]
+		v := a[i]
 		if x <= 0 {
-			dst[i] *= slopes[i]
+			v *= slopes[i]
 		}
+		dst[i] = v
 	}
 }
 

@@ -282,7 +282,7 @@ func TestChoice(t *testing.T) {
 				t.Errorf("%+v: computed directly", s)
 			}
 			for i, f := range ways {
-				if f.Workspace(2) > 9<<20 || i > 0 && f.weightSize() >= ways[i-1].weightSize() {
+				if f.Workspace(2) > 13<<20 || i > 0 && f.weightSize() >= ways[i-1].weightSize() {
 					t.Errorf("%+v: %s has a workspace of %d elements and %d of weights", s, f.tr.name, f.Workspace(2), f.weightSize())
 				}
 			}
