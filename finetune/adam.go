@@ -9,6 +9,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/gansr/gansr/graph"
+	"github.com/gansr/gansr/internal/kernel"
 )
 
 // Adam is the optimiser of Kingma and Ba (arXiv:1412.6980), or with Decoupled AdamW (Loshchilov and Hutter, arXiv:1711.05101), computed
@@ -60,7 +61,7 @@ func (a *Adam) Step(model []gorgonia.ValueGrad) error {
 	for i, w := range weights {
 		u := a.update(i)
 		g, m, v := grads[i], a.State.Mean[i], a.State.Square[i]
-		chunks(a.Workers, len(w), func(lo, hi int) { u.apply(w[lo:hi], g[lo:hi], m[lo:hi], v[lo:hi]) })
+		chunks(a.Workers, len(w), func(lo, hi int) { kernel.Adam(w[lo:hi], g[lo:hi], m[lo:hi], v[lo:hi], u) })
 	}
 	return nil
 }
@@ -93,15 +94,8 @@ func floats(v gorgonia.Value) ([]float32, error) {
 	return nil, fmt.Errorf("a dense float32 tensor is needed, not %T", v)
 }
 
-// adamUpdate holds the numbers of one step. They are computed in float64 and rounded once, as in PyTorch.
-type adamUpdate struct {
-	rest1, beta2, rest2 float32
-	epsilon, rate, root float32 // root: of the second bias correction
-	decay, keep         float32
-}
-
-// update returns the numbers for a weight.
-func (a *Adam) update(i int) adamUpdate {
+// update returns the numbers for a weight, computed in float64 and rounded once, as in PyTorch.
+func (a *Adam) update(i int) kernel.AdamStep {
 	n, rate, decay := float64(a.State.Steps), a.Rate, a.Decay
 	if a.Rates != nil {
 		rate *= a.Rates[i]
@@ -109,29 +103,17 @@ func (a *Adam) update(i int) adamUpdate {
 	if a.Decays != nil {
 		decay = a.Decays[i]
 	}
-	u := adamUpdate{
-		rest1: float32(1 - a.Beta1), beta2: float32(a.Beta2), rest2: float32(1 - a.Beta2),
-		epsilon: float32(a.Epsilon), rate: float32(rate / (1 - math.Pow(a.Beta1, n))), root: float32(math.Sqrt(1 - math.Pow(a.Beta2, n))),
-		keep: 1,
+	u := kernel.AdamStep{
+		Rest1: float32(1 - a.Beta1), Beta2: float32(a.Beta2), Rest2: float32(1 - a.Beta2),
+		Epsilon: float32(a.Epsilon), Rate: float32(rate / (1 - math.Pow(a.Beta1, n))), Root: float32(math.Sqrt(1 - math.Pow(a.Beta2, n))),
+		Keep: 1,
 	}
 	if a.Decoupled {
-		u.keep = float32(1 - rate*decay)
+		u.Keep = float32(1 - rate*decay)
 	} else {
-		u.decay = float32(decay)
+		u.Decay = float32(decay)
 	}
 	return u
-}
-
-// apply does the step for some elements of weights w, gradients g and running means m and v in one pass.
-func (u *adamUpdate) apply(w, g, m, v []float32) {
-	g, m, v = g[:len(w)], m[:len(w)], v[:len(w)]
-	for i, x := range w {
-		d := g[i] + u.decay*x
-		mean := m[i] + u.rest1*(d-m[i])
-		square := u.beta2*v[i] + u.rest2*d*d
-		m[i], v[i], g[i] = mean, square, 0
-		w[i] = u.keep*x - u.rate*(mean/(float32(math.Sqrt(float64(square)))/u.root+u.epsilon))
-	}
 }
 
 // chunk is the number of elements that a worker takes at a time. It is part of the order of sums, so it does not depend on their number.

@@ -314,13 +314,13 @@ func copyVectors(dst []float32, dstStep int, src []float32, srcStep, size, n int
 	switch {
 	case size > 8 && size <= 16 && (size == 16 || dstStep == size):
 		for ; i < n-1 && i*srcStep+16 <= len(src); i++ { // what is too much comes again
-			to, from := (*[16]float32)(dst[i*dstStep:]), (*[16]float32)(src[i*srcStep:])
-			*to = *from
+			v := [16]float32(src[i*srcStep:])
+			*(*[16]float32)(dst[i*dstStep:]) = v
 		}
 	case size > 4 && size <= 8 && (size == 8 || dstStep == size):
 		for ; i < n-1 && i*srcStep+8 <= len(src); i++ {
-			to, from := (*[8]float32)(dst[i*dstStep:]), (*[8]float32)(src[i*srcStep:])
-			*to = *from
+			v := [8]float32(src[i*srcStep:])
+			*(*[8]float32)(dst[i*dstStep:]) = v
 		}
 	}
 	for ; i < n; i++ {

@@ -27,6 +27,7 @@ type functions struct {
 	gate            func(dst, a, by []float32, slope float32)
 	gates           func(dst, a, by, slopes []float32)
 	prelus          func(dst, a, slopes []float32)
+	adam            func(w, g, m, v, p []float32)     // of a multiple of lanes elements, and not 0; see genericAdam
 	sum             func(a []float32) float64         // of a multiple of sumLanes elements
 	sums            func(a []float32, sums []float64) // the same, by place modulo sumLanes
 	dot             func(a, b []float32) float64      // of a multiple of sumLanes elements
@@ -61,6 +62,7 @@ var paths = append(simd(), functions{
 	gate:            genericGate,
 	gates:           genericGates,
 	prelus:          genericPRelus,
+	adam:            genericAdam,
 	sum:             genericSum,
 	sums:            genericSums,
 	dot:             genericDot,

@@ -30,7 +30,7 @@ var avx2 = functions{
 		opMinScalar: minScalarAVX2, opPRelu: preluAVX2, opClip: clipAVX2, opAbs: absAVX2, opSqrt: sqrtAVX2, opExp: expAVX2, opExpSub: expSubAVX2,
 		opSigmoid: sigmoidAVX2, opTanh: tanhAVX2, opSoftplus: softplusAVX2, opErf: erfAVX2, opGelu: geluAVX2,
 	},
-	gate: gateAVX2, gates: gatesAVX2, prelus: prelusAVX2, sum: sumAVX2, sums: sumsAVX2, dot: dotAVX2, reduceMax: reduceMaxAVX2, reduceMin: reduceMinAVX2,
+	gate: gateAVX2, gates: gatesAVX2, prelus: prelusAVX2, adam: adamAVX2, sum: sumAVX2, sums: sumsAVX2, dot: dotAVX2, reduceMax: reduceMaxAVX2, reduceMin: reduceMinAVX2,
 	interleave: interleaveAVX2, deinterleave: deinterleaveAVX2, poolGradient: poolGradientAVX2,
 	transforms: transformsAVX2,
 	products: [2][]productFunc{
@@ -62,7 +62,7 @@ var avx512 = functions{
 		opMinScalar: minScalarAVX512, opPRelu: preluAVX512, opClip: clipAVX512, opAbs: absAVX512, opSqrt: sqrtAVX512, opExp: expAVX512, opExpSub: expSubAVX512,
 		opSigmoid: sigmoidAVX512, opTanh: tanhAVX512, opSoftplus: softplusAVX512, opErf: erfAVX512, opGelu: geluAVX512,
 	},
-	gate: gateAVX512, gates: gatesAVX512, prelus: prelusAVX512, sum: sumAVX512, sums: sumsAVX512, dot: dotAVX512, reduceMax: reduceMaxAVX512, reduceMin: reduceMinAVX512,
+	gate: gateAVX512, gates: gatesAVX512, prelus: prelusAVX512, adam: adamAVX512, sum: sumAVX512, sums: sumsAVX512, dot: dotAVX512, reduceMax: reduceMaxAVX512, reduceMin: reduceMinAVX512,
 	interleave: interleaveAVX2, deinterleave: deinterleaveAVX2, poolGradient: poolGradientAVX2,
 	transforms: transformsAVX512,
 	products: [2][]productFunc{

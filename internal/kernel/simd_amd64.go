@@ -260,6 +260,11 @@ func gatesAVX2(dst []float32, a []float32, by []float32, slopes []float32)
 //go:noescape
 func prelusAVX2(dst []float32, a []float32, slopes []float32)
 
+// adamAVX2 is genericAdam for len(w) elements, a multiple of the lanes.
+//
+//go:noescape
+func adamAVX2(w []float32, g []float32, m []float32, v []float32, p []float32)
+
 // absAVX2 works on len(dst) elements:
 //
 //	for i, x := range a[:len(dst)] { dst[i] = abs(x) }
@@ -881,6 +886,11 @@ func gatesAVX512(dst []float32, a []float32, by []float32, slopes []float32)
 //
 //go:noescape
 func prelusAVX512(dst []float32, a []float32, slopes []float32)
+
+// adamAVX512 is genericAdam for len(w) elements, a multiple of the lanes.
+//
+//go:noescape
+func adamAVX512(w []float32, g []float32, m []float32, v []float32, p []float32)
 
 // absAVX512 works on len(dst) elements:
 //

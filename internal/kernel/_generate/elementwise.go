@@ -5,6 +5,7 @@ import (
 
 	. "github.com/mmcloughlin/avo/build"
 	"github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
 )
 
 // elementwise emits one function for each element-wise operation. Elements past the last whole register go through the
@@ -56,6 +57,8 @@ func (s isa) elementwise() {
 	s.text("prelus", "func(dst, a, slopes []float32)", "%s works on len(dst) elements:\n\n\tfor i, x := range a[:len(dst)] { dst[i] = x, or x*slopes[i] where x < 0 }")
 	s.loop([]string{"a", "slopes"}, func(x []vec) vec { return s.choose(lessThan, x[0], float(0), s.op2(VMULPS, x[0], x[1]), x[0]) })
 
+	s.adam()
+
 	math := func(f func(x vec) vec) func(p, q vec) func(vec) vec { return func(_, _ vec) func(vec) vec { return f } }
 	one("abs", "abs(x)", 0, math(s.abs))
 	one("sqrt", "sqrt(x)", 0, math(func(x vec) vec { v := s.vec(); VSQRTPS(x, v); return v }))
@@ -66,6 +69,47 @@ func (s isa) elementwise() {
 	one("softplus", "log(1 + exp(x))", 0, math(s.softplus))
 	one("erf", "erf(x)", 0, math(s.erf))
 	one("gelu", "x/2 * (1 + erf(x/sqrt(2)))", 0, math(s.gelu))
+}
+
+// adam emits the step of Adam, in the order of operations of the plain form, so that results are the same bits.
+func (s isa) adam() {
+	s.text("adam", "func(w, g, m, v, p []float32)", "%s is genericAdam for len(w) elements, a multiple of the lanes.")
+	base := func(name string) reg.Register { return Load(Param(name).Base(), GP64()) }
+	w, g, m, v, n := base("w"), base("g"), base("m"), base("v"), Load(Param("w").Len(), GP64())
+	p := base("p")
+	param := make([]vec, 8)
+	for i := range param {
+		param[i] = s.vec()
+		VBROADCASTSS(operand.Mem{Base: p, Disp: 4 * i}, param[i])
+	}
+	decay, rest1, beta2, rest2, keep, rate, root, epsilon := param[0], param[1], param[2], param[3], param[4], param[5], param[6], param[7]
+	at := GP64()
+	XORQ(at, at)
+	element := func(base reg.Register) operand.Mem { return operand.Mem{Base: base, Index: at, Scale: 4} }
+	Label("loop")
+	x := s.load(element(w))
+	d := s.op2(VADDPS, s.op2(VMULPS, decay, x), s.load(element(g)))
+	mean := s.load(element(m))
+	VADDPS(s.op2(VMULPS, rest1, s.op2(VSUBPS, d, mean)), mean, mean)
+	square := s.op2(VADDPS, s.op2(VMULPS, beta2, s.load(element(v))), s.op2(VMULPS, s.op2(VMULPS, rest2, d), d))
+	VMOVUPS(mean, element(m))
+	VMOVUPS(square, element(v))
+	zero := s.vec()
+	s.zero(zero)
+	VMOVUPS(zero, element(g))
+	VSQRTPS(square, square)
+	VDIVPS(root, square, square)
+	VADDPS(epsilon, square, square)
+	VDIVPS(square, mean, mean)
+	VMULPS(rate, mean, mean)
+	VMULPS(keep, x, x)
+	VSUBPS(mean, x, x)
+	VMOVUPS(x, element(w))
+	ADDQ(operand.U32(uint32(s.lanes)), at)
+	CMPQ(at, n)
+	JLT(operand.LabelRef("loop"))
+	VZEROUPPER()
+	RET()
 }
 
 // loop applies f to the elements of the named slices, as many as dst has, and ends the function.
