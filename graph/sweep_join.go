@@ -1,0 +1,247 @@
+package graph
+
+import (
+	"slices"
+	"strings"
+)
+
+// joiner finds the steps that become sweeps.
+type joiner struct {
+	s     *Session
+	users map[int][]int // by slot, the steps that read it, and len(steps) for outputs
+	from  map[int]int   // by slot, the step that writes it
+	taken []bool
+}
+
+// joinRows joins operators on single elements, and sums of what they give, into sweeps. A sweep takes the place of the last of its members, so what
+// others read of it has to be read later.
+func (c *compiler) joinRows() {
+	s := c.s
+	j := &joiner{s: s, users: map[int][]int{}, from: map[int]int{}, taken: make([]bool, len(s.steps))}
+	for i, st := range s.steps {
+		for _, v := range st.out {
+			j.from[v] = i
+		}
+		for _, v := range slices.Concat(st.in, st.res) {
+			j.users[v] = append(j.users[v], i)
+		}
+	}
+	for _, v := range s.outputs {
+		j.users[v] = append(j.users[v], len(s.steps))
+	}
+	sweeps := map[int]step{} // by the last member
+	for i := range s.steps {
+		if j.taken[i] || !j.joins(i, j.over(i)) && !j.needs(i) {
+			continue
+		}
+		if group := j.grow(i); len(group) > 1 || j.needs(i) {
+			for _, k := range group {
+				j.taken[k] = true
+			}
+			sweeps[group[len(group)-1]] = j.join(group)
+		}
+	}
+	var steps []step
+	for i, st := range s.steps {
+		if p, ok := sweeps[i]; ok {
+			st = p
+		} else if j.taken[i] {
+			continue
+		}
+		steps = append(steps, st)
+	}
+	s.steps = steps
+}
+
+// over returns what a sweep with the step is over.
+func (j *joiner) over(i int) slot {
+	st := j.s.steps[i]
+	if _, ok := st.op.(Reduce); ok {
+		return j.s.slots[st.in[0]]
+	}
+	return j.s.slots[st.out[0]]
+}
+
+// needs reports whether only a sweep can compute the step: its operands by channel, or its sums, are those of blocks.
+func (j *joiner) needs(i int) bool {
+	over := j.over(i)
+	if over.channels == 0 {
+		return false
+	}
+	if ok, _ := j.sums(i, over); ok {
+		return true
+	}
+	return j.joins(i, over) && slices.ContainsFunc(j.s.steps[i].in, func(v int) bool {
+		by, _ := repeatOf(j.s.slots[v].typ, over)
+		return by == repeatChannel
+	})
+}
+
+// repeatOf tells how an operand is repeated in a sweep over a slot.
+func repeatOf(t Type, over slot) (repeat, bool) {
+	switch shape := over.typ.Shape; {
+	case t.DType != Float32:
+	case t.Equal(over.typ):
+		return repeatNone, true
+	case t.Len() == 1:
+		return repeatAll, true
+	case over.channels > 0:
+		return repeatChannel, t.byChannel(4, over.channels)
+	case len(shape) >= 3 && over.typ.Len()/max(1, shape[0]*shape[1]) >= sweepRow/16: // shorter rows are not worth it
+		return repeatChannel, t.byChannel(len(shape), shape[1])
+	}
+	return 0, false
+}
+
+// joins reports whether a step can be a member of a sweep over a slot.
+func (j *joiner) joins(i int, over slot) bool {
+	st := j.s.steps[i]
+	op, ok := rowOpOf(st.op)
+	if !ok || st.prep != nil || len(st.out) != 1 || over.typ.Len() == 0 || !j.s.slots[st.out[0]].typ.Equal(over.typ) || over.typ.DType != Float32 {
+		return false
+	}
+	rows := 0
+	for k, v := range st.in {
+		by, ok := repeatOf(j.s.slots[v].typ, over)
+		if !ok || op.gate && (k == 2) == (by == repeatNone) || op.slopes != nil && (k == 1) == (by == repeatNone) {
+			return false
+		}
+		if by == repeatNone {
+			rows++
+		}
+	}
+	return rows > 0
+}
+
+// sums reports whether a step is a sum that a sweep over a slot can make, and whether it is of all.
+func (j *joiner) sums(i int, over slot) (ok, all bool) {
+	st := j.s.steps[i]
+	op, ok := st.op.(Reduce)
+	if !ok || !j.s.slots[st.in[0]].typ.Equal(over.typ) {
+		return false, false
+	}
+	of, out := over.typ, j.s.slots[st.out[0]].typ
+	if over.channels > 0 {
+		of.Shape = []int{of.Shape[0], over.channels, of.Shape[2], of.Shape[3]}
+	}
+	if ok, all = sumsOf(op, of, out); !ok || all {
+		return ok, all
+	}
+	by, ok := repeatOf(out, over)
+	return ok && by == repeatChannel, false
+}
+
+// sumsOf reports whether a reduction is a sum or a mean of all elements or of those of each channel, and which.
+func sumsOf(op Reduce, of, out Type) (ok, all bool) {
+	if op.By != ReduceAdd && op.By != ReduceMean || of.DType != Float32 || of.Len() == 0 {
+		return false, false
+	}
+	if out.Len() == 1 {
+		return true, true
+	}
+	return of.Rank() >= 3 && out.byChannel(of.Rank(), of.Shape[1]), false
+}
+
+// grow finds the steps that join a step, in their order.
+func (j *joiner) grow(seed int) []int {
+	const most = 12 // members
+	over := j.over(seed)
+	group := []int{seed}
+	within := func(i int) bool { return slices.Contains(group, i) }
+	// fits reports whether what a member gives is read by other steps only after the last member.
+	fits := func(i, last int) bool {
+		return !slices.ContainsFunc(j.users[j.s.steps[i].out[0]], func(u int) bool { return u <= last && !within(u) })
+	}
+	try := func(i int) bool {
+		if within(i) || j.taken[i] || len(group) == most {
+			return false
+		}
+		old := slices.Clone(group)
+		group = append(group, i)
+		slices.Sort(group)
+		last := group[len(group)-1]
+		for _, k := range group {
+			if !fits(k, last) {
+				group = old
+				return false
+			}
+		}
+		return true
+	}
+	for grown := true; grown; {
+		grown = false
+		for _, i := range slices.Clone(group) {
+			st := j.s.steps[i]
+			for _, v := range st.in { // what is read by members alone
+				if k, ok := j.from[v]; ok && j.joins(k, over) {
+					grown = try(k) || grown
+				}
+			}
+			if ok, _ := j.sums(i, over); ok {
+				continue
+			}
+			for _, u := range j.users[st.out[0]] {
+				if u == len(j.s.steps) {
+					continue
+				}
+				if ok, _ := j.sums(u, over); ok || j.joins(u, over) {
+					grown = try(u) || grown
+				}
+			}
+		}
+	}
+	return group
+}
+
+// join makes a sweep of steps, the values of which that no other step reads need no memory.
+func (j *joiner) join(group []int) step {
+	s := j.s
+	over := j.over(group[0])
+	p := &sweep{rows: 1, width: over.typ.Len(), channels: 1, lanes: 1}
+	shape := over.typ.Shape
+	byChannel := over.channels > 0
+	st := step{op: p}
+	index := map[int]int{} // by slot, the operand of the sweep, or -1-i for member i's result
+	var names []string
+	for n, i := range group {
+		of := s.steps[i]
+		op, _ := rowOpOf(of.op)
+		m := member{rowOp: op, out: -1}
+		for _, v := range of.in {
+			by, _ := repeatOf(s.slots[v].typ, over)
+			at, ok := index[v]
+			if !ok {
+				at = len(st.in)
+				index[v] = at
+				st.in = append(st.in, v)
+			}
+			m.args = append(m.args, sweepOperand{at, by})
+			byChannel = byChannel || by == repeatChannel
+		}
+		v := of.out[0]
+		ok, all := j.sums(i, over)
+		if ok {
+			m.sum, m.all = of.op.(Reduce).By, all
+			byChannel = byChannel || !all
+		}
+		if ok || slices.ContainsFunc(j.users[v], func(u int) bool { return !slices.Contains(group, u) }) {
+			m.out = len(st.out)
+			st.out = append(st.out, v)
+			p.types = append(p.types, s.slots[v].typ)
+		} else {
+			s.slots[v].kind = unusedSlot
+		}
+		index[v] = -1 - n
+		p.members = append(p.members, m)
+		names = append(names, of.op.Name())
+	}
+	if byChannel {
+		p.channels = shape[1]
+		p.rows, p.width = shape[0]*shape[1], over.typ.Len()/(shape[0]*shape[1])
+	}
+	if over.channels > 0 {
+		p.lanes = shape[4]
+	}
+	p.name, st.label = names[len(names)-1], strings.Join(names, "+")
+	return st
+}
