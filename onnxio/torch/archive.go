@@ -91,6 +91,9 @@ func decodeZip(data []byte) (*File, error) {
 				return nil, errors.New("a TorchScript archive of PyTorch before 1.4, which is not read: load it in PyTorch and save it again")
 			}
 		}
+		if a.entries["model.weights.h5"] != nil {
+			return nil, fmt.Errorf("%w: a model of Keras; export it with model.export(FOLDER), and that with tf2onnx", ErrFormat)
+		}
 		return nil, fmt.Errorf("%w: the zip archive has no data.pkl", ErrFormat)
 	}
 	if a.entries["byteorder"] != nil {

@@ -1,6 +1,9 @@
 package torch
 
 import (
+	"archive/zip"
+	"bytes"
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -226,4 +229,21 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A zip archive of Keras is named as such.
+func TestKeras(t *testing.T) {
+	var file bytes.Buffer
+	w := zip.NewWriter(&file)
+	for _, name := range []string{"metadata.json", "config.json", "model.weights.h5"} {
+		if _, err := w.Create(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Decode(file.Bytes()); !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), "a model of Keras") {
+		t.Errorf("got %v", err)
+	}
 }
