@@ -140,6 +140,9 @@ func (c Config) checkNames(generator, critic *onnxio.Model) error {
 		return nil
 	}
 	errs := []error{check("freeze", generator, c.Freeze)}
+	if learned, _ := generator.Trainable(); !slices.ContainsFunc(learned, func(name string) bool { return !pattern(c.Freeze)(name) }) {
+		errs = append(errs, fmt.Errorf("freeze: all %d parameters of the generator are frozen, and none is left to learn", len(learned)))
+	}
 	for _, g := range c.Generator.Groups {
 		errs = append(errs, check("generator-adam-groups", generator, g.Names))
 	}

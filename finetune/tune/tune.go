@@ -84,6 +84,11 @@ func Run(ctx context.Context, o Options) (res Result, err error) {
 	if err != nil {
 		return res, err
 	}
+	if a, err := os.Stat(o.Model); err == nil {
+		if b, err := os.Stat(o.Out); err == nil && os.SameFile(a, b) {
+			return res, finetune.SettingError{Err: fmt.Errorf("tune: the result would replace %s, which the training starts from: choose another file", o.Model)}
+		}
+	}
 	for _, path := range []string{o.Out, filepath.Join(o.Folder, lockName)} {
 		if err := writable(path); err != nil {
 			return res, err

@@ -230,6 +230,8 @@ func TestRunRefuses(t *testing.T) {
 		"has no weight":                 func(o *Options) { o.Perceptual = "vgg16.pth" },
 		"degrade should be":             func(o *Options) { o.Degrade = "heavy" },
 		"nobody.onnx":                   func(o *Options) { o.CriticNetwork = "nobody.onnx" },
+		"the result would replace":      func(o *Options) { o.Out = o.Model },
+		"are frozen, and none is left":  func(o *Options) { o.Freeze = []string{"*"} },
 		"is a folder, and a file":       func(o *Options) { o.Out = t.TempDir() },
 		"cannot be written: not a dire": func(o *Options) { o.Out = filepath.Join(o.Model, "out.onnx") },
 		"there is only one photo":       func(o *Options) { o.Photos = photos(t, 1) },
