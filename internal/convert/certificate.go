@@ -242,7 +242,10 @@ func (ref *reference) certify(outputs []*graph.Tensor) (*Certificate, error) {
 		for j, w := range want {
 			d := math.Abs(float64(got[j])-float64(w)) / k.Span
 			if math.IsNaN(d) || math.IsInf(d, 0) {
-				return nil, fmt.Errorf("convert: an input of %v gives values that are not finite", shape)
+				if isFinite(w) {
+					return nil, fmt.Errorf("convert: an input of %v gives values that are not finite, and finite ones from the source: the element type written is too narrow for them", shape)
+				}
+				return nil, fmt.Errorf("convert: the source gives values that are not finite for an input of %v%s", shape, badWeight(ref.from.program.Model()))
 			}
 			k.Error = max(k.Error, d)
 		}
@@ -325,4 +328,16 @@ func Verify(ctx context.Context, m *onnxio.Model, workers *graph.Workers) (*Cert
 		}
 	}
 	return c, nil
+}
+
+func isFinite(v float32) bool { return v-v == 0 }
+
+// badWeight names an initialiser with values that are not finite, if there is one.
+func badWeight(m *onnxio.Model) string {
+	for _, name := range m.Graph().Initializers() {
+		if t, _, err := m.Graph().View(name); err == nil && t.DType().IsFloat() && slices.ContainsFunc(graph.Data[float32](t.Converted(graph.Float32)), func(v float32) bool { return !isFinite(v) }) {
+			return fmt.Sprintf(": the file's tensor %.100q holds some", name)
+		}
+	}
+	return ""
 }

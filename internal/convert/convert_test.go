@@ -2,6 +2,8 @@ package convert
 
 import (
 	"context"
+	"maps"
+	"math"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -185,5 +187,26 @@ func TestSettle(t *testing.T) {
 		if text(keys) != c.keys || !strings.Contains(say, c.say) {
 			t.Errorf("%+v: %q, %s", c, text(keys), say)
 		}
+	}
+}
+
+// A file with values that are not finite is refused, and the tensor named.
+func TestNotFinite(t *testing.T) {
+	path, tensors := fileOf(t, newModel(t))
+	name := slices.Sorted(maps.Keys(tensors))[0]
+	graph.Data[float32](tensors[name])[0] = float32(math.NaN())
+	if err := torch.Save(path, tensors, nil); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(path, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(t.TempDir(), "net.onnx")
+	if _, err := Convert(context.Background(), s, out, Options{}); err == nil || !strings.Contains(err.Error(), strconv.Quote(name)+" holds some") {
+		t.Errorf("%s: %v", name, err)
+	}
+	if isThere(out) {
+		t.Error("a file was written")
 	}
 }
