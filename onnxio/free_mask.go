@@ -17,25 +17,31 @@ type mask struct {
 	together     *graph.Tensor // the values of pairs, 0-d
 }
 
-// masksOf returns what shifted windows a constant can be a mask of.
-func masksOf(t *graph.Tensor) []mask {
-	s := t.Shape()
-	if len(s) < 3 || s[len(s)-1] != s[len(s)-2] || s[len(s)-1] < 2 {
-		return nil
+// maskAxis returns the axis of windows if a mask can have a shape.
+func maskAxis(shape []int) (axis int, ok bool) {
+	n := len(shape)
+	if n < 3 || shape[n-1] != shape[n-2] || shape[n-1] < 2 {
+		return 0, false
 	}
-	n, axis := s[len(s)-1], -1
-	for a, d := range s[:len(s)-2] {
-		switch {
-		case d == 1:
-		case axis >= 0:
-			return nil
-		default:
+	for a, d := range shape[:n-2] {
+		if d != 1 && shape[axis] != 1 {
+			return 0, false
+		}
+		if d != 1 {
 			axis = a
 		}
 	}
-	if axis < 0 {
-		axis = 0
+	return axis, true
+}
+
+// masksOf returns what shifted windows a constant can be a mask of.
+func masksOf(t *graph.Tensor) []mask {
+	s := t.Shape()
+	axis, ok := maskAxis(s)
+	if !ok {
+		return nil
 	}
+	n := s[len(s)-1]
 	apart, values := twoValues(t)
 	if apart == nil {
 		return nil
@@ -123,7 +129,10 @@ func (m mask) window(bottom, right bool) []bool {
 
 // twoValues returns where a tensor does not have its first value, if it has one other, and the two.
 func twoValues(t *graph.Tensor) (other []bool, values [2]*graph.Tensor) {
-	size, raw := t.DType().Size(), toRaw(t)
+	size, raw := t.DType().Size(), graph.Bytes(t)
+	if raw == nil {
+		raw = toRaw(t)
+	}
 	if size == 0 || len(raw) != t.Len()*size || t.Len() == 0 {
 		return nil, values
 	}

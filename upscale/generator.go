@@ -55,6 +55,8 @@ type Facts struct {
 	WholeImage string
 
 	FixedH, FixedW int // the only input size of a network frozen to one; 0: any size
+	// FixedWhy is why other sizes would be wrong, if the file allows them.
+	FixedWhy string
 
 	// A pixel p from 0 to 1 enters as Range.Lo + (Range.Hi-Range.Lo) * (p-Mean)/Std by channel, and results leave by the inverse.
 	// A Std of 0 stands for 1.

@@ -90,6 +90,10 @@ func (g *Model) probe(ctx context.Context) error {
 	if err := g.layout(); err != nil {
 		return err
 	}
+	if h, w := g.program.Model().MaskedSize(); g.facts.FixedH == 0 && h > 0 && g.sizeAt(ctx, h, w).err == nil {
+		g.facts.FixedH, g.facts.FixedW = h, w
+		g.facts.FixedWhy = fmt.Sprintf("the file allows any size, but the masks of its windows are for %dx%d", w, h)
+	}
 	if err := g.sizes(ctx); err != nil {
 		return err
 	}

@@ -315,3 +315,18 @@ func TestMaxWeights(t *testing.T) {
 		}
 	}
 }
+
+// The masks of one size are those of the only size that is right.
+func TestMaskedSize(t *testing.T) {
+	m, err := onnxio.Open("../internal/convert/testdata/sizes/swin-kept-legacy.onnx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := NewModel(context.Background(), m, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := g.Facts(); f.FixedH != 16 || f.FixedW != 16 || !strings.Contains(f.FixedWhy, "masks") {
+		t.Errorf("%+v", f)
+	}
+}

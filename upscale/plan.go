@@ -97,6 +97,9 @@ func (f *Facts) planFixed(p *Plan, r request) error {
 	p.Tile = image.Pt(f.FixedW, f.FixedH)
 	p.Picture = image.Pt(max(p.Picture.X, p.Tile.X), max(p.Picture.Y, p.Tile.Y))
 	if p.Picture != p.Tile {
+		if f.FixedWhy != "" {
+			p.Warnings = append(p.Warnings, f.FixedWhy+`: tiles of that size are used; "gansr convert --size dynamic" makes a file for any`)
+		}
 		p.Overlap = f.overlap(p, r)
 		if most := min(p.Tile.X, p.Tile.Y) / 4 / f.Multiple * f.Multiple; p.Overlap > most {
 			p.Warnings = append(p.Warnings, fmt.Sprintf("tiles may show seams: the model's fixed size %dx%d allows an overlap of %d, and %d are needed",

@@ -90,6 +90,9 @@ func (a *app) printReport(r *inspect.Report) error {
 			row("metadata", "%s=%.200q", key, r.Metadata[key])
 		}
 	}
+	if r.Sizes != "" {
+		row("sizes", "%s", r.Sizes)
+	}
 	if r.Certificate != "" {
 		row("certificate", "%s", r.Certificate)
 	}

@@ -97,8 +97,10 @@ func Convert(ctx context.Context, s *Source, out string, opt Options) (*Report, 
 	}
 	sized := *s
 	var err error
-	if sized.Model, err = r.resize(ctx, s.Model, opt); err != nil {
-		return nil, err
+	if s.File == nil || opt.AnySize || opt.Size != [2]int{} { // what is built from a state dictionary takes any
+		if sized.Model, err = r.resize(ctx, s.Model, &opt); err != nil {
+			return nil, err
+		}
 	}
 	s = &sized
 	hash := beside(s.hash)

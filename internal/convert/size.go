@@ -14,28 +14,41 @@ import (
 )
 
 // resize gives a model the size that opt asks for. A size is taken off a model that computes the same at its own size, bit for bit, and at others
-// the same in a tile as in the whole picture.
-func (r *Report) resize(ctx context.Context, m *onnxio.Model, opt Options) (*onnxio.Model, error) {
-	if !opt.AnySize && opt.Size == [2]int{} {
-		return m, nil
-	}
+// the same in a tile as in the whole picture. If it is not said on what to compare, and the file is right at some sizes only, opt then says those.
+func (r *Report) resize(ctx context.Context, m *onnxio.Model, opt *Options) (*onnxio.Model, error) {
 	if opt.Size != [2]int{} {
 		sized, err := m.WithSize(opt.Size[0], opt.Size[1])
 		if err != nil {
 			return nil, err
 		}
-		if _, err := runAt(ctx, sized, opt.Size, opt); err != nil {
+		if _, err := runAt(ctx, sized, opt.Size, *opt); err != nil {
 			return nil, fmt.Errorf("convert: the network does not take images of %dx%d pixels: %w", opt.Size[0], opt.Size[1], err)
 		}
 		r.say("size: %dx%d only", opt.Size[0], opt.Size[1])
 		return sized, nil
 	}
-	fixed := fixedSize(m)
-	if fixed == [2]int{} {
-		r.say("size: the file states none, as it is")
-		return m, nil
+	if fixed := fixedSize(m); opt.AnySize && fixed != [2]int{} {
+		return r.free(ctx, m, fixed, *opt)
 	}
-	return r.free(ctx, m, fixed, opt)
+	t, err := FindTraced(ctx, m, opt.Workers, opt.AnySize)
+	switch {
+	case err != nil:
+		return nil, err
+	case t == nil && opt.AnySize:
+		r.say("size: the file states none, as it is")
+	case t != nil && !opt.AnySize:
+		r.say("warning: the file states no size, but %v; --size dynamic mends that if it can be, --size %s says it", t, sizeText(t.Size))
+		if len(opt.Sizes) == 0 {
+			opt.Sizes = t.Right
+		}
+	case t != nil && t.Free == nil:
+		return nil, fmt.Errorf("convert: the file states no size, but %v; that cannot be mended: %s", t, t.Said)
+	case t != nil:
+		r.say("size: the file states none, but %v", t)
+		r.say("%s", t.Said)
+		return t.Free, nil
+	}
+	return m, nil
 }
 
 // free takes the size off a model.
@@ -65,7 +78,7 @@ func (r *Report) free(ctx context.Context, m *onnxio.Model, fixed [2]int, opt Op
 				return err
 			}
 		}
-		if said, err = tiled(ctx, u); !errors.Is(err, onnxio.ErrUndecided) {
+		if said, err = tiled(ctx, u, tiledFLOPs); !errors.Is(err, onnxio.ErrUndecided) {
 			return err
 		}
 		y, failed := runAt(ctx, c.Model, [2]int{fixed[0] + facts.Multiple, fixed[1] + 2*facts.Multiple}, opt)
@@ -156,13 +169,13 @@ func runAt(ctx context.Context, m *onnxio.Model, size [2]int, opt Options) (*gra
 	return r.run(ctx, r.shapes([][2]int{size, size})[0])
 }
 
-// tiledFLOPs is what tiled lets a network compute.
+// tiledFLOPs is what converting lets a network compute for a comparison of tiles.
 const tiledFLOPs = 5e10
 
 // tiled compares what a network makes of a picture with what it makes of a part of it, where that must be equal: at a distance of the
 // receptive field from the edges of the part, which is the lower right one so that two of them are the picture's. Where the field is not known, a
-// corner has to be equal, or the error wraps onnxio.ErrUndecided.
-func tiled(ctx context.Context, u *upscale.Model) (said string, err error) {
+// corner has to be equal, or the error wraps onnxio.ErrUndecided. A network that would compute more than limit is not run.
+func tiled(ctx context.Context, u *upscale.Model, limit float64) (said string, err error) {
 	f := u.Facts()
 	halo, more := f.Halo, (f.Halo/f.Multiple+1)*f.Multiple
 	part := roundUp(halo+8, f.Multiple)
@@ -174,7 +187,7 @@ func tiled(ctx context.Context, u *upscale.Model) (said string, err error) {
 	}
 	h := part + more
 	w := h + f.Multiple // so that height and width cannot be taken for each other
-	if float64(u.FLOPs)*float64(h*w) > tiledFLOPs {
+	if float64(u.FLOPs)*float64(h*w) > limit {
 		return fmt.Sprintf("tiles are not compared, as that would take pictures of %d pixels in height", h), nil
 	}
 	picture := graph.Data[float32](probeInput(graph.Float32, []int{f.Channels, h, w}, f.Range.Lo, max(f.Range.Hi, f.Range.Lo+1)))

@@ -101,9 +101,6 @@ func TestFreed(t *testing.T) {
 		t.Fatal(files, err)
 	}
 	for _, path := range files {
-		if strings.Contains(path, "claims") || strings.Contains(path, "kept") {
-			continue
-		}
 		name, _, _ := strings.Cut(strings.TrimSuffix(filepath.Base(path), ".onnx"), "-legacy")
 		name, _, _ = strings.Cut(name, "-dynamo")
 		t.Run(filepath.Base(path), func(t *testing.T) {
@@ -125,6 +122,35 @@ func TestFreed(t *testing.T) {
 			}
 			asPyTorch(t, m, name)
 		})
+	}
+}
+
+// Files that state no size, but were made for one, are found out: those that fail at other sizes, and those that compute something else.
+func TestTraced(t *testing.T) {
+	for _, name := range []string{"swin-claims", "swin-kept"} {
+		path := filepath.Join("testdata", "sizes", name+"-legacy.onnx")
+		s, err := Open(path, "", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, err := FindTraced(context.Background(), s.Model, nil, false)
+		if err != nil || found == nil {
+			t.Fatal(name, found, err)
+		}
+		if found.Size != [2]int{16, 16} || len(found.Right) != 1 || len(found.Wrong) == 0 || found.Free == nil {
+			t.Errorf("%s: %+v", name, found)
+		}
+		if free, err := FindTraced(context.Background(), found.Free, nil, true); free != nil || err != nil {
+			t.Errorf("%s: of what was mended: %v %v", name, free, err)
+		}
+		r, err := Convert(context.Background(), s, filepath.Join(t.TempDir(), "out.onnx"), Options{})
+		if err != nil || !strings.Contains(strings.Join(r.Said, "\n"), "warning: the file states no size, but the graph was made for images of 16x16: it is right there, and not at 32x32") {
+			t.Errorf("%s: %+v %v", name, r, err)
+		}
+	}
+	m := newModel(t)
+	if found, err := FindTraced(context.Background(), m, nil, true); found != nil || err != nil {
+		t.Error("of a network of convolutions:", found, err)
 	}
 }
 

@@ -27,6 +27,8 @@ type Report struct {
 	About     About             `json:"about,omitzero"`
 	// Source says what a file of PyTorch's was taken for. Inspect leaves it to the caller.
 	Source []string `json:"source,omitempty"`
+	// Sizes says at which sizes a model is right that states none, but whose graph was made for one; empty for others.
+	Sizes string `json:"sizes,omitempty"`
 	// Certificate says whether that of a converted file holds; empty if there is none.
 	Certificate string `json:"certificate,omitempty"`
 
@@ -96,6 +98,18 @@ func Inspect(ctx context.Context, name string, m *onnxio.Model, workers *graph.W
 	if len(r.Unsupported) > 0 {
 		r.NotGenerator = "operators are not supported"
 		return r, nil
+	}
+	t, err := convert.FindTraced(ctx, m, workers, false)
+	if err != nil {
+		return nil, err
+	}
+	if t != nil {
+		if r.Sizes = t.String(); t.Free != nil {
+			r.Sizes += `; "gansr convert --size dynamic" mends it`
+		}
+		if m, err = m.WithSize(t.Size[0], t.Size[1]); err != nil {
+			return nil, err
+		}
 	}
 	g, err := upscale.NewModel(ctx, m, workers, overrides)
 	switch {

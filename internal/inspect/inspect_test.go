@@ -76,3 +76,18 @@ func TestOthers(t *testing.T) {
 		}
 	}
 }
+
+// A file that claims any size and is right at one is described at that one.
+func TestTraced(t *testing.T) {
+	m, err := onnxio.Open("../convert/testdata/sizes/swin-claims-legacy.onnx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Inspect(context.Background(), "m", m, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(r.Sizes, "made for images of 16x16") || !strings.Contains(r.Sizes, "mends it") || r.Generator == nil || r.Generator.FixedSize != "16x16" {
+		t.Errorf("%q %+v", r.Sizes, r.Generator)
+	}
+}
