@@ -27,6 +27,9 @@ type Reading struct {
 	Model *Model
 	// Whole are the values of the graph that have one size whatever the image's is, though pixels decide them.
 	Whole []string
+	// Multiple is what height and width must be multiples of where pools gather parts of the image that its size divides into: at other sizes the
+	// network that was exported may have had other parts.
+	Multiple int
 	// Meanings are the constants that could mean something else too: what was chosen, by node.
 	Meanings map[string]string
 }
@@ -291,6 +294,32 @@ func (f *freer) meanings() map[string]string {
 		}
 	}
 	return m
+}
+
+// multiple returns what Reading says.
+func (f *freer) multiple() int {
+	m := 1
+	for _, n := range f.model.graph.Nodes {
+		if n.Name != "MaxPool" && n.Name != "AveragePool" {
+			continue
+		}
+		for a, out := range f.dims(n.Outputs[0]) {
+			in := f.dims(n.Inputs[0])[a]
+			g, ok := f.fit(out)
+			if ok && g.add == 0 && len(g.symbols) == 1 && !slices.Equal(in, out) && in[0]%out[0] == 0 && in[1]*out[0] == in[0]*out[1] {
+				m = lcm(m, g.den)
+			}
+		}
+	}
+	return m
+}
+
+func lcm(a, b int) int {
+	x, y := a, b
+	for y != 0 {
+		x, y = y, x%y
+	}
+	return a / x * b
 }
 
 // whole returns the values that summarise the image.

@@ -28,7 +28,7 @@ func (f *freer) search(accept func(Reading) error) (*Model, error) {
 			if m, err = f.emit(); err != nil {
 				return nil, err
 			}
-			if err = accept(Reading{m, f.whole(), f.meanings()}); err == nil {
+			if err = accept(Reading{m, f.whole(), f.multiple(), f.meanings()}); err == nil {
 				return m, nil
 			}
 			if refused == nil || errors.Is(err, ErrUndecided) {

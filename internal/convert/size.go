@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 
 	"github.com/gansr/gansr/graph"
 	"github.com/gansr/gansr/onnxio"
@@ -68,6 +69,9 @@ func (r *Report) free(ctx context.Context, m *onnxio.Model, fixed [2]int, opt Op
 		if !graph.Equal(got, want) {
 			return fmt.Errorf("convert: without its size of %dx%d the network computes something else", fixed[0], fixed[1])
 		}
+		if c.Multiple > 1 {
+			c.Model.SetMetadata("gansr.multiple", strconv.Itoa(c.Multiple))
+		}
 		u, err := upscale.NewModel(ctx, c.Model, opt.Workers, nil, onnxio.Packed(graph.NewDirectWeights()))
 		if err != nil {
 			return err
@@ -99,7 +103,11 @@ func (r *Report) free(ctx context.Context, m *onnxio.Model, fixed [2]int, opt Op
 	default:
 		return nil, fmt.Errorf("convert: the graph itself is made for images of %dx%d pixels, so that its size cannot be taken off: %w", fixed[0], fixed[1], err)
 	}
-	r.say("size: any multiple of %d, from %dx%d; at that size it computes the same, bit for bit; %s", facts.Multiple, fixed[0], fixed[1], said)
+	sizes := fmt.Sprintf("any multiple of %d", facts.Multiple)
+	if fixed[0]%facts.Multiple != 0 || fixed[1]%facts.Multiple != 0 { // it pads
+		sizes = "any"
+	}
+	r.say("size: %s, from %dx%d; at that size it computes the same, bit for bit; %s", sizes, fixed[0], fixed[1], said)
 	return free, nil
 }
 

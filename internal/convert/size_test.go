@@ -121,6 +121,9 @@ func TestFreed(t *testing.T) {
 				t.Fatal(err)
 			}
 			asPyTorch(t, m, name)
+			if pools := m.Metadata()["gansr.multiple"]; name == "pyramid" && pools != "4" {
+				t.Errorf("multiples of %q", pools)
+			}
 		})
 	}
 }
