@@ -10,15 +10,17 @@ type joiner struct {
 	s     *Session
 	users map[int][]int // by slot, the steps that read it, and len(steps) for outputs
 	from  map[int]int   // by slot, the step that writes it
+	at    []int         // by step, the one in whose place it is done
 	taken []bool
 }
 
-// joinRows joins operators on single elements, and sums of what they give, into sweeps. A sweep takes the place of the last of its members, so what
-// others read of it has to be read later.
+// joinRows joins operators on single elements, and sums of what they give, into sweeps. A sweep takes the place of the first of its members at
+// which all that it reads is there.
 func (c *compiler) joinRows() {
 	s := c.s
-	j := &joiner{s: s, users: map[int][]int{}, from: map[int]int{}, taken: make([]bool, len(s.steps))}
+	j := &joiner{s: s, users: map[int][]int{}, from: map[int]int{}, at: make([]int, len(s.steps)), taken: make([]bool, len(s.steps))}
 	for i, st := range s.steps {
+		j.at[i] = i
 		for _, v := range st.out {
 			j.from[v] = i
 		}
@@ -29,16 +31,17 @@ func (c *compiler) joinRows() {
 	for _, v := range s.outputs {
 		j.users[v] = append(j.users[v], len(s.steps))
 	}
-	sweeps := map[int]step{} // by the last member
+	sweeps := map[int]step{} // by the place
 	for i := range s.steps {
 		if j.taken[i] || !j.joins(i, j.over(i)) && !j.needs(i) {
 			continue
 		}
 		if group := j.grow(i); len(group) > 1 || j.needs(i) {
+			place, _ := j.place(group)
 			for _, k := range group {
-				j.taken[k] = true
+				j.taken[k], j.at[k] = true, place
 			}
-			sweeps[group[len(group)-1]] = j.join(group)
+			sweeps[place] = j.join(group)
 		}
 	}
 	var steps []step
@@ -51,6 +54,30 @@ func (c *compiler) joinRows() {
 		steps = append(steps, st)
 	}
 	s.steps = steps
+}
+
+// place returns the member of a group in whose place it can be done: after what it reads is written, and before others read what it writes.
+func (j *joiner) place(group []int) (place int, ok bool) {
+	after, before := -1, len(j.s.steps)
+	for _, i := range group {
+		st := j.s.steps[i]
+		for _, v := range st.in {
+			if k, ok := j.from[v]; ok && !slices.Contains(group, k) {
+				after = max(after, j.at[k])
+			}
+		}
+		for _, u := range j.users[st.out[0]] {
+			if u < len(j.s.steps) && !slices.Contains(group, u) {
+				before = min(before, j.at[u])
+			}
+		}
+	}
+	for _, i := range group {
+		if i > after {
+			return i, i < before
+		}
+	}
+	return 0, false
 }
 
 // over returns what a sweep with the step is over.
@@ -142,55 +169,76 @@ func sumsOf(op Reduce, of, out Type) (ok, all bool) {
 	return of.Rank() >= 3 && out.byChannel(of.Rank(), of.Shape[1]), false
 }
 
-// grow finds the steps that join a step, in their order.
+// grow finds the steps that join a step, in their order: what members read, what reads what they give, and sums of what they read.
 func (j *joiner) grow(seed int) []int {
 	const most = 12 // members
 	over := j.over(seed)
 	group := []int{seed}
-	within := func(i int) bool { return slices.Contains(group, i) }
-	// fits reports whether what a member gives is read by other steps only after the last member.
-	fits := func(i, last int) bool {
-		return !slices.ContainsFunc(j.users[j.s.steps[i].out[0]], func(u int) bool { return u <= last && !within(u) })
-	}
-	try := func(i int) bool {
-		if within(i) || j.taken[i] || len(group) == most {
-			return false
-		}
-		old := slices.Clone(group)
-		group = append(group, i)
-		slices.Sort(group)
-		last := group[len(group)-1]
-		for _, k := range group {
-			if !fits(k, last) {
-				group = old
+	try := func(more ...int) bool {
+		grown := slices.Clone(group)
+		for _, i := range more {
+			if slices.Contains(grown, i) {
+				continue
+			}
+			if i == len(j.s.steps) || j.taken[i] || len(grown) == most {
 				return false
 			}
+			if sums, _ := j.sums(i, over); !sums && !j.joins(i, over) {
+				return false
+			}
+			grown = append(grown, i)
 		}
+		slices.Sort(grown)
+		if _, ok := j.place(grown); !ok || len(grown) == len(group) {
+			return false
+		}
+		group = grown
 		return true
 	}
 	for grown := true; grown; {
 		grown = false
 		for _, i := range slices.Clone(group) {
 			st := j.s.steps[i]
-			for _, v := range st.in { // what is read by members alone
-				if k, ok := j.from[v]; ok && j.joins(k, over) {
-					grown = try(k) || grown
-				}
-			}
-			if ok, _ := j.sums(i, over); ok {
-				continue
-			}
-			for _, u := range j.users[st.out[0]] {
-				if u == len(j.s.steps) {
+			for _, v := range st.in {
+				k, ok := j.from[v]
+				if !ok || !j.s.slots[v].typ.Equal(over.typ) {
 					continue
 				}
-				if ok, _ := j.sums(u, over); ok || j.joins(u, over) {
-					grown = try(u) || grown
+				grown = try(k) || grown
+				for _, u := range j.users[v] {
+					if next, ok := j.summed(u, over); ok { // others would have to be kept from here on
+						grown = try(next...) || grown
+					}
 				}
+			}
+			for _, u := range j.users[st.out[0]] {
+				grown = try(u) || grown
 			}
 		}
 	}
 	return group
+}
+
+// summed returns a step that is a sum, or one whose result is only summed up, with its sum and what gives only to it.
+func (j *joiner) summed(i int, over slot) (steps []int, ok bool) {
+	if i == len(j.s.steps) {
+		return nil, false
+	}
+	if sums, _ := j.sums(i, over); sums {
+		return []int{i}, true
+	}
+	users := j.users[j.s.steps[i].out[0]]
+	if len(users) != 1 || users[0] == len(j.s.steps) {
+		return nil, false
+	}
+	sums, _ := j.sums(users[0], over)
+	steps = []int{i, users[0]}
+	for _, v := range j.s.steps[i].in {
+		if k, ok := j.from[v]; ok && len(j.users[v]) == 1 && !j.taken[k] && j.joins(k, over) {
+			steps = append(steps, k)
+		}
+	}
+	return steps, sums
 }
 
 // join makes a sweep of steps, the values of which that no other step reads need no memory.
