@@ -311,22 +311,29 @@ func interleave(dst []float32, step int, src []float32, stride, rows, n int) {
 // may be overwritten where they belong to vectors that follow.
 func copyVectors(dst []float32, dstStep int, src []float32, srcStep, size, n int) {
 	i := 0
-	switch {
+	switch { // what is copied beyond a vector comes again
 	case size > 8 && size <= 16 && (size == 16 || dstStep == size):
-		for ; i < n-1 && i*srcStep+16 <= len(src); i++ { // what is too much comes again
-			v := [16]float32(src[i*srcStep:])
-			*(*[16]float32)(dst[i*dstStep:]) = v
+		for ; i < n-1 && i*srcStep+16 <= len(src); i++ {
+			to, from := dst[i*dstStep:][:16], src[i*srcStep:][:16]
+			copy4(to, from)
+			copy4(to[4:], from[4:])
+			copy4(to[8:], from[8:])
+			copy4(to[12:], from[12:])
 		}
 	case size > 4 && size <= 8 && (size == 8 || dstStep == size):
 		for ; i < n-1 && i*srcStep+8 <= len(src); i++ {
-			v := [8]float32(src[i*srcStep:])
-			*(*[8]float32)(dst[i*dstStep:]) = v
+			to, from := dst[i*dstStep:][:8], src[i*srcStep:][:8]
+			copy4(to, from)
+			copy4(to[4:], from[4:])
 		}
 	}
 	for ; i < n; i++ {
 		copy(dst[i*dstStep:][:size], src[i*srcStep:])
 	}
 }
+
+// copy4 is one load and one store.
+func copy4(dst, src []float32) { *(*[4]float32)(dst) = [4]float32(src) }
 
 // multiply adds the products of count packed images to the sums, or begins them. A worker takes some of the sums over all pixels.
 func (c *convWeights) multiply(p *Pool, count int, begin bool) {

@@ -349,12 +349,12 @@ func (k *weightChunk) interleave(to, from []float32) {
 	}
 }
 
-// multiply makes the products and adds what they are transformed back to to the gradient.
+// multiply makes the products, and adds what they are transformed back to to the gradient.
 func (k *weightChunk) multiply(p *Pool) {
 	lanes := k.cpu.lanes
 	offsets := make([]int32, k.n)
 	zeros := make([]float32, len(k.cpu.gemm))
-	const together = 8 // planes
+	together := min(16, ceilDiv(k.tr.planes, 2*p.Threads())) // planes
 	for panel := 0; panel < len(k.panels)-1; panel += k.rows {
 		panels := k.panels[panel:min(panel+k.rows+1, len(k.panels))]
 		first, end := panels[0], panels[len(panels)-1]
