@@ -1,0 +1,155 @@
+package graph
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gansr/gansr/internal/kernel"
+)
+
+// sweepCase builds chains of operators on single elements over x and y, images between two convolutions or as they are, and returns what is
+// to be computed.
+type sweepCase struct {
+	name  string
+	build func(b *Builder, x, y, channel, scalar *Value, apply func(op Operator, in ...*Value) *Value) []*Value
+	want  string // of a step's operators
+}
+
+func sweepCases() []sweepCase {
+	sum := Reduce{By: ReduceAdd, Axes: []int{0, 2, 3}}
+	mean := Reduce{By: ReduceMean, Axes: []int{0, 1, 2, 3}}
+	return []sweepCase{
+		{"normalisation", func(_ *Builder, x, y, c, s *Value, apply func(op Operator, in ...*Value) *Value) []*Value {
+			centred := apply(Sub{}, x, c)
+			return []*Value{apply(sum, apply(Mul{}, y, centred)), apply(Gate{}, apply(Add{}, apply(Mul{}, y, c), apply(Mul{}, centred, s)), x, s)}
+		}, "Mul+ReduceSum"},
+		{"slopes", func(_ *Builder, x, y, c, s *Value, apply func(op Operator, in ...*Value) *Value) []*Value {
+			g := apply(Gate{}, y, x, c)
+			return []*Value{g, apply(sum, g), apply(sum, apply(Mul{}, y, apply(Min{}, x, s))), apply(PRelu{}, g, c)}
+		}, "Min+Mul+ReduceSum"},
+		{"distance", func(_ *Builder, x, y, c, s *Value, apply func(op Operator, in ...*Value) *Value) []*Value {
+			d := apply(Sub{}, x, y)
+			return []*Value{apply(mean, apply(Abs{}, d)), apply(Mul{}, s, apply(Sign{}, d)), apply(Max{}, c, apply(Neg{}, d))}
+		}, "Sub+Abs+ReduceMean"},
+	}
+}
+
+// TestSweeps compares sweeps with the same operators one by one, over plain and over blocked images, by one worker and by several.
+func TestSweeps(t *testing.T) {
+	workers := NewWorkers(3)
+	defer workers.Close()
+	for _, c := range sweepCases() {
+		for _, shape := range [][]int{{2, kernel.Lanes(), 12, 11}, {1, 2 * kernel.Lanes(), 9, 130}, {2, 2*kernel.Lanes() + 3, 10, 8}, {2, 5, 3, 4}} {
+			for _, convolved := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s/%v/%v", c.name, shape, convolved), func(t *testing.T) { testSweep(t, c, shape, convolved, workers) })
+			}
+		}
+	}
+}
+
+func testSweep(t *testing.T, c sweepCase, shape []int, convolved bool, workers *Workers) {
+	r := rand.New(rand.NewPCG(1, 2))
+	b := NewBuilder("sweep")
+	var inputs []*Value
+	var tensors []*Tensor
+	input := func(shape ...int) *Value {
+		v, err := b.Input(fmt.Sprint("in", len(inputs)), Type{Float32, shape})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := NewTensor(Float32, shape...)
+		for i := range Data[float32](x) {
+			Data[float32](x)[i] = r.Float32()*2 - 1
+		}
+		inputs, tensors = append(inputs, v), append(tensors, x)
+		return v
+	}
+	apply := func(op Operator, in ...*Value) *Value {
+		vs, err := b.Apply(op, in...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return vs[0]
+	}
+	conv := Conv{Strides: []int{1, 1}, Dilations: []int{1, 1}, Pads: []int{1, 1, 1, 1}, Groups: 1}
+	image := func() *Value {
+		x := input(shape...)
+		if convolved {
+			x = apply(conv, x, input(shape[1], shape[1], 3, 3))
+		}
+		return x
+	}
+	results := c.build(b, image(), image(), input(1, shape[1], 1, 1), input(), apply)
+	if convolved {
+		for i, v := range results {
+			if slices.Equal(v.Type().Shape, shape) {
+				results[i] = apply(conv, v, input(4, shape[1], 3, 3))
+			}
+		}
+	}
+	one := oneByOne(t, results, inputs, tensors)
+	var first []*Tensor
+	for _, w := range []*Workers{nil, workers} {
+		s, err := NewSession(inputs, results, w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if long := shape[2]*shape[3] >= sweepRow/16; long && !slices.ContainsFunc(s.Steps(), func(s Step) bool { return strings.Contains(s.Fused, c.want) }) {
+			t.Errorf("no step does %s: %v", c.want, s.Steps())
+		}
+		got, err := s.Run(context.Background(), tensors)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range got {
+			if first != nil && !slices.Equal(Data[float32](got[i]), Data[float32](first[i])) {
+				t.Errorf("result %d depends on the number of workers", i)
+			}
+			for k, v := range Data[float32](got[i]) {
+				if want := Data[float32](one[i])[k]; math.Abs(float64(v-want)) > 1e-3*(1+math.Abs(float64(want))) {
+					t.Fatalf("result %d: element %d is %v, want %v", i, k, v, want)
+				}
+			}
+		}
+		first = got
+	}
+}
+
+// oneByOne computes values by evaluating each operator alone.
+func oneByOne(t *testing.T, results, inputs []*Value, tensors []*Tensor) []*Tensor {
+	known := map[*Value]*Tensor{}
+	for i, v := range inputs {
+		known[v] = tensors[i]
+	}
+	var get func(v *Value) *Tensor
+	get = func(v *Value) *Tensor {
+		if v.known != nil {
+			return v.known
+		}
+		if x, ok := known[v]; ok {
+			return x
+		}
+		var in, out []*Tensor
+		for _, o := range v.from.in {
+			in = append(in, get(o))
+		}
+		for _, o := range v.from.outs {
+			out = append(out, NewTensor(o.typ.DType, o.typ.Shape...))
+			known[o] = out[len(out)-1]
+		}
+		if err := v.from.op.Eval(&Exec{Context: context.Background()}, out, in); err != nil {
+			t.Fatal(err)
+		}
+		return known[v]
+	}
+	var list []*Tensor
+	for _, v := range results {
+		list = append(list, get(v))
+	}
+	return list
+}
