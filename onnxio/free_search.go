@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	stepsForNode  = 30 // how often a node is read, on average, before the search ends
+	stepsForNode  = 5 // how often a node is read, on average, before the search ends
 	mostSolutions = 5
 )
 
