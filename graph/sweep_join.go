@@ -56,14 +56,20 @@ func (c *compiler) joinRows() {
 	s.steps = steps
 }
 
-// place returns the member of a group in whose place it can be done: after what it reads is written, and before others read what it writes.
+// place returns the member of a group in whose place it can be done: after what it reads is written, and before others read what it writes. There
+// is none if a member reads the sum that another gives.
 func (j *joiner) place(group []int) (place int, ok bool) {
 	after, before := -1, len(j.s.steps)
 	for _, i := range group {
 		st := j.s.steps[i]
 		for _, v := range st.in {
-			if k, ok := j.from[v]; ok && !slices.Contains(group, k) {
+			k, ok := j.from[v]
+			switch {
+			case !ok:
+			case !slices.Contains(group, k):
 				after = max(after, j.at[k])
+			case isSum(j.s.steps[k]): // which is complete when the sweep is
+				return 0, false
 			}
 		}
 		for _, u := range j.users[st.out[0]] {
@@ -80,10 +86,15 @@ func (j *joiner) place(group []int) (place int, ok bool) {
 	return 0, false
 }
 
+func isSum(st step) bool {
+	_, ok := st.op.(Reduce)
+	return ok
+}
+
 // over returns what a sweep with the step is over.
 func (j *joiner) over(i int) slot {
 	st := j.s.steps[i]
-	if _, ok := st.op.(Reduce); ok {
+	if isSum(st) {
 		return j.s.slots[st.in[0]]
 	}
 	return j.s.slots[st.out[0]]

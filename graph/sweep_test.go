@@ -36,6 +36,11 @@ func sweepCases() []sweepCase {
 			d := apply(Sub{}, x, y)
 			return []*Value{apply(mean, apply(Abs{}, d)), apply(Mul{}, s, apply(Sign{}, d)), apply(Max{}, c, apply(Neg{}, d))}
 		}, "Sub+Abs+ReduceMean"},
+		{"deviation", func(_ *Builder, x, y, c, s *Value, apply func(op Operator, in ...*Value) *Value) []*Value {
+			a := apply(Abs{}, apply(Mul{}, x, y))
+			d := apply(Sub{}, a, apply(Reduce{By: ReduceMean, Axes: []int{0, 2, 3}}, a))
+			return []*Value{d, apply(sum, apply(Mul{}, d, d)), apply(Sub{}, d, apply(mean, d))}
+		}, "Mul+ReduceSum"},
 	}
 }
 
