@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"slices"
 	"unsafe"
+
+	"github.com/gansr/gansr/internal/kernel"
 )
 
 // plan decides where each value lives: views, slices, parts of a concatenation and in-place results share memory where they
@@ -197,7 +199,8 @@ func place(slots []slot, first, end []int) int {
 
 // alignedBytes returns n bytes that start at a multiple of 64.
 func alignedBytes(n int) []byte {
-	b := make([]byte, n+alignment)
+	a := kernel.Floats((n + alignment + 3) / 4)
+	b := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(a))), 4*len(a))
 	skip := int(-uintptr(unsafe.Pointer(unsafe.SliceData(b))) % alignment)
 	return b[skip : skip+n : skip+n]
 }

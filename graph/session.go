@@ -306,7 +306,7 @@ func (s *Session) acquire() *state {
 	}
 	s.mu.Unlock()
 	if st == nil {
-		st = &state{scratch: make([]float32, s.scratch), tensors: make([]*Tensor, len(s.slots))}
+		st = &state{scratch: kernel.Floats(s.scratch), tensors: make([]*Tensor, len(s.slots))}
 	}
 	arena := st.arena
 	if m := s.memory; m != nil {

@@ -76,7 +76,7 @@ func (f *fast) transformWeights(p *Pool, to []float32, k kernels) {
 	buffer := scratches.Get().(*[]float32)
 	defer scratches.Put(buffer)
 	if need := p.Threads() * (size + scratchSize); len(*buffer) < need {
-		*buffer = make([]float32, need)
+		*buffer = Floats(need)
 	}
 	memory := *buffer
 	for i := range p.Threads() {

@@ -91,7 +91,7 @@ func (g gemm) run(p *Pool, a, b, c []float32) {
 	scratch := scratches.Get().(*[]float32)
 	defer scratches.Put(scratch)
 	if len(*scratch) < g.workspace+g.size {
-		*scratch = make([]float32, g.workspace+g.size)
+		*scratch = Floats(g.workspace + g.size)
 	}
 	if g.size > 0 {
 		packed := (*scratch)[g.workspace:][:g.size]

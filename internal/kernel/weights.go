@@ -159,4 +159,4 @@ func bytesOf(a []float32) []byte {
 }
 
 // alloc returns zeros that begin at a cache line.
-func alloc(n int) []float32 { return aligned(make([]float32, n+cacheLine-1))[:n:n] }
+func alloc(n int) []float32 { return aligned(Floats(n + cacheLine - 1))[:n:n] }
