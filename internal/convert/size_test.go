@@ -143,11 +143,15 @@ func TestTraced(t *testing.T) {
 		if found.Size != [2]int{16, 16} || len(found.Right) != 1 || len(found.Wrong) == 0 || found.Free == nil {
 			t.Errorf("%s: %+v", name, found)
 		}
+		few, err := (&Traced{Size: found.Size, Right: found.Right, Free: found.Free}).compare(context.Background(), s.Model, 1, Options{})
+		if err != nil || few == nil || len(few.Left) != 4 || !strings.HasSuffix(few.String(), "it is right there (20x16, 16x24, 48x16, 32x32 would take long to compare)") {
+			t.Errorf("%s: nothing to compute: %v %v", name, few, err)
+		}
 		if free, err := FindTraced(context.Background(), found.Free, nil, true); free != nil || err != nil {
 			t.Errorf("%s: of what was mended: %v %v", name, free, err)
 		}
 		r, err := Convert(context.Background(), s, filepath.Join(t.TempDir(), "out.onnx"), Options{})
-		if err != nil || !strings.Contains(strings.Join(r.Said, "\n"), "warning: the file states no size, but the graph was made for images of 16x16: it is right there, and not at 32x32") {
+		if err != nil || !strings.Contains(strings.Join(r.Said, "\n"), "warning: the file states no size, but the graph was made for images of 16x16: it is right there, and not at 20x16, 16x24, 48x16, 32x32;") {
 			t.Errorf("%s: %+v %v", name, r, err)
 		}
 	}

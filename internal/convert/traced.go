@@ -15,6 +15,7 @@ import (
 type Traced struct {
 	Size         [2]int   // for which the graph was made
 	Right, Wrong [][2]int // sizes at which it computes what it should, and at which it computes something else or nothing
+	Left         [][2]int // sizes that are not compared, as that would take long
 	Free         *onnxio.Model
 	Said         string // of Free, or why there is none
 }
@@ -27,6 +28,9 @@ func (t *Traced) String() string {
 	}
 	if len(t.Wrong) > 0 {
 		s += ", and not at " + sizesText(t.Wrong)
+	}
+	if len(t.Left) > 0 {
+		s += " (" + sizesText(t.Left) + " would take long to compare)"
 	}
 	return s
 }
@@ -101,32 +105,42 @@ func FindTraced(ctx context.Context, m *onnxio.Model, workers *graph.Workers, th
 	return found, ctx.Err()
 }
 
-// compare finds sizes at which the model and the freed one compute the same. It returns nil if they do everywhere.
+// compare finds sizes at which the model and the freed one compute the same, the smallest first, where both together compute no more than limit.
+// It returns nil if they do everywhere.
 func (t *Traced) compare(ctx context.Context, m *onnxio.Model, limit float64, opt Options) (*Traced, error) {
 	u, err := upscale.NewModel(ctx, t.Free, opt.Workers, nil, onnxio.Packed(graph.NewDirectWeights()))
 	if err != nil {
 		return nil, err
 	}
 	step, h, w := u.Facts().Multiple, t.Size[0], t.Size[1]
-	if float64(u.FLOPs)*float64(4*h*w) > limit {
-		return t, nil
-	}
-	for _, size := range [][2]int{{2 * h, 2 * w}, {h + step, w}, {h, w + 2*step}, {3 * h, w}} {
-		want, err := runAt(ctx, t.Free, size, opt)
-		if err != nil {
-			return nil, err
+	sizes := [][2]int{{h + step, w}, {h, w + 2*step}, {3 * h, w}, {2 * h, 2 * w}}
+	slices.SortStableFunc(sizes, func(a, b [2]int) int { return a[0]*a[1] - b[0]*b[1] })
+	for _, size := range sizes {
+		cost := 2 * float64(u.FLOPs) * float64(size[0]*size[1])
+		if cost > limit {
+			t.Left = append(t.Left, size)
+			continue
 		}
 		got, err := runAt(ctx, m, size, opt)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		if err == nil && slices.Equal(got.Shape(), want.Shape()) && difference(graph.Data[float32](got), graph.Data[float32](want)) <= tolerance*span(graph.Data[float32](want)) {
+		if err != nil {
+			t.Wrong = append(t.Wrong, size)
+			continue
+		}
+		limit -= cost
+		want, err := runAt(ctx, t.Free, size, opt)
+		if err != nil {
+			return nil, err
+		}
+		if slices.Equal(got.Shape(), want.Shape()) && difference(graph.Data[float32](got), graph.Data[float32](want)) <= tolerance*span(graph.Data[float32](want)) {
 			t.Right = append(t.Right, size)
 		} else {
 			t.Wrong = append(t.Wrong, size)
 		}
 	}
-	if len(t.Wrong) == 0 {
+	if len(t.Wrong)+len(t.Left) == 0 {
 		return nil, nil
 	}
 	return t, nil
