@@ -15,11 +15,19 @@ type SettingError struct{ Err error }
 func (e SettingError) Error() string { return e.Err.Error() }
 func (e SettingError) Unwrap() error { return e.Err }
 
-// Check returns a SettingError if a training of these models should not have the settings: what New refuses, and patterns of names that fit nothing, which is a
+// Check returns a SettingError if a training of these models should not have the settings: what New refuses, networks whose pictures it cannot give or take, and patterns of names that fit nothing, which is a
 // mistake in writing. A critic or perceptual network that is nil is none.
 func (c Config) Check(generator, critic, perceptual *onnxio.Model) error {
 	if err := c.check(critic != nil, perceptual); err != nil {
 		return err
+	}
+	if err := suits("generator", generator); err != nil {
+		return SettingError{Err: err}
+	}
+	if critic != nil {
+		if err := suits("critic", critic); err != nil {
+			return SettingError{Err: err}
+		}
 	}
 	if err := c.checkNames(generator, critic); err != nil {
 		return SettingError{Err: fmt.Errorf("finetune: %w", err)}

@@ -53,11 +53,8 @@ func newNetwork(name string, m *onnxio.Model, workers *graph.Workers, batch bool
 	if err != nil {
 		return nil, err
 	}
-	if n := len(m.Graph().Inputs); n != 1 || len(m.Graph().Optional) > 0 {
-		return nil, fmt.Errorf("finetune: the %s should have one input, not %v", name, slices.Concat(m.Graph().Inputs, m.Graph().Optional))
-	}
-	if in := m.Graph().Inputs[0]; in.DType != graph.Float32 {
-		return nil, fmt.Errorf("finetune: the %s should take float32, not %v; convert the model first", name, in)
+	if err := suits(name, m); err != nil {
+		return nil, err
 	}
 	n := &network{name: name, model: m, program: p}
 	if n.base, err = digest(m); err != nil {
@@ -103,6 +100,28 @@ func newNetwork(name string, m *onnxio.Model, workers *graph.Workers, batch bool
 		}
 	}
 	return n, nil
+}
+
+// suits returns an error if steps cannot give a model pictures, or take those that it makes, whatever their size.
+func suits(name string, m *onnxio.Model) error {
+	g := m.Graph()
+	if len(g.Inputs) != 1 || len(g.Optional) > 0 {
+		return fmt.Errorf("finetune: the %s should have one input, not %v", name, slices.Concat(g.Inputs, g.Optional))
+	}
+	if in := g.Inputs[0]; in.DType != graph.Float32 {
+		return fmt.Errorf("finetune: the %s should take float32, not %v: export it without the conversion from %v", name, in, in.DType)
+	}
+	images := slices.Clone(g.Inputs)
+	if name == "generator" { // what others make are scores
+		images = append(images, g.Outputs...)
+	}
+	for _, v := range images {
+		channels := func(i int) bool { return v.Dims[i].Value == 1 || v.Dims[i].Value == 3 }
+		if len(v.Dims) == 4 && !channels(1) && channels(3) {
+			return fmt.Errorf("finetune: the %s should have the channels of pictures first, not last as in %v: export it so (tf2onnx: --inputs-as-nchw, --outputs-as-nchw)", name, v)
+		}
+	}
+	return nil
 }
 
 // weights lists parameters and statistics.
