@@ -17,7 +17,7 @@ import (
 const opset = 13
 
 // decode encodes the model that build makes and decodes it with onnx-go.
-func decode(t *testing.T, build func(b *onnxio.Builder)) (*backend.Graph, *onnx.Model) {
+func decode(t *testing.T, build func(b *onnxio.Builder), options ...backend.Option) (*backend.Graph, *onnx.Model) {
 	t.Helper()
 	b := onnxio.NewBuilder("test", opset)
 	build(b)
@@ -29,7 +29,7 @@ func decode(t *testing.T, build func(b *onnxio.Builder)) (*backend.Graph, *onnx.
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := backend.New(backend.Opset(opset))
+	g := backend.New(append(options, backend.Opset(opset))...)
 	model := onnx.NewModel(g)
 	if err := model.UnmarshalBinary(data); err != nil {
 		t.Fatal(err)
@@ -101,13 +101,15 @@ func TestAbsentInput(t *testing.T) {
 }
 
 func TestSeveralRuns(t *testing.T) {
+	workers := graph.NewWorkers(2)
+	defer workers.Close()
 	g, m := decode(t, func(b *onnxio.Builder) {
 		x := b.Input("x", graph.Float32, "n")
 		w := b.Init("w", constant(10))
 		y := b.Node("Mul", []string{x, w})
 		b.Output("y", y, graph.Float32, "n")
 		b.Output("z", b.Node("Add", []string{"y", x}), graph.Float32, "n")
-	})
+	}, backend.Workers(workers))
 	first := runs(t, g, m, vector(1, 2), []float32{10, 20}, []float32{11, 22})
 	runs(t, g, m, vector(3, 4, 5), []float32{30, 40, 50}, []float32{33, 44, 55})
 	if diff := cmp.Diff([]float32{10, 20}, first[0].Data()); diff != "" {
