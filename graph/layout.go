@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"math"
 	"slices"
 
 	"github.com/gansr/gansr/internal/kernel"
@@ -191,6 +192,8 @@ func (l *layouts) onBlocks(st step, out Type) (op Operator, images []int) {
 				images = append(images, v)
 			case sl.typ.Len() != 1 && !(joins && sl.typ.byChannel(4, out.Shape[1])):
 				return nil, nil
+			case sl.typ.Len() == 1 && out.Shape[1]%kernel.Lanes() != 0 && sl.fixed != nil && math.Abs(float64(Data[float32](sl.fixed)[0])) > mostWithin:
+				return nil, nil
 			}
 		}
 		return op, images
@@ -230,6 +233,10 @@ func (t Type) byChannel(rank, channels int) bool {
 	k := rank - t.Rank() // the channels are axis 1-k
 	return k >= 0 && k <= 1 && t.Len() == channels && t.Shape[1-k] == channels
 }
+
+// mostWithin bounds numbers that all channels of a block may meet, those that fill it too: with larger ones, infinite ones above all, they could
+// overflow where the others do not.
+const mostWithin = 1 << 40
 
 // blockedType is the type of a blocked image: [N, C/L, H, W, L], rounded up.
 func blockedType(t Type) Type {

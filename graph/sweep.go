@@ -7,8 +7,8 @@ import (
 	"github.com/gansr/gansr/internal/kernel"
 )
 
-// rowOps are the operators on single elements that can be joined into one sweep over memory: how each computes a row of float32 from rows
-// or, where an operand has one element for all of them, from numbers.
+// rowOp is how an operator on single elements computes a row of float32 from rows or, where an operand has one element for all of them, from
+// numbers. Those that have one can be joined into one sweep over memory.
 type rowOp struct {
 	unary  func(dst, a []float32)
 	binary func(dst, a, b []float32)

@@ -97,7 +97,7 @@ func testSweep(t *testing.T, c sweepCase, shape []int, convolved bool, workers *
 			}
 		}
 	}
-	one := oneByOne(t, results, inputs, tensors)
+	one, _ := oneByOne(t, results, inputs, tensors)
 	var first []*Tensor
 	for _, w := range []*Workers{nil, workers} {
 		s, err := NewSession(inputs, results, w)
@@ -125,8 +125,8 @@ func testSweep(t *testing.T, c sweepCase, shape []int, convolved bool, workers *
 	}
 }
 
-// oneByOne computes values by evaluating each operator alone.
-func oneByOne(t *testing.T, results, inputs []*Value, tensors []*Tensor) []*Tensor {
+// oneByOne computes values by evaluating each operator alone, and returns the largest magnitude of all float32 values on the way.
+func oneByOne(t *testing.T, results, inputs []*Value, tensors []*Tensor) (list []*Tensor, largest float64) {
 	known := map[*Value]*Tensor{}
 	for i, v := range inputs {
 		known[v] = tensors[i]
@@ -147,14 +147,62 @@ func oneByOne(t *testing.T, results, inputs []*Value, tensors []*Tensor) []*Tens
 			out = append(out, NewTensor(o.typ.DType, o.typ.Shape...))
 			known[o] = out[len(out)-1]
 		}
-		if err := v.from.op.Eval(&Exec{Context: context.Background()}, out, in); err != nil {
+		if err := evaluate(&Exec{Context: context.Background()}, v.from.op, out, in); err != nil {
 			t.Fatal(err)
+		}
+		for _, o := range out {
+			if o.dtype == Float32 {
+				for _, v := range Data[float32](o) {
+					largest = max(largest, math.Abs(float64(v)))
+				}
+			}
 		}
 		return known[v]
 	}
-	var list []*Tensor
 	for _, v := range results {
 		list = append(list, get(v))
 	}
-	return list
+	return list, largest
+}
+
+// TestInfiniteOperand: what fills the last block of channels is not to become NaN, which a convolution would spread.
+func TestInfiniteOperand(t *testing.T) {
+	t.Setenv("GANSR_CONV", "winograd2")
+	b := NewBuilder("infinite")
+	channels := kernel.Lanes() + 3
+	apply := func(op Operator, in ...*Value) *Value {
+		vs, err := b.Apply(op, in...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return vs[0]
+	}
+	number := func(v float64) *Value { return b.Constant("number", Scalar(float32(v))) }
+	weights := func() *Value {
+		w := NewTensor(Float32, channels, channels, 3, 3)
+		fill(Data[float32](w), 0.5)
+		return b.Constant("weights", w)
+	}
+	conv := Conv{Strides: []int{1, 1}, Dilations: []int{1, 1}, Pads: []int{1, 1, 1, 1}, Groups: 1}
+	x, err := b.Input("x", Type{Float32, []int{1, channels, 8, 8}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := apply(conv, x, weights()) // used twice, so that the product is not a part of it
+	y := apply(conv, apply(Add{}, apply(Min{}, apply(Mul{}, c, number(math.Inf(1))), number(1)), c), weights())
+	s, err := NewSession([]*Value{x}, []*Value{y}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := NewTensor(Float32, x.Type().Shape...)
+	fill(Data[float32](in), 1)
+	out, err := s.Run(context.Background(), []*Tensor{in})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range Data[float32](out[0]) {
+		if !(v > 0) {
+			t.Fatalf("element %d is %v", i, v)
+		}
+	}
 }

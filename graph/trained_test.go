@@ -191,46 +191,6 @@ func (n *trained) differentiate() (grads []*Value) {
 	return grads
 }
 
-// values computes what results need operator by operator, and returns the largest magnitude.
-func (n *trained) values(results []*Value) (list []*Tensor, largest float64) {
-	known := map[*Value]*Tensor{}
-	for i, v := range n.inputs {
-		known[v] = n.tensors[i]
-	}
-	var get func(v *Value) *Tensor
-	get = func(v *Value) *Tensor {
-		if v.known != nil {
-			return v.known
-		}
-		if x, ok := known[v]; ok {
-			return x
-		}
-		var in, out []*Tensor
-		for _, o := range v.from.in {
-			in = append(in, get(o))
-		}
-		for _, o := range v.from.outs {
-			out = append(out, NewTensor(o.typ.DType, o.typ.Shape...))
-			known[o] = out[len(out)-1]
-		}
-		if err := evaluate(&Exec{Context: context.Background()}, v.from.op, out, in); err != nil {
-			n.Fatal(err)
-		}
-		for _, o := range out {
-			if o.dtype == Float32 {
-				for _, v := range Data[float32](o) {
-					largest = max(largest, math.Abs(float64(v)))
-				}
-			}
-		}
-		return known[v]
-	}
-	for _, v := range results {
-		list = append(list, get(v))
-	}
-	return list, largest
-}
-
 func testTrained(t *testing.T, seed uint64, workers *Workers) {
 	n := &trained{T: t, rng: rand.New(rand.NewPCG(seed, 7)), b: NewBuilder("trained")}
 	lanes := kernel.Lanes()
@@ -254,7 +214,7 @@ func testTrained(t *testing.T, seed uint64, workers *Workers) {
 	if n.rng.IntN(2) == 0 {
 		results = append(results, n.differentiate()...)
 	}
-	want, largest := n.values(results)
+	want, largest := oneByOne(t, results, n.inputs, n.tensors)
 	if largest > 1<<18 || math.IsNaN(largest) {
 		return
 	}
