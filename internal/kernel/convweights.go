@@ -273,11 +273,8 @@ func interleave(dst []float32, step int, src []float32, stride, rows, n int) {
 	lanes := cpu.lanes
 	i := 0
 	if n >= lanes && rows > 1 {
-		scratch := scratches.Get().(*[]float32)
+		scratch := takeScratch(together * lanes)
 		defer scratches.Put(scratch)
-		if len(*scratch) < together*lanes {
-			*scratch = make([]float32, together*lanes)
-		}
 		square := (*scratch)[:together*lanes]
 		// Rows that follow the last ones are read too, if there are any.
 		for ; i < rows && len(src) >= (i+lanes-1)*stride+n; i += lanes {

@@ -73,11 +73,8 @@ func (f *fast) transformWeights(p *Pool, to []float32, k kernels) {
 	const together = 8 // source channels, for whole cache lines and more to be written at a time
 	lanes, in := f.cpu.lanes, f.ci*f.cpu.lanes
 	size, scratchSize := f.tr.planes*together*2*lanes, f.tr.kernelScratch(k.kh*k.kw, lanes)
-	buffer := scratches.Get().(*[]float32)
+	buffer := takeScratch(p.Threads() * (size + scratchSize))
 	defer scratches.Put(buffer)
-	if need := p.Threads() * (size + scratchSize); len(*buffer) < need {
-		*buffer = Floats(need)
-	}
 	memory := *buffer
 	for i := range p.Threads() {
 		clear(memory[i*(size+scratchSize)+size:][:scratchSize])

@@ -88,11 +88,8 @@ func (g gemm) run(p *Pool, a, b, c []float32) {
 		g.dots(p, a, b, c)
 		return
 	}
-	scratch := scratches.Get().(*[]float32)
+	scratch := takeScratch(g.workspace + g.size)
 	defer scratches.Put(scratch)
-	if len(*scratch) < g.workspace+g.size {
-		*scratch = Floats(g.workspace + g.size)
-	}
 	if g.size > 0 {
 		packed := (*scratch)[g.workspace:][:g.size]
 		g.conv.pack(p, packed, a, g.dOut, g.dIn, 0)
@@ -107,3 +104,12 @@ func (g gemm) run(p *Pool, a, b, c []float32) {
 
 // scratches keeps scratch memory between calls.
 var scratches = sync.Pool{New: func() any { return new([]float32) }}
+
+// takeScratch returns n elements or more, of any content, which are to be put back into scratches.
+func takeScratch(n int) *[]float32 {
+	s := scratches.Get().(*[]float32)
+	if len(*s) < n {
+		*s = Floats(n)
+	}
+	return s
+}

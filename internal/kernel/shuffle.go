@@ -17,11 +17,8 @@ func Interleave(dst []float32, rows ...[]float32) {
 		done = roundDown(n, shuffleLanes)
 		cpu.interleave(dst[:2*done], rows[0][:done], rows[1][:done])
 	case 4:
-		scratch := scratches.Get().(*[]float32) // what a function value gets would be allocated for each call
+		scratch := takeScratch(4 * interleaved) // what a function value gets would be allocated for each call
 		defer scratches.Put(scratch)
-		if len(*scratch) < 4*interleaved {
-			*scratch = make([]float32, 4*interleaved)
-		}
 		even, odd := (*scratch)[:2*interleaved], (*scratch)[2*interleaved:]
 		for ; n-done >= shuffleLanes; done += min(interleaved, roundDown(n-done, shuffleLanes)) {
 			k := min(interleaved, roundDown(n-done, shuffleLanes))
