@@ -22,6 +22,7 @@ func weightShapes() []ConvShape {
 		shape(2, 8, 10, 11, 8, 3, 1, 1, 1, 8), shape(1, 12, 9, 8, 18, 3, 1, 2, 2, 3), shape(1, 2, 3, 3, 2, 3, 1, 1, 4, 1), shape(5, 4, 33, 31, 6, 3, 1, 1, 1, 2),
 		shape(3, 1, 1300, 1250, 1, 3, 1, 1, 1, 1), // several times of packing
 		shape(2, 9, 21, 18, 10, 5, 2, 1, 2, 1), shape(2, 20, 4, 4, 40, 5, 2, 1, 2, 1), shape(1, 70, 3, 2, 80, 3, 1, 2, 2, 1), shape(1, 4, 17, 19, 9, 4, 3, 1, 1, 1), shape(1, 8, 9, 9, 8, 2, 2, 1, 0, 1),
+		shape(2, 40, 33, 29, 50, 3, 1, 1, 1, 1), shape(1, 200, 17, 16, 150, 3, 1, 1, 1, 1), // several chunks, and groups of channels
 		uneven, shape(0, 2, 4, 4, 3, 3, 1, 1, 1, 1),
 	}
 }

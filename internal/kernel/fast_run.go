@@ -143,12 +143,7 @@ func (c *chunks) worker(private []float32, i int) worker {
 // split finds the chunk's runs and groups. On the way in, a run lies within a blocked source or outside.
 func (k *chunk) split() {
 	s, t := &k.s, k.tr.t
-	// The first and the end of the columns of tiles that lie within the source.
-	lo := ceilDiv(s.PadLeft, k.tileW)
-	hi := lo
-	if last := s.W - t + s.PadLeft; last >= 0 {
-		hi = max(lo, last/k.tileW+1)
-	}
+	lo, hi := within(s.W, s.PadLeft, t, k.tileW)
 	for at := 0; at < k.n; {
 		i := k.first + at
 		x, y := i%k.tilesX, i/k.tilesX
@@ -172,6 +167,16 @@ func (k *chunk) split() {
 	for width := range k.groups {
 		k.groups[width] = k.cpu.group(k.n, width+1)
 	}
+}
+
+// within returns the first and the end of the columns of tiles, t pixels wide and step pixels apart, the first of which begins pad pixels before
+// the image, that lie within its width.
+func within(width, pad, t, step int) (lo, hi int) {
+	lo = ceilDiv(pad, step)
+	if last := width - t + pad; last >= 0 {
+		return lo, max(lo, last/step+1)
+	}
+	return lo, lo
 }
 
 // forward takes a run of a block of channels from the source to planes.

@@ -62,6 +62,31 @@ func genericGemm(rows int, a, b []float32, off []int32, c []float32, n, ldc int,
 	}
 }
 
+// gemmColumnsFunc is genericGemmColumns for a number of rows.
+type gemmColumnsFunc = func(a, b []float32, lda, ldb, depth int, c []float32, n, ldc int, bias, res, slope []float32)
+
+var genericGemmsColumns = makeGenericGemmsColumns()
+
+func makeGenericGemmsColumns() []gemmColumnsFunc {
+	g := make([]gemmColumnsFunc, genericRows)
+	for i := range g {
+		g[i] = func(a, b []float32, lda, ldb, depth int, c []float32, n, ldc int, bias, res, slope []float32) {
+			genericGemmColumns(i+1, a, b, lda, ldb, depth, c, n, ldc, bias, res, slope)
+		}
+	}
+	return g
+}
+
+// genericGemmColumns is genericGemm for columns of a that begin lda elements apart, and rows of b that begin ldb elements apart, depth of each.
+func genericGemmColumns(rows int, a, b []float32, lda, ldb, depth int, c []float32, n, ldc int, bias, res, slope []float32) {
+	panel, off := make([]float32, rows*depth), make([]int32, depth)
+	for k := range depth {
+		copy(panel[k*rows:][:rows], a[k*lda:])
+		off[k] = int32(k * ldb)
+	}
+	genericGemm(rows, panel, b, off, c, n, ldc, bias, res, slope)
+}
+
 const depthwiseRows = 3
 
 // genericDepthwise convolves rows of b, which begin pitch elements apart, with the kernel w, whose rows have kw elements;

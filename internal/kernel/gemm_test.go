@@ -2,7 +2,9 @@ package kernel
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -49,6 +51,44 @@ func testGemm(t *testing.T, r *rand.Rand, p *Pool, m, n, k int) {
 		check()
 		compare(t, fmt.Sprintf("%dx%dx%d %v %v %v", m, n, k, transA, transB, accumulate), c, want, magnitude)
 	}
+}
+
+// TestGemmColumns compares every number of rows, of columns and of depth with the reference.
+func TestGemmColumns(t *testing.T) {
+	eachPath(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(21, 22))
+		for i, f := range cpu.gemmColumns {
+			rows := i + 1
+			for n := cpu.lanes; n <= 5*cpu.lanes; n += cpu.lanes {
+				for depth := range 11 {
+					lda, ldb, ldc := rows+r.IntN(3), n+r.IntN(3), n+r.IntN(3)
+					a, b := random(r, depth*lda), random(r, depth*ldb)
+					size := (rows-1)*ldc + n
+					bias, slope, res := random(r, rows), random(r, rows), random(r, size)
+					for variant := range 8 {
+						given := func(bit int, x []float32) []float32 {
+							if variant>>bit&1 != 0 {
+								return x
+							}
+							return nil
+						}
+						bias, slope, res := given(0, bias), given(1, slope), given(2, res)
+						c, check := guarded(t, size)
+						copy(c, random(r, size))
+						want := slices.Clone(c)
+						genericGemmColumns(rows, a, b, lda, ldb, depth, want, n, ldc, bias, res, slope)
+						f(a, b, lda, ldb, depth, c, n, ldc, bias, res, slope)
+						check()
+						for j, w := range want {
+							if !(math.Abs(float64(c[j]-w)) <= 1e-5) {
+								t.Fatalf("%d rows, %d columns, depth %d, variant %d: element %d is %v, want %v", rows, n, depth, variant, j, c[j], w)
+							}
+						}
+					}
+				}
+			}
+		}
+	})
 }
 
 // TestRefGemm checks the reference against products written out by hand.

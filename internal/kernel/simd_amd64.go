@@ -15,6 +15,16 @@ package kernel
 //go:noescape
 func gemm1AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
+// gemmColumns1AVX2 multiplies 1 columns of a by n columns of b, rounded up to a multiple of 8, and adds the product to c, or to a bias if
+// there is one:
+//
+//	for r := range 1 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k < depth of a[k*lda+r] * b[k*ldb+j] } }
+//
+// It ends as gemm1AVX2 does.
+//
+//go:noescape
+func gemmColumns1AVX2(a []float32, b []float32, lda int, ldb int, depth int, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
+
 // gemmRows1AVX2 multiplies 1 rows of a by n columns, rounded up to a multiple of 8, and adds the product to c, or to a bias if
 // there is one:
 //
@@ -35,6 +45,16 @@ func gemmRows1AVX2(a []float32, b []float32, lda int, ldb int, depth int, c []fl
 //
 //go:noescape
 func gemm2AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
+
+// gemmColumns2AVX2 multiplies 2 columns of a by n columns of b, rounded up to a multiple of 8, and adds the product to c, or to a bias if
+// there is one:
+//
+//	for r := range 2 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k < depth of a[k*lda+r] * b[k*ldb+j] } }
+//
+// It ends as gemm2AVX2 does.
+//
+//go:noescape
+func gemmColumns2AVX2(a []float32, b []float32, lda int, ldb int, depth int, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemmRows2AVX2 multiplies 2 rows of a by n columns, rounded up to a multiple of 8, and adds the product to c, or to a bias if
 // there is one:
@@ -57,6 +77,16 @@ func gemmRows2AVX2(a []float32, b []float32, lda int, ldb int, depth int, c []fl
 //go:noescape
 func gemm3AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
+// gemmColumns3AVX2 multiplies 3 columns of a by n columns of b, rounded up to a multiple of 8, and adds the product to c, or to a bias if
+// there is one:
+//
+//	for r := range 3 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k < depth of a[k*lda+r] * b[k*ldb+j] } }
+//
+// It ends as gemm3AVX2 does.
+//
+//go:noescape
+func gemmColumns3AVX2(a []float32, b []float32, lda int, ldb int, depth int, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
+
 // gemmRows3AVX2 multiplies 3 rows of a by n columns, rounded up to a multiple of 8, and adds the product to c, or to a bias if
 // there is one:
 //
@@ -77,6 +107,16 @@ func gemmRows3AVX2(a []float32, b []float32, lda int, ldb int, depth int, c []fl
 //
 //go:noescape
 func gemm4AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
+
+// gemmColumns4AVX2 multiplies 4 columns of a by n columns of b, rounded up to a multiple of 8, and adds the product to c, or to a bias if
+// there is one:
+//
+//	for r := range 4 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k < depth of a[k*lda+r] * b[k*ldb+j] } }
+//
+// It ends as gemm4AVX2 does.
+//
+//go:noescape
+func gemmColumns4AVX2(a []float32, b []float32, lda int, ldb int, depth int, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemmRows4AVX2 multiplies 4 rows of a by n columns, rounded up to a multiple of 8, and adds the product to c, or to a bias if
 // there is one:
@@ -99,6 +139,16 @@ func gemmRows4AVX2(a []float32, b []float32, lda int, ldb int, depth int, c []fl
 //go:noescape
 func gemm5AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
+// gemmColumns5AVX2 multiplies 5 columns of a by n columns of b, rounded up to a multiple of 8, and adds the product to c, or to a bias if
+// there is one:
+//
+//	for r := range 5 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k < depth of a[k*lda+r] * b[k*ldb+j] } }
+//
+// It ends as gemm5AVX2 does.
+//
+//go:noescape
+func gemmColumns5AVX2(a []float32, b []float32, lda int, ldb int, depth int, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
+
 // gemmRows5AVX2 multiplies 5 rows of a by n columns, rounded up to a multiple of 8, and adds the product to c, or to a bias if
 // there is one:
 //
@@ -119,6 +169,16 @@ func gemmRows5AVX2(a []float32, b []float32, lda int, ldb int, depth int, c []fl
 //
 //go:noescape
 func gemm6AVX2(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
+
+// gemmColumns6AVX2 multiplies 6 columns of a by n columns of b, rounded up to a multiple of 8, and adds the product to c, or to a bias if
+// there is one:
+//
+//	for r := range 6 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k < depth of a[k*lda+r] * b[k*ldb+j] } }
+//
+// It ends as gemm6AVX2 does.
+//
+//go:noescape
+func gemmColumns6AVX2(a []float32, b []float32, lda int, ldb int, depth int, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemmRows6AVX2 multiplies 6 rows of a by n columns, rounded up to a multiple of 8, and adds the product to c, or to a bias if
 // there is one:
@@ -614,6 +674,16 @@ func storeAddLastAVX2(dst []float32, src []float32, res []float32, p []float32)
 //go:noescape
 func gemm1AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
+// gemmColumns1AVX512 multiplies 1 columns of a by n columns of b, rounded up to a multiple of 16, and adds the product to c, or to a bias if
+// there is one:
+//
+//	for r := range 1 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k < depth of a[k*lda+r] * b[k*ldb+j] } }
+//
+// It ends as gemm1AVX512 does.
+//
+//go:noescape
+func gemmColumns1AVX512(a []float32, b []float32, lda int, ldb int, depth int, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
+
 // gemm2AVX512 multiplies a panel 2 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
@@ -624,6 +694,16 @@ func gemm1AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc 
 //
 //go:noescape
 func gemm2AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
+
+// gemmColumns2AVX512 multiplies 2 columns of a by n columns of b, rounded up to a multiple of 16, and adds the product to c, or to a bias if
+// there is one:
+//
+//	for r := range 2 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k < depth of a[k*lda+r] * b[k*ldb+j] } }
+//
+// It ends as gemm2AVX512 does.
+//
+//go:noescape
+func gemmColumns2AVX512(a []float32, b []float32, lda int, ldb int, depth int, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm3AVX512 multiplies a panel 3 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
@@ -636,6 +716,16 @@ func gemm2AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc 
 //go:noescape
 func gemm3AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
+// gemmColumns3AVX512 multiplies 3 columns of a by n columns of b, rounded up to a multiple of 16, and adds the product to c, or to a bias if
+// there is one:
+//
+//	for r := range 3 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k < depth of a[k*lda+r] * b[k*ldb+j] } }
+//
+// It ends as gemm3AVX512 does.
+//
+//go:noescape
+func gemmColumns3AVX512(a []float32, b []float32, lda int, ldb int, depth int, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
+
 // gemm4AVX512 multiplies a panel 4 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
@@ -646,6 +736,16 @@ func gemm3AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc 
 //
 //go:noescape
 func gemm4AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
+
+// gemmColumns4AVX512 multiplies 4 columns of a by n columns of b, rounded up to a multiple of 16, and adds the product to c, or to a bias if
+// there is one:
+//
+//	for r := range 4 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k < depth of a[k*lda+r] * b[k*ldb+j] } }
+//
+// It ends as gemm4AVX512 does.
+//
+//go:noescape
+func gemmColumns4AVX512(a []float32, b []float32, lda int, ldb int, depth int, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm5AVX512 multiplies a panel 5 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
@@ -658,6 +758,16 @@ func gemm4AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc 
 //go:noescape
 func gemm5AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
+// gemmColumns5AVX512 multiplies 5 columns of a by n columns of b, rounded up to a multiple of 16, and adds the product to c, or to a bias if
+// there is one:
+//
+//	for r := range 5 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k < depth of a[k*lda+r] * b[k*ldb+j] } }
+//
+// It ends as gemm5AVX512 does.
+//
+//go:noescape
+func gemmColumns5AVX512(a []float32, b []float32, lda int, ldb int, depth int, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
+
 // gemm6AVX512 multiplies a panel 6 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
@@ -668,6 +778,16 @@ func gemm5AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc 
 //
 //go:noescape
 func gemm6AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
+
+// gemmColumns6AVX512 multiplies 6 columns of a by n columns of b, rounded up to a multiple of 16, and adds the product to c, or to a bias if
+// there is one:
+//
+//	for r := range 6 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k < depth of a[k*lda+r] * b[k*ldb+j] } }
+//
+// It ends as gemm6AVX512 does.
+//
+//go:noescape
+func gemmColumns6AVX512(a []float32, b []float32, lda int, ldb int, depth int, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm7AVX512 multiplies a panel 7 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
@@ -680,6 +800,16 @@ func gemm6AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc 
 //go:noescape
 func gemm7AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
+// gemmColumns7AVX512 multiplies 7 columns of a by n columns of b, rounded up to a multiple of 16, and adds the product to c, or to a bias if
+// there is one:
+//
+//	for r := range 7 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k < depth of a[k*lda+r] * b[k*ldb+j] } }
+//
+// It ends as gemm7AVX512 does.
+//
+//go:noescape
+func gemmColumns7AVX512(a []float32, b []float32, lda int, ldb int, depth int, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
+
 // gemm8AVX512 multiplies a panel 8 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
@@ -690,6 +820,16 @@ func gemm7AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc 
 //
 //go:noescape
 func gemm8AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
+
+// gemmColumns8AVX512 multiplies 8 columns of a by n columns of b, rounded up to a multiple of 16, and adds the product to c, or to a bias if
+// there is one:
+//
+//	for r := range 8 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k < depth of a[k*lda+r] * b[k*ldb+j] } }
+//
+// It ends as gemm8AVX512 does.
+//
+//go:noescape
+func gemmColumns8AVX512(a []float32, b []float32, lda int, ldb int, depth int, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm9AVX512 multiplies a panel 9 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
@@ -702,6 +842,16 @@ func gemm8AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc 
 //go:noescape
 func gemm9AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
+// gemmColumns9AVX512 multiplies 9 columns of a by n columns of b, rounded up to a multiple of 16, and adds the product to c, or to a bias if
+// there is one:
+//
+//	for r := range 9 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k < depth of a[k*lda+r] * b[k*ldb+j] } }
+//
+// It ends as gemm9AVX512 does.
+//
+//go:noescape
+func gemmColumns9AVX512(a []float32, b []float32, lda int, ldb int, depth int, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
+
 // gemm10AVX512 multiplies a panel 10 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
@@ -712,6 +862,16 @@ func gemm9AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc 
 //
 //go:noescape
 func gemm10AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
+
+// gemmColumns10AVX512 multiplies 10 columns of a by n columns of b, rounded up to a multiple of 16, and adds the product to c, or to a bias if
+// there is one:
+//
+//	for r := range 10 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k < depth of a[k*lda+r] * b[k*ldb+j] } }
+//
+// It ends as gemm10AVX512 does.
+//
+//go:noescape
+func gemmColumns10AVX512(a []float32, b []float32, lda int, ldb int, depth int, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm11AVX512 multiplies a panel 11 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
@@ -724,6 +884,16 @@ func gemm10AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc
 //go:noescape
 func gemm11AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
+// gemmColumns11AVX512 multiplies 11 columns of a by n columns of b, rounded up to a multiple of 16, and adds the product to c, or to a bias if
+// there is one:
+//
+//	for r := range 11 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k < depth of a[k*lda+r] * b[k*ldb+j] } }
+//
+// It ends as gemm11AVX512 does.
+//
+//go:noescape
+func gemmColumns11AVX512(a []float32, b []float32, lda int, ldb int, depth int, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
+
 // gemm12AVX512 multiplies a panel 12 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
@@ -734,6 +904,16 @@ func gemm11AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc
 //
 //go:noescape
 func gemm12AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
+
+// gemmColumns12AVX512 multiplies 12 columns of a by n columns of b, rounded up to a multiple of 16, and adds the product to c, or to a bias if
+// there is one:
+//
+//	for r := range 12 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k < depth of a[k*lda+r] * b[k*ldb+j] } }
+//
+// It ends as gemm12AVX512 does.
+//
+//go:noescape
+func gemmColumns12AVX512(a []float32, b []float32, lda int, ldb int, depth int, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // gemm13AVX512 multiplies a panel 13 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
@@ -746,6 +926,16 @@ func gemm12AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc
 //go:noescape
 func gemm13AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
+// gemmColumns13AVX512 multiplies 13 columns of a by n columns of b, rounded up to a multiple of 16, and adds the product to c, or to a bias if
+// there is one:
+//
+//	for r := range 13 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k < depth of a[k*lda+r] * b[k*ldb+j] } }
+//
+// It ends as gemm13AVX512 does.
+//
+//go:noescape
+func gemmColumns13AVX512(a []float32, b []float32, lda int, ldb int, depth int, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
+
 // gemm14AVX512 multiplies a panel 14 high by n columns, rounded up to a multiple of 16, and adds the product to c, or to a
 // bias if there is one:
 //
@@ -756,6 +946,16 @@ func gemm13AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc
 //
 //go:noescape
 func gemm14AVX512(a []float32, b []float32, off []int32, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
+
+// gemmColumns14AVX512 multiplies 14 columns of a by n columns of b, rounded up to a multiple of 16, and adds the product to c, or to a bias if
+// there is one:
+//
+//	for r := range 14 { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k < depth of a[k*lda+r] * b[k*ldb+j] } }
+//
+// It ends as gemm14AVX512 does.
+//
+//go:noescape
+func gemmColumns14AVX512(a []float32, b []float32, lda int, ldb int, depth int, c []float32, n int, ldc int, bias []float32, res []float32, slope []float32)
 
 // depthwiseAVX512 convolves rows of b, which begin pitch elements apart, with the kernel w, whose rows have kw elements; there must
 // be 3 or more of them. It computes n columns, rounded up to a multiple of 16, of 3 rows:

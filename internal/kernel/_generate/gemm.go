@@ -102,6 +102,31 @@ It ends as gemm%[1]d%[3]s does.`, rows, s.lanes, s.name))
 	})
 }
 
+// gemmColumns emits the same for columns of a as they are, and rows of b at equal distances.
+func (s isa) gemmColumns(rows int) {
+	s.text(fmt.Sprintf("gemmColumns%d", rows), "func(a, b []float32, lda, ldb, depth int, c []float32, n, ldc int, bias, res, slope []float32)", fmt.Sprintf(
+		`%%s multiplies %d columns of a by n columns of b, rounded up to a multiple of %d, and adds the product to c, or to a bias if
+there is one:
+
+	for r := range %[1]d { for j := range n { c[r*ldc+j] = (bias[r] or c[r*ldc+j]) + sum over k < depth of a[k*lda+r] * b[k*ldb+j] } }
+
+It ends as gemm%[1]d%[3]s does.`, rows, s.lanes, s.name))
+	a := Load(Param("a").Base(), GP64())
+	lda, ldb := Load(Param("lda"), GP64()), Load(Param("ldb"), GP64())
+	SHLQ(U8(2), lda)
+	SHLQ(U8(2), ldb)
+	s.columns(rows, Load(Param("depth"), GP64()), func(b reg.GPVirtual) (func(u int, acc [][]vec), func(n int)) {
+		ap, bp := GP64(), GP64()
+		MOVQ(a, ap)
+		MOVQ(b, bp)
+		return func(_ int, acc [][]vec) {
+			s.outer(acc, func(r int) Mem { return Mem{Base: ap, Disp: 4 * r} }, func(v int) Mem { return Mem{Base: bp, Disp: v * s.bytes()} })
+			ADDQ(lda, ap)
+			ADDQ(ldb, bp)
+		}, func(int) {}
+	})
+}
+
 // columns emits the rest of a product: for columns from b on it calls start, whose results emit a step of the sum, the u-th
 // after the last advance, and an advance by n steps.
 func (s isa) columns(rows int, depth reg.Register, start func(b reg.GPVirtual) (step func(u int, acc [][]vec), advance func(n int))) {

@@ -14,6 +14,7 @@ func main() {
 	for _, s := range []isa{{name: "AVX2", lanes: 8}, {name: "AVX512", lanes: 16}} {
 		for rows := 1; rows <= s.maxRows(); rows++ {
 			s.gemm(rows)
+			s.gemmColumns(rows)
 			if !s.wide() {
 				s.gemmRows(rows)
 			}
