@@ -197,6 +197,18 @@ func (l *layouts) onBlocks(st step, out Type) (op Operator, images []int) {
 			}
 		}
 		return op, images
+	case MaxPool:
+		if b, ok := l.overBlocks(op.Sliding, st, out); ok {
+			return MaxPool{Sliding: b}, st.in
+		}
+	case MaxPoolGradient:
+		if b, ok := l.overBlocks(op.Sliding, st, l.s.slots[st.in[1]].typ); ok {
+			return MaxPoolGradient{b}, st.in
+		}
+	case AveragePool:
+		if b, ok := l.overBlocks(op.Sliding, st, out); ok {
+			return AveragePool{b, op.CountPads}, st.in
+		}
 	case Concat:
 		for _, v := range st.in {
 			if sl := l.s.slots[v]; sl.fixed != nil || op.Axis != 1 || sl.typ.Shape[1]%kernel.Lanes() != 0 {
@@ -220,6 +232,19 @@ func (l *layouts) onBlocks(st step, out Type) (op Operator, images []int) {
 		return b, st.in
 	}
 	return nil, nil
+}
+
+// overBlocks returns the window over blocked images that keeps still within a block, for a pool or its gradient; pooled is the type of what is
+// pooled. There is none if it is over nothing somewhere, where the largest is infinite, or if operands are constants.
+func (l *layouts) overBlocks(s Sliding, st step, pooled Type) (b Sliding, ok bool) {
+	for _, v := range st.in {
+		if l.s.slots[v].fixed != nil {
+			return b, false
+		}
+	}
+	with := func(v []int, still int) []int { return append(slices.Clone(v), still) }
+	b = Sliding{with(s.Kernel, 1), with(s.Strides, 1), with(s.Dilations, 1), with(slices.Insert(slices.Clone(s.Pads), len(s.Kernel), 0), 0), s.Ceil}
+	return b, !s.empty(l.s.slots[st.in[0]].typ.Shape[2:], pooled.Shape[2:])
 }
 
 // block makes the slot one of a blocked image.

@@ -31,19 +31,8 @@ func (m MaxPoolGradient) Infer(in []Type) ([]Type, error) {
 func (m MaxPoolGradient) Eval(x *Exec, out, in []*Tensor) error {
 	switch out[0].dtype {
 	case Float32:
-		src, g := Data[float32](in[0]), Data[float32](in[1])
 		if m.quarters(in[0].shape, in[1].shape) {
-			height, width, half := in[1].shape[2], in[0].shape[3], in[1].shape[3]
-			eachPlane(x, Data[float32](out[0]), in[0].shape, func(d []float32, plane int) {
-				src, g := src[plane*len(d):][:len(d)], g[plane*height*half:][:height*half]
-				if width > 2*half || len(d) > 2*height*width { // there are elements under no window
-					clear(d)
-				}
-				for y := range height {
-					upper, lower := 2*y*width, (2*y+1)*width
-					kernel.PoolGradient(d[upper:], d[lower:], src[upper:], src[lower:], g[y*half:][:half])
-				}
-			})
+			m.byQuarters(x, out[0], in[0], in[1])
 			return nil
 		}
 		maxPoolGradient(x, m.Sliding, out[0], in, float32(math.Inf(-1)))
@@ -51,6 +40,22 @@ func (m MaxPoolGradient) Eval(x *Exec, out, in []*Tensor) error {
 		maxPoolGradient(x, m.Sliding, out[0], in, math.Inf(-1))
 	}
 	return nil
+}
+
+// byQuarters is for quarters, of single elements or of blocks.
+func (MaxPoolGradient) byQuarters(x *Exec, out, in, g *Tensor) {
+	gradient := kernel.PoolGradient
+	if len(in.shape) == 5 {
+		gradient = kernel.PoolBlocksGradient
+	}
+	width, half := rowLen(in.shape), rowLen(g.shape)
+	d, src, from := Data[float32](out), Data[float32](in), Data[float32](g)
+	eachQuarters(x, in.shape, g.shape, func(row, upper, end int) {
+		lower := upper + width
+		gradient(d[upper:], d[lower:], src[upper:], src[lower:], from[row:][:half])
+		clear(d[upper+2*half : lower]) // elements under no window
+		clear(d[lower+2*half : end])
+	})
 }
 
 // eachPlane calls f for each plane of dst, N x C x spatial.
@@ -79,11 +84,38 @@ func maxPoolGradient[T float](x *Exec, s Sliding, out *Tensor, in []*Tensor, low
 	})
 }
 
-// quarters reports whether windows are 2x2, side by side, and all within x.
+// quarters reports whether windows are 2x2, side by side, and all within x, of single elements or of blocks of channels.
 func (s Sliding) quarters(x, out []int) bool {
-	two := func(v []int) bool { return len(v) == 2 && v[0] == 2 && v[1] == 2 }
+	if n := len(s.Kernel); n != 2 && !(n == 3 && s.still(2) && x[4] == kernel.Lanes()) {
+		return false
+	}
+	two := func(v []int) bool { return v[0] == 2 && v[1] == 2 }
 	return two(s.Kernel) && two(s.Strides) && slices.Max(s.Dilations) == 1 && slices.Min(s.Pads) == 0 && slices.Max(s.Pads) == 0 &&
 		2*out[2] <= x[2] && 2*out[3] <= x[3]
+}
+
+// rowLen is the number of elements of a row of an image, which may be blocked.
+func rowLen(shape []int) int {
+	n, _ := Numel(shape[3:])
+	return n
+}
+
+// eachQuarters calls f for each row of a pool by quarters: with the index of its first element, that of the first element of x under it, and where
+// the rows of x end that are its own: two, and after the last row all that are left of the plane.
+func eachQuarters(x *Exec, shape, out []int, f func(row, from, end int)) {
+	width, half, rows := rowLen(shape), rowLen(out), out[2]
+	area := shape[2] * width
+	x.parallel(out[0]*out[1]*rows, max(1, grain/max(1, 2*width)), func(lo, hi int) {
+		for r := lo; r < hi; r++ {
+			plane, y := r/rows, r%rows
+			from := plane*area + 2*y*width
+			end := from + 2*width
+			if y == rows-1 {
+				end = (plane + 1) * area
+			}
+			f(r*half, from, end)
+		}
+	})
 }
 
 // gradient: the operator is linear in g, and takes from each window of what comes back the element where x has the largest.

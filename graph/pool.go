@@ -47,6 +47,14 @@ func inferPool(op string, s Sliding, in []Type) (Type, error) {
 func (m MaxPool) Eval(x *Exec, out, in []*Tensor) error {
 	switch out[0].dtype {
 	case Float32:
+		if !m.Indices && len(m.Kernel) == 3 && m.quarters(in[0].shape, out[0].shape) {
+			dst, src := Data[float32](out[0]), Data[float32](in[0])
+			width, half := rowLen(in[0].shape), rowLen(out[0].shape)
+			eachQuarters(x, in[0].shape, out[0].shape, func(row, from, _ int) {
+				kernel.PoolBlocks(dst[row:][:half], src[from:], src[from+width:])
+			})
+			return nil
+		}
 		maxPool(x, m, out, in[0], float32(math.Inf(-1)), kernel.Max)
 	case Float64:
 		maxPool(x, m, out, in[0], math.Inf(-1), larger[float64])
@@ -144,14 +152,17 @@ func (a AveragePool) Eval(x *Exec, out, in []*Tensor) error {
 
 func averagePool[T float](x *Exec, a AveragePool, out, in *Tensor, add func(dst, a, b []T)) {
 	counts := a.counts(in.shape[2:], out.shape[2:])
-	last := len(counts) - 1
 	slide(x, a.Sliding, out, in, pooling[T]{join: add, finish: func(row []T, at []int) {
 		outer := 1
 		for i, o := range at {
 			outer *= counts[i][o]
 		}
-		for i, c := range counts[last] {
-			row[i] /= T(max(1, outer*c))
+		along := counts[len(at)]
+		unit := len(row) / len(along)
+		for i, c := range along {
+			for k := range unit {
+				row[i*unit+k] /= T(max(1, outer*c))
+			}
 		}
 	}})
 }
@@ -202,24 +213,29 @@ type pooling[T any] struct {
 	empty  T                          // the result of no elements
 	start  func(dst, src []T)         // what is done to each element before; nil for nothing
 	join   func(dst, a, b []T)        // dst may be a
-	finish func(row []T, outer []int) // what is done to a row of results, at a position along the other spatial axes; nil for nothing
+	finish func(row []T, outer []int) // what is done to a row of results, at a position along the spatial axes before; nil for nothing
 }
 
-// slide applies a pooling. It joins whole rows under the window first, then positions along the row.
+// slide applies a pooling. It joins whole rows under the window first, then positions along the row. A position is one element, or
+// unit of them: those along a short last axis on which the window keeps still.
 func slide[T Element](x *Exec, s Sliding, out, in *Tensor, p pooling[T]) {
 	size, outSize := in.shape[2:], out.shape[2:]
-	last := len(size) - 1
-	width, outWidth := size[last], outSize[last]
-	area, _ := Numel(size)
-	outer, _ := Numel(outSize[:last])
 	dst, src := Data[T](out), Data[T](in)
-	rows := out.shape[0] * out.shape[1] * outer
 	if len(dst) == 0 {
 		return
 	}
+	last, unit := len(size)-1, 1
+	if last > 0 && size[last] <= shortAxis && s.still(last) {
+		unit = size[last]
+		last--
+	}
+	width, outWidth := size[last]*unit, outSize[last]*unit
+	area, _ := Numel(size)
+	outer, _ := Numel(outSize[:last])
+	rows := out.shape[0] * out.shape[1] * outer
 	taps, _ := Numel(s.Kernel)
 	x.parallel(rows, max(1, 4*grain/max(1, outWidth*min(taps, area))), func(lo, hi int) {
-		joined, tmp, phases := make([]T, width), make([]T, width), newPhases[T](width, s.Strides[last])
+		joined, tmp, phases := make([]T, width), make([]T, width), newPhases[T](size[last], s.Strides[last], unit)
 		at := make([]int, last)
 		for r := lo; r < hi; r++ {
 			unravel(at, r%outer, outSize[:last])
@@ -249,7 +265,7 @@ func slide[T Element](x *Exec, s Sliding, out, in *Tensor, p pooling[T]) {
 			}
 			walk(0, 0)
 			row := dst[r*outWidth : (r+1)*outWidth]
-			joinRow(s, row, joined, phases, p)
+			joinRow(s, last, unit, row, joined, phases, p)
 			if p.finish != nil {
 				p.finish(row, at)
 			}
@@ -257,17 +273,31 @@ func slide[T Element](x *Exec, s Sliding, out, in *Tensor, p pooling[T]) {
 	})
 }
 
-// newPhases makes room for a row's elements apart by their places modulo a stride.
-func newPhases[T any](width, stride int) [][]T {
+// shortAxis is how many elements a position has at most: rows of them are to stay in a cache, and be many.
+const shortAxis = 32
+
+// still reports whether the window keeps still on an axis.
+func (s Sliding) still(axis int) bool {
+	return s.Kernel[axis] == 1 && s.Strides[axis] == 1 && s.Pads[axis] == 0 && s.Pads[len(s.Kernel)+axis] == 0
+}
+
+// newPhases makes room for a row's positions apart by their places modulo a stride.
+func newPhases[T any](width, stride, unit int) [][]T {
 	phases := make([][]T, min(stride, width))
 	for i := range phases {
-		phases[i] = make([]T, (width-i+stride-1)/stride)
+		phases[i] = make([]T, (width-i+stride-1)/stride*unit)
 	}
 	return phases
 }
 
-// spread puts each element of src into its phase.
-func spread[T any](phases [][]T, src []T) {
+// spread puts each position of src into its phase.
+func spread[T any](phases [][]T, src []T, unit int) {
+	if unit > 1 {
+		for at := 0; at*unit < len(src); at++ {
+			copy(phases[at%len(phases)][at/len(phases)*unit:][:unit], src[at*unit:])
+		}
+		return
+	}
 	if p, ok := any(phases).([][]float32); ok && len(p) == 2 {
 		n := len(p[1]) // the first may have one more
 		kernel.Deinterleave(any(src).([]float32), p[0][:n], p[1])
@@ -283,19 +313,19 @@ func spread[T any](phases [][]T, src []T) {
 	}
 }
 
-// joinRow joins the positions under the window along a row of src, which are put into phases first.
-func joinRow[T any](s Sliding, dst, src []T, phases [][]T, p pooling[T]) {
-	last := len(s.Kernel) - 1
+// joinRow joins the positions under the window along a row of src, which are put into phases first. The row lies along an axis.
+func joinRow[T any](s Sliding, axis, unit int, dst, src []T, phases [][]T, p pooling[T]) {
 	fill(dst, p.empty)
-	stride := s.Strides[last]
+	stride := s.Strides[axis]
 	if stride > 1 {
-		spread(phases, src)
+		spread(phases, src, unit)
 	}
-	dilation, pad := s.Dilations[last], s.Pads[last]
-	end := min(s.Kernel[last], ceilDiv(len(src)+pad, dilation))
-	for k := max(0, ceilDiv(pad-(len(dst)-1)*stride, dilation)); k < end; k++ {
+	width, outWidth := len(src)/unit, len(dst)/unit
+	dilation, pad := s.Dilations[axis], s.Pads[axis]
+	end := min(s.Kernel[axis], ceilDiv(width+pad, dilation))
+	for k := max(0, ceilDiv(pad-(outWidth-1)*stride, dilation)); k < end; k++ {
 		off := k*dilation - pad
-		lo, hi := max(0, ceilDiv(-off, stride)), min(len(dst), ceilDiv(len(src)-off, stride))
+		lo, hi := max(0, ceilDiv(-off, stride)), min(outWidth, ceilDiv(width-off, stride))
 		if lo >= hi {
 			continue
 		}
@@ -303,7 +333,7 @@ func joinRow[T any](s Sliding, dst, src []T, phases [][]T, p pooling[T]) {
 		if stride > 1 {
 			run, at = phases[at%stride], at/stride
 		}
-		p.join(dst[lo:hi], dst[lo:hi], run[at:][:hi-lo])
+		p.join(dst[lo*unit:hi*unit], dst[lo*unit:hi*unit], run[at*unit:][:(hi-lo)*unit])
 	}
 }
 

@@ -40,6 +40,9 @@ type functions struct {
 	interleave, deinterleave func(x, a, b []float32)
 	// poolGradient is PoolGradient for len(g) elements, a multiple of shuffleLanes.
 	poolGradient func(da, db, a, b, g []float32)
+	// poolBlocks and poolBlocksGradient work on pixels of blocks; see genericPoolBlocks and genericPoolBlocksGradient.
+	poolBlocks         func(dst, a, b []float32)
+	poolBlocksGradient func(da, db, a, b, g []float32)
 	// transforms are those of tiled convolution, products[width-1][tiles-1] what multiplies the planes in between, for so
 	// many blocks of output channels; see genericProduct. Gather and scatter change from rows of pixels to blocks of
 	// channels and back, store stays there; see genericGather, genericScatter and genericStore.
@@ -76,6 +79,7 @@ var paths = append(simd(), functions{
 		return genericReduce(a, float32(math.Inf(1)), func(x, y float32) float32 { return min(x, y) })
 	},
 	interleave: genericInterleave, deinterleave: genericDeinterleave, poolGradient: genericPoolGradient,
+	poolBlocks: genericPoolBlocks, poolBlocksGradient: genericPoolBlocksGradient,
 	transforms: transformsGeneric,
 	products:   genericProducts,
 	prefetch:   func([]float32) {},

@@ -33,6 +33,7 @@ var avx2 = functions{
 	},
 	gate: gateAVX2, gates: gatesAVX2, prelus: prelusAVX2, adam: adamAVX2, sum: sumAVX2, sums: sumsAVX2, dot: dotAVX2, reduceMax: reduceMaxAVX2, reduceMin: reduceMinAVX2,
 	interleave: interleaveAVX2, deinterleave: deinterleaveAVX2, poolGradient: poolGradientAVX2,
+	poolBlocks: poolBlocksAVX2, poolBlocksGradient: poolBlocksGradientAVX2,
 	transforms: transformsAVX2,
 	products: [2][]productFunc{
 		{
@@ -69,6 +70,7 @@ var avx512 = functions{
 	},
 	gate: gateAVX512, gates: gatesAVX512, prelus: prelusAVX512, adam: adamAVX512, sum: sumAVX512, sums: sumsAVX512, dot: dotAVX512, reduceMax: reduceMaxAVX512, reduceMin: reduceMinAVX512,
 	interleave: interleaveAVX2, deinterleave: deinterleaveAVX2, poolGradient: poolGradientAVX2,
+	poolBlocks: poolBlocksAVX512, poolBlocksGradient: poolBlocksGradientAVX512,
 	transforms: transformsAVX512,
 	products: [2][]productFunc{
 		{

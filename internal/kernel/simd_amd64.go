@@ -413,6 +413,16 @@ func reduceMaxAVX2(a []float32) float32
 //go:noescape
 func reduceMinAVX2(a []float32) float32
 
+// poolBlocksAVX2 is genericPoolBlocks for blocks of a register.
+//
+//go:noescape
+func poolBlocksAVX2(dst []float32, a []float32, b []float32)
+
+// poolBlocksGradientAVX2 is genericPoolBlocksGradient for blocks of a register.
+//
+//go:noescape
+func poolBlocksGradientAVX2(da []float32, db []float32, a []float32, b []float32, g []float32)
+
 // product1x2AVX2 multiplies groups of 1 tiles by a panel of weights. With L = 8:
 //
 //	for t := range groups*1 { for o := range 2*L { y[o/L*yStride+t*L+o%L] = sum over k of x[k/L*xStride+t*L+k%L] * w[k*2*L+o] } }
@@ -1179,6 +1189,16 @@ func reduceMaxAVX512(a []float32) float32
 //
 //go:noescape
 func reduceMinAVX512(a []float32) float32
+
+// poolBlocksAVX512 is genericPoolBlocks for blocks of a register.
+//
+//go:noescape
+func poolBlocksAVX512(dst []float32, a []float32, b []float32)
+
+// poolBlocksGradientAVX512 is genericPoolBlocksGradient for blocks of a register.
+//
+//go:noescape
+func poolBlocksGradientAVX512(da []float32, db []float32, a []float32, b []float32, g []float32)
 
 // product1x2AVX512 multiplies groups of 1 tiles by a panel of weights. With L = 16:
 //

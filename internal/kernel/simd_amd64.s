@@ -12831,6 +12831,98 @@ end:
 	VZEROUPPER
 	RET
 
+// func poolBlocksAVX2(dst []float32, a []float32, b []float32)
+// Requires: AVX
+TEXT ·poolBlocksAVX2(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+	MOVQ dst_len+8(FP), BX
+
+loop:
+	SUBQ      $0x00000008, BX
+	JLT       end
+	VMOVUPS   (CX), Y0
+	VMOVUPS   (DX), Y1
+	VMAXPS    Y1, Y0, Y1
+	VCMPPS    $0x03, Y0, Y0, Y2
+	VBLENDVPS Y2, Y0, Y1, Y0
+	VMOVUPS   32(CX), Y1
+	VMOVUPS   32(DX), Y2
+	VMAXPS    Y2, Y1, Y2
+	VCMPPS    $0x03, Y1, Y1, Y3
+	VBLENDVPS Y3, Y1, Y2, Y1
+	VMAXPS    Y1, Y0, Y1
+	VCMPPS    $0x03, Y0, Y0, Y2
+	VBLENDVPS Y2, Y0, Y1, Y0
+	VMOVUPS   Y0, (AX)
+	ADDQ      $0x00000020, AX
+	ADDQ      $0x00000040, CX
+	ADDQ      $0x00000040, DX
+	JMP       loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func poolBlocksGradientAVX2(da []float32, db []float32, a []float32, b []float32, g []float32)
+// Requires: AVX, AVX2
+TEXT ·poolBlocksGradientAVX2(SB), NOSPLIT, $0-120
+	MOVQ   da_base+0(FP), AX
+	MOVQ   db_base+24(FP), CX
+	MOVQ   g_base+96(FP), DX
+	MOVQ   a_base+48(FP), BX
+	MOVQ   b_base+72(FP), SI
+	MOVQ   g_len+104(FP), DI
+	VPSUBD Y0, Y0, Y0
+
+loop:
+	SUBQ      $0x00000008, DI
+	JLT       end
+	VMOVUPS   (BX), Y1
+	VMOVUPS   32(BX), Y2
+	VMOVUPS   (SI), Y3
+	VMOVUPS   32(SI), Y4
+	VMAXPS    Y2, Y1, Y5
+	VCMPPS    $0x03, Y1, Y1, Y6
+	VBLENDVPS Y6, Y1, Y5, Y5
+	VMAXPS    Y4, Y3, Y4
+	VCMPPS    $0x03, Y3, Y3, Y6
+	VBLENDVPS Y6, Y3, Y4, Y4
+	VMAXPS    Y4, Y5, Y4
+	VCMPPS    $0x03, Y5, Y5, Y6
+	VBLENDVPS Y6, Y5, Y4, Y4
+	VMOVUPS   (DX), Y5
+	VCMPPS    $0x00, Y1, Y4, Y6
+	VBLENDVPS Y6, Y5, Y0, Y6
+	VCMPPS    $0x03, Y1, Y1, Y1
+	VBLENDVPS Y1, Y5, Y6, Y1
+	VMOVUPS   Y1, (AX)
+	VXORPS    Y1, Y5, Y1
+	VCMPPS    $0x00, Y2, Y4, Y5
+	VBLENDVPS Y5, Y1, Y0, Y5
+	VCMPPS    $0x03, Y2, Y2, Y2
+	VBLENDVPS Y2, Y1, Y5, Y2
+	VMOVUPS   Y2, 32(AX)
+	VXORPS    Y2, Y1, Y1
+	VCMPPS    $0x00, Y3, Y4, Y2
+	VBLENDVPS Y2, Y1, Y0, Y2
+	VCMPPS    $0x03, Y3, Y3, Y3
+	VBLENDVPS Y3, Y1, Y2, Y2
+	VMOVUPS   Y2, (CX)
+	VXORPS    Y2, Y1, Y1
+	VMOVUPS   Y1, 32(CX)
+	ADDQ      $0x00000020, DX
+	ADDQ      $0x00000040, BX
+	ADDQ      $0x00000040, SI
+	ADDQ      $0x00000040, AX
+	ADDQ      $0x00000040, CX
+	JMP       loop
+
+end:
+	VZEROUPPER
+	RET
+
 // func product1x2AVX2(x []float32, w []float32, y []float32, xStride int, yStride int, chain int, ahead int, aheadStep int, groups int)
 // Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·product1x2AVX2(SB), NOSPLIT, $0-120
@@ -36244,6 +36336,98 @@ end:
 	VCMPPS        $0x03, Y0, Y0, Y2
 	VBLENDVPS     Y2, Y0, Y1, Y0
 	MOVSS         X0, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func poolBlocksAVX512(dst []float32, a []float32, b []float32)
+// Requires: AVX, AVX512F
+TEXT ·poolBlocksAVX512(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+	MOVQ dst_len+8(FP), BX
+
+loop:
+	SUBQ      $0x00000010, BX
+	JLT       end
+	VMOVUPS   (CX), Z0
+	VMOVUPS   (DX), Z1
+	VMAXPS    Z1, Z0, Z1
+	VCMPPS    $0x03, Z0, Z0, K1
+	VBLENDMPS Z0, Z1, K1, Z2
+	VMOVUPS   64(CX), Z0
+	VMOVUPS   64(DX), Z1
+	VMAXPS    Z1, Z0, Z1
+	VCMPPS    $0x03, Z0, Z0, K1
+	VBLENDMPS Z0, Z1, K1, Z3
+	VMAXPS    Z3, Z2, Z0
+	VCMPPS    $0x03, Z2, Z2, K1
+	VBLENDMPS Z2, Z0, K1, Z4
+	VMOVUPS   Z4, (AX)
+	ADDQ      $0x00000040, AX
+	ADDQ      $0x00000080, CX
+	ADDQ      $0x00000080, DX
+	JMP       loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func poolBlocksGradientAVX512(da []float32, db []float32, a []float32, b []float32, g []float32)
+// Requires: AVX, AVX512F
+TEXT ·poolBlocksGradientAVX512(SB), NOSPLIT, $0-120
+	MOVQ   da_base+0(FP), AX
+	MOVQ   db_base+24(FP), CX
+	MOVQ   g_base+96(FP), DX
+	MOVQ   a_base+48(FP), BX
+	MOVQ   b_base+72(FP), SI
+	MOVQ   g_len+104(FP), DI
+	VPSUBD Z0, Z0, Z0
+
+loop:
+	SUBQ      $0x00000010, DI
+	JLT       end
+	VMOVUPS   (BX), Z1
+	VMOVUPS   64(BX), Z2
+	VMOVUPS   (SI), Z3
+	VMOVUPS   64(SI), Z4
+	VMAXPS    Z2, Z1, Z5
+	VCMPPS    $0x03, Z1, Z1, K1
+	VBLENDMPS Z1, Z5, K1, Z6
+	VMAXPS    Z4, Z3, Z4
+	VCMPPS    $0x03, Z3, Z3, K1
+	VBLENDMPS Z3, Z4, K1, Z7
+	VMAXPS    Z7, Z6, Z4
+	VCMPPS    $0x03, Z6, Z6, K1
+	VBLENDMPS Z6, Z4, K1, Z8
+	VMOVUPS   (DX), Z4
+	VCMPPS    $0x00, Z1, Z8, K1
+	VBLENDMPS Z4, Z0, K1, Z9
+	VCMPPS    $0x03, Z1, Z1, K1
+	VBLENDMPS Z4, Z9, K1, Z10
+	VMOVUPS   Z10, (AX)
+	VPXORD    Z10, Z4, Z1
+	VCMPPS    $0x00, Z2, Z8, K1
+	VBLENDMPS Z1, Z0, K1, Z11
+	VCMPPS    $0x03, Z2, Z2, K1
+	VBLENDMPS Z1, Z11, K1, Z12
+	VMOVUPS   Z12, 64(AX)
+	VPXORD    Z12, Z1, Z1
+	VCMPPS    $0x00, Z3, Z8, K1
+	VBLENDMPS Z1, Z0, K1, Z13
+	VCMPPS    $0x03, Z3, Z3, K1
+	VBLENDMPS Z1, Z13, K1, Z14
+	VMOVUPS   Z14, (CX)
+	VPXORD    Z14, Z1, Z1
+	VMOVUPS   Z1, 64(CX)
+	ADDQ      $0x00000040, DX
+	ADDQ      $0x00000080, BX
+	ADDQ      $0x00000080, SI
+	ADDQ      $0x00000080, AX
+	ADDQ      $0x00000080, CX
+	JMP       loop
+
+end:
 	VZEROUPPER
 	RET
 

@@ -78,7 +78,7 @@ func (s isa) load(m operand.Op) vec {
 	return v
 }
 
-// and and or combine bits. The float forms for 512 bits need AVX512DQ, the integer forms for 256 bits AVX512VL.
+// and, or and xor combine bits. The float forms for 512 bits need AVX512DQ, the integer forms for 256 bits AVX512VL.
 func (s isa) and(a vec, b operand.Op) vec {
 	if s.wide() {
 		return s.op2(VPANDD, a, b)
@@ -91,6 +91,13 @@ func (s isa) or(a vec, b operand.Op) vec {
 		return s.op2(VPORD, a, b)
 	}
 	return s.op2(VORPS, a, b)
+}
+
+func (s isa) xor(a vec, b operand.Op) vec {
+	if s.wide() {
+		return s.op2(VPXORD, a, b)
+	}
+	return s.op2(VXORPS, a, b)
 }
 
 func (s isa) abs(a vec) vec    { return s.and(a, bits(0x7fffffff)) }
@@ -107,6 +114,7 @@ func (s isa) op2(op func(...operand.Op), a vec, b operand.Op) vec {
 const (
 	lessThan  = 0x11 // false where either is NaN
 	lessEqual = 0x12 // the same
+	equals    = 0x00
 	unordered = 0x03
 	notEqual  = 0x04 // true where either is NaN
 )

@@ -23,6 +23,7 @@ func main() {
 		s.depthwiseBlocks()
 		s.elementwise()
 		s.reductions()
+		s.poolBlocks()
 		s.products()
 	}
 	shuffles()

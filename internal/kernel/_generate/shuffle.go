@@ -79,7 +79,7 @@ func shuffles() {
 			most = s.extreme(VMAXPS, most, swapped(most))
 			is := func(x vec) vec {
 				equal, nan := s.vec(), s.vec()
-				VCMPPS(U8(0), most, x, equal)
+				VCMPPS(U8(equals), most, x, equal)
 				VCMPPS(U8(unordered), x, x, nan)
 				return s.or(equal, nan)
 			}
