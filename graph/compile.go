@@ -48,6 +48,7 @@ func (c *compiler) compile(inputs, outputs []*Value) error {
 		c.s.outputs = append(c.s.outputs, c.slot(v, kind))
 	}
 	c.block()
+	c.joinPools()
 	c.joinRows()
 	c.scratch()
 	c.plan()

@@ -32,7 +32,7 @@ func (m MaxPoolGradient) Eval(x *Exec, out, in []*Tensor) error {
 	switch out[0].dtype {
 	case Float32:
 		if m.quarters(in[0].shape, in[1].shape) {
-			m.byQuarters(x, out[0], in[0], in[1])
+			m.byQuarters(x, out[0], in[0], in[1], func(int, int) {})
 			return nil
 		}
 		maxPoolGradient(x, m.Sliding, out[0], in, float32(math.Inf(-1)))
@@ -42,8 +42,8 @@ func (m MaxPoolGradient) Eval(x *Exec, out, in []*Tensor) error {
 	return nil
 }
 
-// byQuarters is for quarters, of single elements or of blocks.
-func (MaxPoolGradient) byQuarters(x *Exec, out, in, g *Tensor) {
+// byQuarters is for quarters, of single elements or of blocks. It calls then for the elements of the result that it has computed.
+func (MaxPoolGradient) byQuarters(x *Exec, out, in, g *Tensor, then func(from, end int)) {
 	gradient := kernel.PoolGradient
 	if len(in.shape) == 5 {
 		gradient = kernel.PoolBlocksGradient
@@ -55,6 +55,7 @@ func (MaxPoolGradient) byQuarters(x *Exec, out, in, g *Tensor) {
 		gradient(d[upper:], d[lower:], src[upper:], src[lower:], from[row:][:half])
 		clear(d[upper+2*half : lower]) // elements under no window
 		clear(d[lower+2*half : end])
+		then(upper, end)
 	})
 }
 

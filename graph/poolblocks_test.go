@@ -156,7 +156,7 @@ func testPoolBetween(t *testing.T, op Operator, s Sliding, shape []int, workers 
 	_, exact := op.(MaxPool)
 	if exact {
 		back := n.apply(MaxPoolGradient{s}, of, conv(input(pooled.typ.Shape...)))
-		results = append(results, conv(n.apply(Gate{}, back, of, n.b.Constant("slope", Scalar(float32(0))))))
+		results = append(results, conv(n.apply(Gate{}, back, of, n.b.Constant("slope", Scalar(float32(-0.5))))))
 	}
 	want, largest := oneByOne(t, results, n.inputs, n.tensors)
 	if largest >= 1<<20 {

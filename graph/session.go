@@ -62,7 +62,7 @@ const (
 	constantSlot
 	arenaSlot
 	outputSlot // written directly into the caller's tensor
-	unusedSlot // within a sweep
+	unusedSlot // within a step of several operators
 )
 
 // step is one operator, or a prepared operator with those fused into it.
