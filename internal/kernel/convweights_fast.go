@@ -36,8 +36,8 @@ type fastWeights struct {
 }
 
 const (
-	weightPlanes   = 16 << 20 // elements of x and g, unless a single tile takes more: 64 MiB
-	weightProducts = 2 << 20  // elements of products
+	weightPlanes   = 24 << 20 // elements of x and g, unless a single tile takes more: 96 MiB
+	weightProducts = 4 << 20  // elements of products
 	weightCached   = 5 << 19  // elements of x and g for Winograd's, whose transforms are quick beside memory
 	leastTiles     = 512      // of a chunk of Winograd's, so that products take longer than their sums
 	productCost    = 1.5      // an element of Winograd's products: they are put into their places after few operations
@@ -47,7 +47,8 @@ const (
 	leastOwn   = 20        // tiles of a chunk then, so that products take longer than reading and writing their sums
 	sumsCost   = 1         // what that takes, in steps of the sums
 	weightPart = 2         // parts of the tiles
-	ownFaster  = 0.85      // what products take from a second-level cache, of what they take otherwise
+	ownLoads   = 1.5       // what transforms take with loading, which they do again for each group, of what they take otherwise
+	ownFaster  = 0.75      // what products take from a second-level cache, of what they take otherwise
 )
 
 func newFastWeights(tr *transform, s ConvShape) *fastWeights {
@@ -159,14 +160,17 @@ func (f *fastWeights) cost() float64 {
 	// The products read x once for each group of rows, g once for each of columns.
 	xGroups, gGroups := float64(ceilDiv(f.co, f.maxRows)), float64(ceilDiv(f.ci, f.maxColumns))
 	reads := ci*xGroups + co*gGroups
-	transforms, pairs, products := costs.transforms[f.tr.name], float64(f.s.OC)*ci, costs.product/lanes
+	transforms, products := costs.transforms[f.tr.name], costs.product/lanes
+	kernels := float64(f.s.OC) * ci // that are transformed back
+	pairs := kernels                // of channels whose products are written
 	spread := 0.0
 	if f.strided() {
 		spread = spreadCost * float64(f.spreadSize())
 	}
 	if f.parts > 0 {
 		products *= ownFaster * (1 + sumsCost/float64(f.chunk))
-		transforms[0] *= reads / (ci + co)
+		transforms[0] *= ownLoads * reads / (ci + co)
+		pairs *= float64(f.parts)
 	} else {
 		chunks := math.Ceil(tiles / float64(f.chunk))
 		memory := cacheCost // of x and g
@@ -180,12 +184,13 @@ func (f *fastWeights) cost() float64 {
 		}
 		spread += planes * tiles * reads * memory
 		pairs *= chunks
+		kernels = pairs
 	}
 	perProduct := 2 * cacheCost
 	if f.tr.weights != nil {
 		perProduct = productCost
 	}
-	cost := spread + tiles*(ci+co)/lanes*transforms[0] + planes*(tiles*float64(f.s.OC)*ci*products+pairs*perProduct) + pairs/lanes*transforms[1]
+	cost := spread + tiles*(ci+co)/lanes*transforms[0] + planes*(tiles*float64(f.s.OC)*ci*products+pairs*perProduct) + kernels/lanes*transforms[1]
 	if f.tr.name == "winograd6" { // its larger errors have to be worth it
 		cost *= 1.1
 	}

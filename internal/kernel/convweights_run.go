@@ -242,8 +242,7 @@ func (k *weightChunk) transform(p *Pool) {
 			gradient(strip, pitch, 0, to[(r.at+j)*group.n:], k.gPlane, 1, w.scratch)
 		}
 	}
-	// Blocks that share cache lines of the planes follow each other.
-	together := max(lanes, cacheLine)
+	const together = 64 // channels whose planes are made one after the other, as they lie side by side
 	xs, ys := ceilDiv(k.x.n, together)*len(sources), ceilDiv(k.y.n, together)*len(gradients)
 	p.Run(xs+ys, func(worker, i int) {
 		runs, all, each := sources, k.x, forSource
