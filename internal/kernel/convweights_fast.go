@@ -23,14 +23,13 @@ type fastWeights struct {
 	tr             *transform
 	s              ConvShape
 	outH, outW     int
-	tileH, tileW   int // outputs of a tile
-	tilesY, tilesX int // of an image
-	ci, co         int // channels, padded
-	chunk          int // tiles at a time
-	maxRows        int // output channels of a group, padded, at most
-	maxColumns     int // and source channels
-	parts          int // of the tiles, if threads have chunks of their own; otherwise 0
-	values         []value
+	tileH, tileW   int        // outputs of a tile
+	tilesY, tilesX int        // of an image
+	ci, co         int        // channels, padded
+	chunk          int        // tiles at a time
+	maxRows        int        // output channels of a group, padded, at most
+	maxColumns     int        // and source channels
+	parts          int        // of the tiles, if threads have chunks of their own; otherwise 0
 	of             *ConvShape // with strides, whose phases are the source channels of s; otherwise s itself
 	blocked        Layout     // of the source and the gradient
 }
@@ -55,12 +54,12 @@ func newFastWeights(tr *transform, s ConvShape) *fastWeights {
 	lanes := cpu.lanes
 	f := &fastWeights{
 		cpu: cpu, tr: tr, s: s, outH: s.OutH(), outW: s.OutW(), tileH: tr.t - s.KH + 1, tileW: tr.t - s.KW + 1,
-		ci: roundUp(s.C, lanes), co: roundUp(s.OC, lanes), values: tr.values(true),
+		ci: roundUp(s.C, lanes), co: roundUp(s.OC, lanes),
 	}
 	f.tilesY, f.tilesX = ceilDiv(f.outH, f.tileH), ceilDiv(f.outW, f.tileW)
 	tile := tr.planes * (f.ci + f.co)
 	most := max(1, weightPlanes/tile)
-	if tr.weights != nil { // transforms are quick beside memory then
+	if tr.winograd() { // transforms are quick beside memory then
 		most = max(leastTiles, weightCached/tile)
 	}
 	f.chunk = even(f.tiles(), most)
@@ -72,7 +71,7 @@ func newFastWeights(tr *transform, s ConvShape) *fastWeights {
 
 // own is the same with chunks of a thread's own, or nil if no groups of channels are small enough.
 func (f *fastWeights) own() (best *fastWeights) {
-	if f.tr.weights == nil {
+	if !f.tr.winograd() {
 		return nil
 	}
 	lanes, room := f.cpu.lanes, weightsOwn/f.tr.planes
@@ -125,7 +124,7 @@ func fastWeightPlans(s ConvShape) []*fastWeights {
 	least := 0.9 * directWeightsCost(of)
 	for i := range cpu.transforms {
 		tr := &cpu.transforms[i]
-		if !tr.fits(s.KH, s.KW) || tr.kernel == nil && max(s.KH, s.KW) > tr.t-2 || forced != "" && forced != tr.name {
+		if !tr.fits(s.KH, s.KW) || !tr.winograd() && max(s.KH, s.KW) > tr.t-2 || forced != "" && forced != tr.name {
 			continue
 		}
 		shared := newFastWeights(tr, s)
@@ -179,15 +178,12 @@ func (f *fastWeights) cost() float64 {
 			transforms[0] *= weightFarCost
 			products *= math.Sqrt(weightFarCost)
 		}
-		if f.tr.weights == nil { // panels of g are made
-			reads += 3 * co
-		}
 		spread += planes * tiles * reads * memory
 		pairs *= chunks
 		kernels = pairs
 	}
 	perProduct := 2 * cacheCost
-	if f.tr.weights != nil {
+	if f.tr.winograd() {
 		perProduct = productCost
 	}
 	cost := spread + tiles*(ci+co)/lanes*transforms[0] + planes*(tiles*float64(f.s.OC)*ci*products+pairs*perProduct) + kernels/lanes*transforms[1]

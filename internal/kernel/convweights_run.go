@@ -6,12 +6,12 @@ type weightMemory struct {
 	xPlane, gPlane, product int    // from one plane to the next
 	together                int    // tiles side by side that are loaded together, at most
 	pitch, rowStride        int    // of a strip, and of rows of pixels
-	sizes                   [5]int // of the parts of a weightWorker
+	sizes                   [4]int // of the parts of a weightWorker
 	planes, private         int    // of x and g, and for each thread, with planes if it has chunks of its own
 }
 
 // weightWorker is the memory of a thread.
-type weightWorker struct{ strip, rows, panel, scratch, store []float32 }
+type weightWorker struct{ strip, rows, scratch, store []float32 }
 
 // memory may depend on the number of threads, as results do not depend on it: groups are smaller where there are too few for threads.
 func (f *fastWeights) memory(threads int) (m weightMemory) {
@@ -33,12 +33,7 @@ func (f *fastWeights) memory(threads int) (m weightMemory) {
 	m.together = max(1, min(f.chunk, f.tilesX, (stripSize/(t*lanes)-t)/f.tileW+1))
 	width := max(lanes, (m.together-1)*f.tileW+t)
 	m.pitch, m.rowStride = oddLines(width*lanes), roundUp(width, cacheLine)
-	m.sizes = [5]int{t * m.pitch, lanes * m.rowStride, 0, roundUp(f.tr.scratch, cacheLine), (2*max(f.s.KH*f.s.KW, lanes) + 4) * lanes}
-	for _, v := range f.values {
-		if v.complex {
-			m.sizes[2] = complexTogether
-		}
-	}
+	m.sizes = [4]int{t * m.pitch, lanes * m.rowStride, roundUp(f.tr.scratch, cacheLine), (2*max(f.s.KH*f.s.KW, lanes) + 4) * lanes}
 	for _, n := range m.sizes {
 		m.private += roundUp(n, cacheLine)
 	}
@@ -48,9 +43,6 @@ func (f *fastWeights) memory(threads int) (m weightMemory) {
 	}
 	return m
 }
-
-// complexTogether is how many elements of a complex value are made what products take at a time.
-const complexTogether = 1024
 
 // units is the number of groups of both kinds, and how many of source channels there are.
 func (f *fastWeights) units(m *weightMemory) (n, columns int) {
@@ -92,7 +84,7 @@ func (f *fastWeights) run(p *Pool, dw, src, g, ws []float32) {
 		for i, n := range k.sizes {
 			parts[i] = take(roundUp(n, cacheLine))
 		}
-		k.workers = append(k.workers, weightWorker{parts[0], parts[1], parts[2], parts[3], parts[4]})
+		k.workers = append(k.workers, weightWorker{parts[0], parts[1], parts[2], parts[3]})
 	}
 	if f.parts > 0 {
 		k.runOwn(p, take)
@@ -211,9 +203,9 @@ func (k *weightChunk) side(width, pad, t int) (runs []weightTiles) {
 // transform makes the planes of the source and of the output's gradient.
 func (k *weightChunk) transform(p *Pool) {
 	lanes, s := k.cpu.lanes, &k.s
-	gradient, height, width := k.tr.gradient, k.tileH, k.tileW
-	if gradient == nil { // with zeros around it
-		gradient, height, width = k.tr.forward, k.tr.t, k.tr.t
+	height, width := k.tileH, k.tileW // of a gradient's tile
+	if !k.tr.winograd() {             // with zeros around it
+		height, width = k.tr.t, k.tr.t
 	}
 	source := image{k.src, s.H, s.W, s.C, k.blocked.Src}
 	g := image{k.g, k.outH, k.outW, s.OC, k.blocked.Dst}
@@ -229,17 +221,17 @@ func (k *weightChunk) transform(p *Pool) {
 	forGradient := func(w *weightWorker, r weightTiles, c int) {
 		group := k.y.group(k.y.first+(c-k.y.first)/k.rows*k.rows, k.rows)
 		to := k.gs[(group.first-k.y.first)*k.n+c-group.first:]
-		if k.tr.gradient != nil {
+		if k.tr.winograd() {
 			x, pitch := k.load(w, g, r.image, c/lanes, r.y, r.x, k.outH, k.outW, height, r.n*k.tileW)
 			for j := range r.n {
-				gradient(x[j*k.tileW*lanes:], pitch, 0, to[(r.at+j)*group.n:], k.gPlane, 1, w.scratch)
+				k.tr.gradient(x[j*k.tileW*lanes:], pitch, 0, to[(r.at+j)*group.n:], k.gPlane, 1, w.scratch)
 			}
 			return
 		}
 		for j := range r.n {
 			x := r.x + j*k.tileW
 			strip, pitch := k.load(w, g, r.image, c/lanes, r.y, x, min(k.outH, r.y+k.tileH), min(k.outW, x+k.tileW), height, width)
-			gradient(strip, pitch, 0, to[(r.at+j)*group.n:], k.gPlane, 1, w.scratch)
+			k.tr.gradient(strip, pitch, 0, to[(r.at+j)*group.n:], k.gPlane, 1, w.scratch)
 		}
 	}
 	const together = 64 // channels whose planes are made one after the other, as they lie side by side
@@ -255,13 +247,6 @@ func (k *weightChunk) transform(p *Pool) {
 			each(&k.workers[worker], runs[i%len(runs)], c)
 		}
 	})
-	if k.sizes[2] > 0 {
-		p.Run(len(k.values), func(worker, i int) {
-			if v := k.values[i]; v.complex {
-				k.pack(v, k.workers[worker].panel)
-			}
-		})
-	}
 }
 
 // load returns so many rows and columns of pixels of a block of channels of the n-th image, from row y and column x on, with the elements from one row to
@@ -306,21 +291,6 @@ func (k *weightChunk) load(w *weightWorker, from image, n, block, y, x, bottom, 
 	return w.strip, k.pitch
 }
 
-// pack turns the planes of a complex value of g into the form that a kernel's have in transform, but for a factor, which multiplies with x's to those
-// of the sum.
-func (k *weightChunk) pack(v value, buffer []float32) {
-	size := k.y.n * k.n
-	for at := 0; at < size; at += len(buffer) {
-		plane := func(i int) []float32 { return k.gs[(v.plane+i)*k.gPlane+at:][:min(len(buffer), size-at)] }
-		re, im, sum := plane(0), plane(1), plane(2)
-		negative := buffer[:len(sum)]
-		Neg(negative, sum)
-		copy(sum, re)
-		Sub(im, re, im)
-		copy(re, negative)
-	}
-}
-
 // multiply makes the products of the group of output channels from y on with that of source channels from x on, or adds them to those that there are.
 func (k *weightChunk) multiply(p *Pool, firstY, firstX int, add bool) {
 	x, y := k.x.group(firstX, k.columns), k.y.group(firstY, k.rows)
@@ -348,15 +318,14 @@ func (k *weightChunk) multiply(p *Pool, firstY, firstX int, add bool) {
 
 // inverse transforms the products of an output channel with a block of source channels back, and sets what they are the gradient of, or adds to it.
 func (k *weightChunk) inverse(w *weightWorker, products []float32, oc, c int, add bool) {
-	lanes, s, scale := k.cpu.lanes, &k.s, float32(1)
-	if k.tr.weights != nil {
+	lanes, s := k.cpu.lanes, &k.s
+	if k.tr.winograd() {
 		k.tr.weights(w.strip, k.pitch, 0, products, k.product, 1, w.scratch)
 	} else {
 		k.tr.inverse(w.strip, k.pitch, 0, products, k.product, 1, s.KH, w.scratch)
-		scale /= float32(k.tr.t * k.tr.t)
 	}
 	if !k.strided() && c+lanes <= s.C {
-		k.store(w, k.dw[(oc*s.C+c)*s.KH*s.KW:][:lanes*s.KH*s.KW], scale, add)
+		k.store(w, k.dw[(oc*s.C+c)*s.KH*s.KW:][:lanes*s.KH*s.KW], add)
 		return
 	}
 	of := k.of
@@ -367,7 +336,7 @@ func (k *weightChunk) inverse(w *weightWorker, products []float32, oc, c int, ad
 		for y := phase / of.StrideW; y < of.KH; y += of.StrideH {
 			row := w.strip[y/of.StrideH*k.pitch+lane:]
 			for x := phase % of.StrideW; x < of.KW; x += of.StrideW {
-				v := row[x/of.StrideW*lanes] * scale
+				v := row[x/of.StrideW*lanes]
 				if add {
 					v += to[y*of.KW+x]
 				}
@@ -378,7 +347,7 @@ func (k *weightChunk) inverse(w *weightWorker, products []float32, oc, c int, ad
 }
 
 // store puts the kernels of a block of source channels, which the strip has, into their places, or adds them to what is there.
-func (k *weightChunk) store(w *weightWorker, dw []float32, scale float32, add bool) {
+func (k *weightChunk) store(w *weightWorker, dw []float32, add bool) {
 	lanes, s, area := k.cpu.lanes, &k.s, k.s.KH*k.s.KW
 	n := max(area, lanes)
 	taps, turned, params := w.store[:n*lanes], w.store[n*lanes:][:n*lanes], w.store[2*n*lanes:][:4*lanes]
@@ -387,7 +356,7 @@ func (k *weightChunk) store(w *weightWorker, dw []float32, scale float32, add bo
 	}
 	clear(params[:lanes])
 	for i := range lanes {
-		params[lanes+i], params[2*lanes+i], params[3*lanes+i] = 1, scale, 0
+		params[lanes+i], params[2*lanes+i], params[3*lanes+i] = 1, 1, 0
 	}
 	k.cpu.scatter[addNever](turned, taps, nil, n, n, params)
 	for c := range lanes {

@@ -43,7 +43,7 @@ func newFast(tr *transform, s ConvShape) *fast {
 		f.chain = 256
 	}
 	f.wStride = oddLines(f.ci * f.co * lanes * lanes)
-	f.values = tr.values(tr.planes*f.wStride > 1<<20)
+	f.values = tr.values()
 	return f
 }
 

@@ -115,7 +115,7 @@ func (f *fast) cost() float64 {
 		rows += float64(max(n*8, c.size*width))
 	}
 	transforms, multiplication := costs.transforms[f.tr.name], costs.product
-	if c.shared && f.tr.kernel == nil { // many planes, far apart
+	if c.shared && !f.tr.winograd() { // many planes, far apart
 		transforms[0] *= costs.far
 		transforms[1] *= costs.far
 		multiplication *= math.Sqrt(costs.far)

@@ -1,21 +1,12 @@
 package kernel
 
 // value is what is multiplied at once: a plane, or the three of a complex value. Of these the weights are kept for the first
-// and the last only, where memory matters: those for the second are the first and twice the last.
+// and the last only: those for the second are the first and twice the last.
 type value struct {
 	plane   int // of x and y, the first
 	weights int // their plane, the first
 	complex bool
-	part    int // of a complex value, if its planes are values of their own
 }
-
-// The planes of a complex value; see transform.
-const (
-	partNone = iota
-	partA
-	partB
-	partC
-)
 
 // planes is how many planes of x and y a value has.
 func (v value) planes() int {
@@ -25,37 +16,26 @@ func (v value) planes() int {
 	return 1
 }
 
-// values are the transform's values; see transform for their order. Where complex ones are not wanted all are planes.
-func (tr *transform) values(complex bool) []value {
+// values are the transform's values; see transform for their order.
+func (tr *transform) values() []value {
 	var vs []value
 	plane, weights := 0, 0
-	add := func(n, planes, kept, part int) {
+	add := func(n, planes, kept int) {
 		for range n {
-			vs = append(vs, value{plane, weights, planes > 1, part})
+			vs = append(vs, value{plane, weights, planes > 1})
 			plane += planes
 			weights += kept
 		}
 	}
-	pairs := func(n int) {
-		if complex {
-			add(n, 3, 2, partNone)
-			return
-		}
-		for range n {
-			add(1, 1, 1, partA)
-			add(1, 1, 1, partB)
-			add(1, 1, 1, partC)
-		}
-	}
-	if tr.kernel != nil {
-		add(tr.planes, 1, 1, partNone)
+	if tr.winograd() {
+		add(tr.planes, 1, 1)
 		return vs
 	}
 	h := tr.t / 2
-	pairs(tr.t*(h-1) + h - 1)
-	add(2, 1, 1, partNone)
-	pairs(h - 1)
-	add(2, 1, 1, partNone)
+	add(tr.t*(h-1)+h-1, 3, 2)
+	add(2, 1, 1)
+	add(h-1, 3, 2)
+	add(2, 1, 1)
 	return vs
 }
 
@@ -72,7 +52,7 @@ func (f *fast) weightSize() int { return f.weightPlanes() * f.wStride }
 func (f *fast) transformWeights(p *Pool, to []float32, k kernels) {
 	const together = 8 // source channels, for whole cache lines and more to be written at a time
 	lanes, in := f.cpu.lanes, f.ci*f.cpu.lanes
-	size, scratchSize := f.tr.planes*together*2*lanes, f.tr.kernelScratch(k.kh*k.kw, lanes)
+	size, scratchSize := f.weightPlanes()*together*2*lanes, f.tr.kernelScratch(k.kh*k.kw, lanes)
 	buffer := takeScratch(p.Threads() * (size + scratchSize))
 	defer scratches.Put(buffer)
 	memory := *buffer
@@ -88,7 +68,7 @@ func (f *fast) transformWeights(p *Pool, to []float32, k kernels) {
 		row := n * width * lanes
 		for c := range n {
 			if from+c >= f.s.C {
-				for plane := range f.tr.planes {
+				for plane := range f.weightPlanes() {
 					clear(planes[plane*row+c*width*lanes:][:width*lanes])
 				}
 				continue
@@ -99,8 +79,8 @@ func (f *fast) transformWeights(p *Pool, to []float32, k kernels) {
 			}
 		}
 		at := (2*panel*f.ci*lanes + from*width) * lanes
-		for _, v := range f.values {
-			f.tr.multipliers(v, planes, row, row, func(i int) []float32 { return to[(v.weights+i)*f.wStride+at:][:row] })
+		for plane := range f.weightPlanes() {
+			copy(to[plane*f.wStride+at:][:row], planes[plane*row:])
 		}
 	})
 }

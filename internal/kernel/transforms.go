@@ -13,7 +13,7 @@ package kernel
 //
 // The planes of a Fourier transform of t x t are three for each complex value, so that Gauss's form of a complex product
 // needs three real ones: A, B, C are re, im, re+im of the tile times -(re+im), re-im, re of the kernel, and the product,
-// by the kernel's conjugate, is (C-B) + i(C+A). They are in this order, with h = t/2:
+// by the kernel's conjugate, is (C-B) + i(C+A). A kernel's are divided by t*t, as inverse does not. They are in this order, with h = t/2:
 //
 //	for kx in 1..h-1: for ky in 0..t-1: the three planes of (ky, kx)
 //	for kx in 0, h:   for ky in 1..h-1: the three planes of (ky, kx); then one, re, of (0, kx) and of (h, kx)
@@ -33,19 +33,27 @@ type transform struct {
 	// t-k+1 mean nothing; with an xStep of t-k+1 vectors the next tile overwrites them. Winograd's writes all t-2 rows.
 	inverse func(x []float32, xStride, xStep int, p []float32, pStride, n, rows int, scratch []float32)
 
-	// kernel transforms 3 x 3 kernels as forward does tiles. A Fourier transform has none: see transformKernels.
-	kernel func(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32)
+	// kernel transforms kernels as forward does tiles: Winograd's those of 3 x 3 taps, a Fourier transform t x t with the zeros that follow
+	// them, of which smallKernel leaves out those from smallKernelSize on. A Fourier transform gives two planes for each complex value, A
+	// and C: B is A+2C.
+	kernel, smallKernel func(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32)
 
-	// gradient transforms (t-2) x (t-2) gradients of outputs as forward does tiles, and weights takes the sums of their products with the
-	// planes of tiles to the gradients of 3 x 3 kernels: the transposes of inverse and of kernel. A Fourier transform has none.
+	// gradient transforms gradients of outputs to what the planes of tiles are multiplied by, and weights takes the sums of these products to
+	// the gradients of 3 x 3 kernels. Winograd's are the transposes of inverse and of kernel. A Fourier transform takes t x t gradients with the
+	// zeros that follow them, and takes the sums back by inverse.
 	gradient, weights func(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32)
 
 	scratch int
 }
 
+const smallKernelSize = 9
+
+// winograd reports whether the transform is one of Winograd's, and not a Fourier transform.
+func (tr *transform) winograd() bool { return tr.weights != nil }
+
 // fits reports whether the transform can convolve with a kernel of kh x kw.
 func (tr *transform) fits(kh, kw int) bool {
-	if tr.kernel != nil {
+	if tr.winograd() {
 		return kh == 3 && kw == 3
 	}
 	return min(kh, kw) >= 3 && max(kh, kw) <= tr.t
@@ -59,36 +67,16 @@ func (tr *transform) kernelScratch(area, lanes int) int {
 // transformKernels transforms the kh x kw kernels of a source channel for up to lanes output channels from oc on into one vector of each
 // plane: p[0:lanes], p[pStride:pStride+lanes], ... Lanes past n are 0. It leaves in scratch what it finds there again for kernels of the same size.
 func (tr *transform) transformKernels(f *functions, p []float32, pStride int, k kernels, oc, ic, n, kh, kw int, scratch []float32) {
-	lanes, row, transform := f.lanes, tr.t*f.lanes, tr.forward
-	if tr.kernel != nil {
-		row, transform = kw*f.lanes, tr.kernel
+	lanes, size, transform := f.lanes, tr.t, tr.kernel
+	if tr.winograd() {
+		size = 3
+	} else if max(kh, kw) <= smallKernelSize {
+		size, transform = smallKernelSize, tr.smallKernel
 	}
-	tile, taps := scratch[tr.scratch:][:tr.t*tr.t*lanes], scratch[tr.scratch+tr.t*tr.t*lanes:]
+	tile, taps := scratch[tr.scratch:][:size*size*lanes], scratch[tr.scratch+tr.t*tr.t*lanes:]
 	if n < lanes || k.strideH*k.strideW > 1 { // others overwrite the same elements
 		clear(tile)
 	}
-	k.putBlock(f, tile, row, kh, kw, oc, ic, n, taps)
-	transform(tile, row, 0, p, pStride, 1, scratch[:tr.scratch])
-}
-
-// multipliers sets to(0), and for a complex value to(1), to what a value is multiplied by, from the planes of kernels.
-func (tr *transform) multipliers(v value, planes []float32, pStride, n int, to func(i int) []float32) {
-	plane := func(i int) []float32 { return planes[(v.plane+i)*pStride:][:n] }
-	scale := 1 / float32(tr.t*tr.t)
-	switch {
-	case tr.kernel != nil:
-		copy(to(0), plane(0))
-	case v.complex:
-		MulScalar(to(0), plane(2), -scale)
-		MulScalar(to(1), plane(0), scale)
-	case v.part == partA:
-		MulScalar(to(0), plane(2), -scale)
-	case v.part == partB:
-		Sub(to(0), plane(-1), plane(0))
-		MulScalar(to(0), to(0), scale)
-	case v.part == partC:
-		MulScalar(to(0), plane(-2), scale)
-	default:
-		MulScalar(to(0), plane(0), scale)
-	}
+	k.putBlock(f, tile, size*lanes, kh, kw, oc, ic, n, taps)
+	transform(tile, size*lanes, 0, p, pStride, 1, scratch[:tr.scratch])
 }

@@ -79,7 +79,7 @@ func winograd6GradientAVX2(x []float32, xStride int, xStep int, p []float32, pSt
 //go:noescape
 func winograd6WeightsAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
-// fft16ForwardAVX2 transforms tiles of 16x16.
+// fft16ForwardAVX2 transforms tiles of 16x16 to spectra of 16x16.
 //
 //go:noescape
 func fft16ForwardAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
@@ -89,7 +89,22 @@ func fft16ForwardAVX2(x []float32, xStride int, xStep int, p []float32, pStride 
 //go:noescape
 func fft16InverseAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, rows int, scratch []float32)
 
-// fft20ForwardAVX2 transforms tiles of 20x20.
+// fft16KernelAVX2 transforms kernels of 16x16 to spectra of 16x16.
+//
+//go:noescape
+func fft16KernelAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft16SmallKernelAVX2 transforms kernels of 9x9 to spectra of 16x16.
+//
+//go:noescape
+func fft16SmallKernelAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft16GradientAVX2 transforms gradients of outputs of 16x16 to spectra of 16x16.
+//
+//go:noescape
+func fft16GradientAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft20ForwardAVX2 transforms tiles of 20x20 to spectra of 20x20.
 //
 //go:noescape
 func fft20ForwardAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
@@ -99,7 +114,22 @@ func fft20ForwardAVX2(x []float32, xStride int, xStep int, p []float32, pStride 
 //go:noescape
 func fft20InverseAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, rows int, scratch []float32)
 
-// fft24ForwardAVX2 transforms tiles of 24x24.
+// fft20KernelAVX2 transforms kernels of 20x20 to spectra of 20x20.
+//
+//go:noescape
+func fft20KernelAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft20SmallKernelAVX2 transforms kernels of 9x9 to spectra of 20x20.
+//
+//go:noescape
+func fft20SmallKernelAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft20GradientAVX2 transforms gradients of outputs of 20x20 to spectra of 20x20.
+//
+//go:noescape
+func fft20GradientAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft24ForwardAVX2 transforms tiles of 24x24 to spectra of 24x24.
 //
 //go:noescape
 func fft24ForwardAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
@@ -109,7 +139,22 @@ func fft24ForwardAVX2(x []float32, xStride int, xStep int, p []float32, pStride 
 //go:noescape
 func fft24InverseAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, rows int, scratch []float32)
 
-// fft28ForwardAVX2 transforms tiles of 28x28.
+// fft24KernelAVX2 transforms kernels of 24x24 to spectra of 24x24.
+//
+//go:noescape
+func fft24KernelAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft24SmallKernelAVX2 transforms kernels of 9x9 to spectra of 24x24.
+//
+//go:noescape
+func fft24SmallKernelAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft24GradientAVX2 transforms gradients of outputs of 24x24 to spectra of 24x24.
+//
+//go:noescape
+func fft24GradientAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft28ForwardAVX2 transforms tiles of 28x28 to spectra of 28x28.
 //
 //go:noescape
 func fft28ForwardAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
@@ -119,7 +164,22 @@ func fft28ForwardAVX2(x []float32, xStride int, xStep int, p []float32, pStride 
 //go:noescape
 func fft28InverseAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, rows int, scratch []float32)
 
-// fft32ForwardAVX2 transforms tiles of 32x32.
+// fft28KernelAVX2 transforms kernels of 28x28 to spectra of 28x28.
+//
+//go:noescape
+func fft28KernelAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft28SmallKernelAVX2 transforms kernels of 9x9 to spectra of 28x28.
+//
+//go:noescape
+func fft28SmallKernelAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft28GradientAVX2 transforms gradients of outputs of 28x28 to spectra of 28x28.
+//
+//go:noescape
+func fft28GradientAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft32ForwardAVX2 transforms tiles of 32x32 to spectra of 32x32.
 //
 //go:noescape
 func fft32ForwardAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
@@ -128,6 +188,21 @@ func fft32ForwardAVX2(x []float32, xStride int, xStep int, p []float32, pStride 
 //
 //go:noescape
 func fft32InverseAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, rows int, scratch []float32)
+
+// fft32KernelAVX2 transforms kernels of 32x32 to spectra of 32x32.
+//
+//go:noescape
+func fft32KernelAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft32SmallKernelAVX2 transforms kernels of 9x9 to spectra of 32x32.
+//
+//go:noescape
+func fft32SmallKernelAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft32GradientAVX2 transforms gradients of outputs of 32x32 to spectra of 32x32.
+//
+//go:noescape
+func fft32GradientAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
 // winograd2ForwardAVX512 transforms tiles of 4x4 for F(2,3).
 //
@@ -204,7 +279,7 @@ func winograd6GradientAVX512(x []float32, xStride int, xStep int, p []float32, p
 //go:noescape
 func winograd6WeightsAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
-// fft16ForwardAVX512 transforms tiles of 16x16.
+// fft16ForwardAVX512 transforms tiles of 16x16 to spectra of 16x16.
 //
 //go:noescape
 func fft16ForwardAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
@@ -214,7 +289,22 @@ func fft16ForwardAVX512(x []float32, xStride int, xStep int, p []float32, pStrid
 //go:noescape
 func fft16InverseAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, rows int, scratch []float32)
 
-// fft20ForwardAVX512 transforms tiles of 20x20.
+// fft16KernelAVX512 transforms kernels of 16x16 to spectra of 16x16.
+//
+//go:noescape
+func fft16KernelAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft16SmallKernelAVX512 transforms kernels of 9x9 to spectra of 16x16.
+//
+//go:noescape
+func fft16SmallKernelAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft16GradientAVX512 transforms gradients of outputs of 16x16 to spectra of 16x16.
+//
+//go:noescape
+func fft16GradientAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft20ForwardAVX512 transforms tiles of 20x20 to spectra of 20x20.
 //
 //go:noescape
 func fft20ForwardAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
@@ -224,7 +314,22 @@ func fft20ForwardAVX512(x []float32, xStride int, xStep int, p []float32, pStrid
 //go:noescape
 func fft20InverseAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, rows int, scratch []float32)
 
-// fft24ForwardAVX512 transforms tiles of 24x24.
+// fft20KernelAVX512 transforms kernels of 20x20 to spectra of 20x20.
+//
+//go:noescape
+func fft20KernelAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft20SmallKernelAVX512 transforms kernels of 9x9 to spectra of 20x20.
+//
+//go:noescape
+func fft20SmallKernelAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft20GradientAVX512 transforms gradients of outputs of 20x20 to spectra of 20x20.
+//
+//go:noescape
+func fft20GradientAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft24ForwardAVX512 transforms tiles of 24x24 to spectra of 24x24.
 //
 //go:noescape
 func fft24ForwardAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
@@ -234,7 +339,22 @@ func fft24ForwardAVX512(x []float32, xStride int, xStep int, p []float32, pStrid
 //go:noescape
 func fft24InverseAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, rows int, scratch []float32)
 
-// fft28ForwardAVX512 transforms tiles of 28x28.
+// fft24KernelAVX512 transforms kernels of 24x24 to spectra of 24x24.
+//
+//go:noescape
+func fft24KernelAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft24SmallKernelAVX512 transforms kernels of 9x9 to spectra of 24x24.
+//
+//go:noescape
+func fft24SmallKernelAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft24GradientAVX512 transforms gradients of outputs of 24x24 to spectra of 24x24.
+//
+//go:noescape
+func fft24GradientAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft28ForwardAVX512 transforms tiles of 28x28 to spectra of 28x28.
 //
 //go:noescape
 func fft28ForwardAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
@@ -244,7 +364,22 @@ func fft28ForwardAVX512(x []float32, xStride int, xStep int, p []float32, pStrid
 //go:noescape
 func fft28InverseAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, rows int, scratch []float32)
 
-// fft32ForwardAVX512 transforms tiles of 32x32.
+// fft28KernelAVX512 transforms kernels of 28x28 to spectra of 28x28.
+//
+//go:noescape
+func fft28KernelAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft28SmallKernelAVX512 transforms kernels of 9x9 to spectra of 28x28.
+//
+//go:noescape
+func fft28SmallKernelAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft28GradientAVX512 transforms gradients of outputs of 28x28 to spectra of 28x28.
+//
+//go:noescape
+func fft28GradientAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft32ForwardAVX512 transforms tiles of 32x32 to spectra of 32x32.
 //
 //go:noescape
 func fft32ForwardAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
@@ -253,3 +388,18 @@ func fft32ForwardAVX512(x []float32, xStride int, xStep int, p []float32, pStrid
 //
 //go:noescape
 func fft32InverseAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, rows int, scratch []float32)
+
+// fft32KernelAVX512 transforms kernels of 32x32 to spectra of 32x32.
+//
+//go:noescape
+func fft32KernelAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft32SmallKernelAVX512 transforms kernels of 9x9 to spectra of 32x32.
+//
+//go:noescape
+func fft32SmallKernelAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft32GradientAVX512 transforms gradients of outputs of 32x32 to spectra of 32x32.
+//
+//go:noescape
+func fft32GradientAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)

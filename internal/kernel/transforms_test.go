@@ -78,20 +78,15 @@ func TestTransformConvolution(t *testing.T) {
 			gaps()
 
 			kStride := lanes + padding
-			q, checkKernels := guarded(t, (tr.planes-1)*kStride+lanes)
+			q, checkKernels := guarded(t, (kernelPlanes(&tr)-1)*kStride+lanes)
 			kScratch, checkKernelScratch := guarded(t, tr.kernelScratch(k.h*k.w, lanes))
 			clear(kScratch)
 			tr.transformKernels(cpu, q, kStride, kernelsOf(weight, k.h, k.w), 0, 0, kernels, k.h, k.w, kScratch)
-			multipliers(&tr, q, kStride)
-			for plane := range tr.planes {
-				for i := range tiles * lanes {
-					p[plane*pStride+i] *= q[plane*kStride+i%lanes]
-				}
-			}
+			multiply(&tr, p, pStride, tiles*lanes, q, kStride)
 			gaps()
 
 			rows, right := height, (tiles-1)*width+tr.t-2 // a tile overwrites the meaningless columns of the last
-			if tr.kernel == nil && height > 2 {
+			if !tr.winograd() && height > 2 {
 				rows = height - 1
 			}
 			outStride := right*lanes + padding
@@ -137,7 +132,7 @@ func TestTransformConvolution(t *testing.T) {
 // TestTransformPlanes holds the order of planes, and the convention of Gauss's products, against the definition.
 func TestTransformPlanes(t *testing.T) {
 	eachTransform(t, func(t *testing.T, tr transform, r *rand.Rand) {
-		if tr.kernel != nil {
+		if tr.winograd() {
 			t.Skip("has no complex planes")
 		}
 		n, h, lanes := tr.t, tr.t/2, cpu.lanes
@@ -189,7 +184,7 @@ func TestTransformsAgree(t *testing.T) {
 		other := generic.transforms[i]
 		lanes, m := cpu.lanes, tr.t-2
 		x, weight := random(r, tr.t*tr.t*lanes), random(r, lanes*9)
-		p, q, y := make([]float32, tr.planes*lanes), make([]float32, tr.planes*lanes), make([]float32, m*m*lanes)
+		p, q, y := make([]float32, tr.planes*lanes), make([]float32, kernelPlanes(&tr)*lanes), make([]float32, m*m*lanes)
 		scratch := make([]float32, tr.kernelScratch(9, lanes))
 		tr.forward(x, tr.t*lanes, 0, p, lanes, 1, scratch)
 		clear(scratch)
@@ -232,7 +227,7 @@ func BenchmarkTransform(b *testing.B) {
 		lanes := cpu.lanes
 		for _, tr := range cpu.transforms {
 			k := 3
-			if tr.kernel == nil {
+			if !tr.winograd() {
 				k = 7
 			}
 			m := tr.t - k + 1
@@ -255,11 +250,23 @@ func BenchmarkTransform(b *testing.B) {
 	}
 }
 
-// multipliers turns the planes of kernels into what tiles are multiplied by, in place.
-func multipliers(tr *transform, p []float32, pStride int) {
-	planes := slices.Clone(p)
-	for _, v := range tr.values(false) {
-		tr.multipliers(v, planes, pStride, cpu.lanes, func(int) []float32 { return p[v.weights*pStride:][:cpu.lanes] })
+// kernelPlanes is how many planes kernels have.
+func kernelPlanes(tr *transform) int {
+	vs := tr.values()
+	return vs[len(vs)-1].weights + 1
+}
+
+// multiply multiplies the planes of n elements of tiles by those of kernels.
+func multiply(tr *transform, p []float32, pStride, n int, q []float32, qStride int) {
+	for _, v := range tr.values() {
+		for i := range n {
+			at := func(plane int) float32 { return q[plane*qStride+i%cpu.lanes] }
+			p[v.plane*pStride+i] *= at(v.weights)
+			if v.complex {
+				p[(v.plane+1)*pStride+i] *= at(v.weights) + 2*at(v.weights+1)
+				p[(v.plane+2)*pStride+i] *= at(v.weights + 1)
+			}
+		}
 	}
 }
 

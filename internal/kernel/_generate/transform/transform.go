@@ -73,21 +73,30 @@ func halfRe(k, t int) int {
 }
 func halfIm(k int) int { return 2*k + 1 }
 
-// Planes of an FFT tile are in the order that ../../transforms.go gives: columns 1 to T/2-1, then the real columns.
-func realColumnPlanes(t int) int { return 3*(t/2-1) + 2 }
-func realColumnStart(t int) int  { return 3 * t * (t/2 - 1) }
-func plane(i int) Slot           { return Slot{Planes, i, 0} }
-func realColumnPlane(k, t int) Slot { // ky = 0 or T/2
-	p := realColumnStart(t) + 3*(t/2-1)
+// Planes of an FFT tile are in the order that ../../transforms.go gives: columns 1 to T/2-1, then the real columns. There are n for each complex
+// value.
+func realColumnPlanes(t, n int) int { return n*(t/2-1) + 2 }
+func realColumnStart(t, n int) int  { return n * t * (t/2 - 1) }
+func plane(i int) Slot              { return Slot{Planes, i, 0} }
+func realColumnPlane(k, t, n int) Slot { // ky = 0 or T/2
+	p := realColumnStart(t, n) + n*(t/2-1)
 	if k > 0 {
 		p++
 	}
 	return plane(p)
 }
 
-// gauss stores a complex value as the three left factors of Gauss's product.
-func (g *Graph) gauss(p int, v Complex) []Output {
-	return []Output{{plane(p), v.re}, {plane(p + 1), v.im}, {plane(p + 2), g.add(v.re, v.im)}}
+// gauss is a complex value as the three left factors of Gauss's product.
+func (g *Graph) gauss(v Complex) []*Node { return []*Node{v.re, v.im, g.add(v.re, v.im)} }
+
+// conjugate is a complex value as the right factors of the product by its conjugate.
+func (g *Graph) conjugate(v Complex) []*Node {
+	return []*Node{g.neg(g.add(v.re, v.im)), g.sub(v.re, v.im), v.re}
+}
+
+// outer is the first and the last of conjugate, which give the other.
+func (g *Graph) outer(v Complex) []*Node {
+	return []*Node{g.neg(g.add(v.re, v.im)), v.re}
 }
 
 // ungauss reads a complex value from its three products.
@@ -96,20 +105,37 @@ func (g *Graph) ungauss(p int) Complex {
 	return Complex{g.sub(c, b), g.add(c, a)}
 }
 
+// smallKernel is the size of kernels that are transformed with less work, as most of a tile of them is 0.
+const smallKernel = 9
+
 func fft(t int) Algorithm {
 	name := fmt.Sprintf("fft%d", t)
-	return Algorithm{name, t, realColumnStart(t) + 2*realColumnPlanes(t), []Transform{fftForward(name, t), fftInverse(name, t, t-2)}}
+	normal := 1 / float64(t*t)
+	return Algorithm{name, t, realColumnStart(t, 3) + 2*realColumnPlanes(t, 3), []Transform{
+		fftForward("forward", "tiles", name, t, t, 1, 3, (*Graph).gauss),
+		fftInverse(name, t, t-2),
+		fftForward("kernel", "kernels", name, t, t, normal, 2, (*Graph).outer),
+		fftForward("smallKernel", "kernels", name, t, smallKernel, normal, 2, (*Graph).outer),
+		fftForward("gradient", "gradients of outputs", name, t, t, normal, 3, (*Graph).conjugate),
+	}}
 }
 
-func fftForward(name string, t int) Transform {
+// fftForward transforms m x m elements, t x t with the zeros that follow them, times a factor, to n planes for each complex value.
+func fftForward(role, what, name string, t, m int, factor float64, n int, planes func(*Graph, Complex) []*Node) Transform {
 	h, row := t/2, tempRow(t)
+	store := func(g *Graph, p int, v Complex) (outs []Output) {
+		for i, x := range planes(g, v) {
+			outs = append(outs, Output{plane(p + i), x})
+		}
+		return outs
+	}
 
 	g := newGraph() // rows: real to half-complex
 	x := make([]Complex, t)
-	for i := range x {
-		x[i] = Complex{re: g.input(Slot{Tile, 0, i})}
+	for i := range m {
+		x[i] = Complex{re: g.mul(factor, g.input(Slot{Tile, 0, i}))}
 	}
-	rows := Pass{count: t, step: [3]int{Tile: 1, Temp: row}}
+	rows := Pass{count: m, step: [3]int{Tile: 1, Temp: row}}
 	for k, v := range g.dft(x, -1, false)[:h+1] {
 		rows.outs = append(rows.outs, Output{temp(halfRe(k, t)), v.re})
 		if v.im != nil {
@@ -118,27 +144,27 @@ func fftForward(name string, t int) Transform {
 	}
 
 	g = newGraph() // columns 1..T/2-1: complex
-	for i := range x {
+	for i := range m {
 		x[i] = Complex{g.input(temp(i*row + 2)), g.input(temp(i*row + 3))}
 	}
-	complexes := Pass{count: h - 1, step: [3]int{Temp: 2, Planes: 3 * t}}
+	complexes := Pass{count: h - 1, step: [3]int{Temp: 2, Planes: n * t}}
 	for k, v := range g.dft(x, -1, false) {
-		complexes.outs = append(complexes.outs, g.gauss(3*k, v)...)
+		complexes.outs = append(complexes.outs, store(g, n*k, v)...)
 	}
 
 	g = newGraph() // columns 0 and T/2: real
-	for i := range x {
+	for i := range m {
 		x[i] = Complex{re: g.input(temp(i * row))}
 	}
-	reals := Pass{count: 2, step: [3]int{Temp: 1, Planes: realColumnPlanes(t)}}
+	reals := Pass{count: 2, step: [3]int{Temp: 1, Planes: realColumnPlanes(t, n)}}
 	for k, v := range g.dft(x, -1, false)[:h+1] {
 		if v.im == nil {
-			reals.outs = append(reals.outs, Output{realColumnPlane(k, t), v.re})
+			reals.outs = append(reals.outs, Output{realColumnPlane(k, t, n), v.re})
 		} else {
-			reals.outs = append(reals.outs, g.gauss(realColumnStart(t)+3*(k-1), v)...)
+			reals.outs = append(reals.outs, store(g, realColumnStart(t, n)+n*(k-1), v)...)
 		}
 	}
-	return newTransform("forward", name, fmt.Sprintf("transforms tiles of %dx%d", t, t), t*row, rows, complexes, reals)
+	return newTransform(role, name, fmt.Sprintf("transforms %s of %dx%d to spectra of %dx%d", what, m, m, t, t), m*row, rows, complexes, reals)
 }
 
 // fftInverse keeps at most the first m rows and columns: the outputs without wrap-around. It is not normalised. Leaving
@@ -167,11 +193,11 @@ func fftInverse(name string, t, m int) Transform {
 		return outs
 	}
 	g = newGraph()
-	x[0], x[h] = Complex{re: g.input(realColumnPlane(0, t))}, Complex{re: g.input(realColumnPlane(h, t))}
+	x[0], x[h] = Complex{re: g.input(realColumnPlane(0, t, 3))}, Complex{re: g.input(realColumnPlane(h, t, 3))}
 	for k := 1; k < h; k++ {
-		x[k] = g.ungauss(realColumnStart(t) + 3*(k-1))
+		x[k] = g.ungauss(realColumnStart(t, 3) + 3*(k-1))
 	}
-	reals := Pass{count: 2, step: [3]int{Temp: 1, Planes: realColumnPlanes(t)}}
+	reals := Pass{count: 2, step: [3]int{Temp: 1, Planes: realColumnPlanes(t, 3)}}
 	reals.outs = hermitian(func(i int) Slot { return temp(i * row) })
 
 	g = newGraph()
