@@ -39,6 +39,7 @@ const (
 	weightProducts = 4 << 20  // elements of products
 	weightCached   = 5 << 19  // elements of x and g for Winograd's, whose transforms are quick beside memory
 	leastTiles     = 512      // of a chunk of Winograd's, so that products take longer than their sums
+	tileCost       = 0.003    // how much longer products of Fourier's take for each tile, which pass a first-level cache
 	productCost    = 1.5      // an element of Winograd's products: they are put into their places after few operations
 	weightFarCost  = 1.6      // how much longer transforms take whose planes leave all caches
 
@@ -46,7 +47,7 @@ const (
 	leastOwn   = 20        // tiles of a chunk then, so that products take longer than reading and writing their sums
 	sumsCost   = 1         // what that takes, in steps of the sums
 	weightPart = 2         // parts of the tiles
-	ownLoads   = 1.5       // what transforms take with loading, which they do again for each group, of what they take otherwise
+	ownLoads   = 1.3       // what transforms take with loading, which they do again for each group, of what they take otherwise
 	ownFaster  = 0.75      // what products take from a second-level cache, of what they take otherwise
 )
 
@@ -177,6 +178,9 @@ func (f *fastWeights) cost() float64 {
 			memory = costs.memory
 			transforms[0] *= weightFarCost
 			products *= math.Sqrt(weightFarCost)
+		}
+		if !f.tr.winograd() {
+			products *= 1 + tileCost*float64(f.chunk)
 		}
 		spread += planes * tiles * reads * memory
 		pairs *= chunks

@@ -49,7 +49,8 @@ type functions struct {
 	transforms []transform
 	products   [2][]productFunc
 	prefetch   func(a []float32)
-	addTwice   func(dst, a, b []float32) // a + 2b, of a multiple of 4*lanes elements
+	stream     func(dst, src []float32, dstStep, size, rows int) // of whole cache lines; see genericStream
+	addTwice   func(dst, a, b []float32)                         // a + 2b, of a multiple of 4*lanes elements
 	gather     func(dst, src []float32, stride, n int)
 	scatter    [3]func(dst, src, res []float32, stride, n int, p []float32) // by when the residual is added: never, first, last
 	store      [3]func(dst, src, res, p []float32)                          // the same
@@ -83,6 +84,7 @@ var paths = append(simd(), functions{
 	transforms: transformsGeneric,
 	products:   genericProducts,
 	prefetch:   func([]float32) {},
+	stream:     genericStream,
 	addTwice:   genericAddTwice,
 	gather:     genericGather,
 	scatter:    genericScatters,

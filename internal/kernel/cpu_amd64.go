@@ -42,7 +42,7 @@ var avx2 = functions{
 		},
 		{product1x2AVX2, product2x2AVX2, product3x2AVX2, product4x2AVX2, product5x2AVX2, product6x2AVX2},
 	},
-	prefetch: prefetchAVX2, addTwice: addTwiceAVX2, gather: gatherAVX2,
+	prefetch: prefetchAVX2, stream: streamAVX2, addTwice: addTwiceAVX2, gather: gatherAVX2,
 	scatter: [3]func(dst, src, res []float32, stride, n int, p []float32){scatterAVX2, scatterAddFirstAVX2, scatterAddLastAVX2},
 	store:   [3]func(dst, src, res, p []float32){storeAVX2, storeAddFirstAVX2, storeAddLastAVX2},
 }
@@ -84,7 +84,7 @@ var avx512 = functions{
 			product13x2AVX512, product14x2AVX512,
 		},
 	},
-	prefetch: prefetchAVX512, addTwice: addTwiceAVX512, gather: gatherAVX512,
+	prefetch: prefetchAVX512, stream: streamAVX512, addTwice: addTwiceAVX512, gather: gatherAVX512,
 	scatter: [3]func(dst, src, res []float32, stride, n int, p []float32){scatterAVX512, scatterAddFirstAVX512, scatterAddLastAVX512},
 	store:   [3]func(dst, src, res, p []float32){storeAVX512, storeAddFirstAVX512, storeAddLastAVX512},
 }

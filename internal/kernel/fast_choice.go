@@ -74,7 +74,7 @@ var costsOf = map[string]costs{
 		"winograd2": {35, 28}, "winograd4": {105, 80}, "winograd6": {240, 190}, "fft16": {1350, 1300}, "fft20": {2300, 2200},
 		"fft24": {3300, 3100}, "fft28": {4900, 4800}, "fft32": {6800, 6400},
 	}},
-	"avx512": {0.20, 0.27, 1.33, 0.44, 12 << 20, map[string][2]float64{ // Emerald Rapids
+	"avx512": {0.20, 0.27, 1.33, 0.44, 32 << 20, map[string][2]float64{ // Emerald Rapids
 		"winograd2": {32, 15}, "winograd4": {110, 42}, "winograd6": {230, 110}, "fft16": {2250, 950}, "fft20": {5000, 2000},
 		"fft24": {8500, 3300}, "fft28": {11000, 8000}, "fft32": {15000, 10500},
 	}},

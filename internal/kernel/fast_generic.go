@@ -131,3 +131,11 @@ func genericFinish(add int, v float32, res, p []float32) float32 {
 	}
 	return v
 }
+
+// genericStream copies rows of a multiple of cacheLine elements, to rows that begin dstStep elements apart, a multiple as well. Dst begins on a cache
+// line; other forms write past the caches.
+func genericStream(dst, src []float32, dstStep, size, rows int) {
+	for r := range rows {
+		copy(dst[r*dstStep:][:size], src[r*size:])
+	}
+}

@@ -312,7 +312,9 @@ func (k *chunk) inverse(w worker, r run, block int) {
 }
 
 // aligned is the part of a from a cache line on; up to cacheLine-1 elements are lost.
-func aligned(a []float32) []float32 {
-	skip := -uintptr(unsafe.Pointer(unsafe.SliceData(a))) % (4 * cacheLine) / 4
-	return a[min(int(skip), len(a)):]
+func aligned(a []float32) []float32 { return a[min(unaligned(a), len(a)):] }
+
+// unaligned is how many elements a has before a cache line begins.
+func unaligned(a []float32) int {
+	return int(-uintptr(unsafe.Pointer(unsafe.SliceData(a))) % (4 * cacheLine) / 4)
 }

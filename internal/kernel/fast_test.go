@@ -174,6 +174,33 @@ func TestProducts(t *testing.T) {
 	})
 }
 
+// TestStream copies rows of several lengths, and only these.
+func TestStream(t *testing.T) {
+	eachPath(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(13, 14))
+		for size := 0; size <= 5*cacheLine; size += cacheLine {
+			for rows := range 4 {
+				step := size + rows*cacheLine
+				a, src := Floats((rows+2)*step+2*cacheLine), random(r, rows*size)
+				for i := range a {
+					a[i] = guard
+				}
+				a = aligned(a)
+				cpu.stream(a[cacheLine:], src, step, size, rows)
+				for i, v := range a {
+					want := float32(guard)
+					if i -= cacheLine; size > 0 && i >= 0 && i%step < size && i/step < rows {
+						want = src[i/step*size+i%step]
+					}
+					if v != want {
+						t.Fatalf("%d rows of %d: element %d is %v, want %v", rows, size, i, v, want)
+					}
+				}
+			}
+		}
+	})
+}
+
 // TestGatherScatter takes rows of pixels of all lengths to blocks of channels and back, or through an epilogue within blocks.
 func TestGatherScatter(t *testing.T) {
 	eachPath(t, func(t *testing.T) {

@@ -48,6 +48,9 @@ func (f *fast) weightPlanes() int {
 // weightSize is how many elements the transformed weights have.
 func (f *fast) weightSize() int { return f.weightPlanes() * f.wStride }
 
+// streamFrom is how many elements of weights do not stay in caches until they are read: they are written past these.
+const streamFrom = 2 << 20
+
 // transformWeights transforms the weights into to, and sets those of channels that fill blocks to zero.
 func (f *fast) transformWeights(p *Pool, to []float32, k kernels) {
 	const together = 8 // source channels, for whole cache lines and more to be written at a time
@@ -79,8 +82,13 @@ func (f *fast) transformWeights(p *Pool, to []float32, k kernels) {
 			}
 		}
 		at := (2*panel*f.ci*lanes + from*width) * lanes
-		for plane := range f.weightPlanes() {
-			copy(to[plane*f.wStride+at:][:row], planes[plane*row:])
+		write := genericStream
+		if len(to) >= streamFrom && unaligned(to) == 0 {
+			write = f.cpu.stream
+		}
+		const together = 64 // planes
+		for plane := 0; plane < f.weightPlanes(); plane += together {
+			write(to[plane*f.wStride+at:], planes[plane*row:], f.wStride, row, min(together, f.weightPlanes()-plane))
 		}
 	})
 }
@@ -88,5 +96,11 @@ func (f *fast) transformWeights(p *Pool, to []float32, k kernels) {
 // transformCost estimates the time of transformWeights, in ns of one thread.
 func (f *fast) transformCost() float64 {
 	kernels, costs := float64(f.ci*f.cpu.lanes*f.co), costsOf[f.cpu.path]
-	return kernels*(costs.transforms[f.tr.name][0]+tapCost*float64(f.s.KH*f.s.KW*f.cpu.lanes)) + float64(f.weightSize())*costs.memory
+	transform := costs.transforms[f.tr.name][0]
+	if !f.tr.winograd() && max(f.s.KH, f.s.KW) <= smallKernelSize {
+		transform *= smallShare
+	}
+	return kernels*(transform+tapCost*float64(f.s.KH*f.s.KW*f.cpu.lanes)) + float64(f.weightSize())*costs.memory
 }
+
+const smallShare = 0.35 // what smallKernel takes, of what forward does

@@ -615,6 +615,13 @@ func addTwiceAVX2(dst []float32, a []float32, b []float32)
 //go:noescape
 func prefetchAVX2(a []float32)
 
+// streamAVX2 copies rows of a multiple of 16 elements, past the caches. Dst and dstStep have to be multiples of a cache line:
+//
+//	for r := range rows { for i := range size { dst[r*dstStep+i] = src[r*size+i] } }
+//
+//go:noescape
+func streamAVX2(dst []float32, src []float32, dstStep int, size int, rows int)
+
 // gatherAVX2 takes a block of channels from rows of pixels. With L = 8, and n at least L:
 //
 //	for i := range n { for c := range L { dst[i*L+c] = src[c*stride+i] } }
@@ -1491,6 +1498,13 @@ func addTwiceAVX512(dst []float32, a []float32, b []float32)
 //
 //go:noescape
 func prefetchAVX512(a []float32)
+
+// streamAVX512 copies rows of a multiple of 16 elements, past the caches. Dst and dstStep have to be multiples of a cache line:
+//
+//	for r := range rows { for i := range size { dst[r*dstStep+i] = src[r*size+i] } }
+//
+//go:noescape
+func streamAVX512(dst []float32, src []float32, dstStep int, size int, rows int)
 
 // gatherAVX512 takes a block of channels from rows of pixels. With L = 16, and n at least L:
 //

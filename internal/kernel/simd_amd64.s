@@ -15503,6 +15503,41 @@ loop:
 end:
 	RET
 
+// func streamAVX2(dst []float32, src []float32, dstStep int, size int, rows int)
+// Requires: AVX, MMX+
+TEXT ·streamAVX2(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ src_base+24(FP), CX
+	MOVQ dstStep+48(FP), DX
+	MOVQ size+56(FP), BX
+	MOVQ rows+64(FP), SI
+	SUBQ BX, DX
+
+row:
+	SUBQ $0x00000001, SI
+	JLT  end
+	MOVQ BX, DI
+
+loop:
+	SUBQ     $0x00000010, DI
+	JLT      next
+	VMOVUPS  (CX), Y0
+	VMOVNTPS Y0, (AX)
+	VMOVUPS  32(CX), Y0
+	VMOVNTPS Y0, 32(AX)
+	ADDQ     $0x00000040, CX
+	ADDQ     $0x00000040, AX
+	JMP      loop
+
+next:
+	LEAQ (AX)(DX*4), AX
+	JMP  row
+
+end:
+	SFENCE
+	VZEROUPPER
+	RET
+
 // func gatherAVX2(dst []float32, src []float32, stride int, n int)
 // Requires: AVX, CMOV
 TEXT ·gatherAVX2(SB), NOSPLIT, $0-64
@@ -40782,6 +40817,39 @@ loop:
 	JMP        loop
 
 end:
+	RET
+
+// func streamAVX512(dst []float32, src []float32, dstStep int, size int, rows int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·streamAVX512(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ src_base+24(FP), CX
+	MOVQ dstStep+48(FP), DX
+	MOVQ size+56(FP), BX
+	MOVQ rows+64(FP), SI
+	SUBQ BX, DX
+
+row:
+	SUBQ $0x00000001, SI
+	JLT  end
+	MOVQ BX, DI
+
+loop:
+	SUBQ     $0x00000010, DI
+	JLT      next
+	VMOVUPS  (CX), Z0
+	VMOVNTPS Z0, (AX)
+	ADDQ     $0x00000040, CX
+	ADDQ     $0x00000040, AX
+	JMP      loop
+
+next:
+	LEAQ (AX)(DX*4), AX
+	JMP  row
+
+end:
+	SFENCE
+	VZEROUPPER
 	RET
 
 // func gatherAVX512(dst []float32, src []float32, stride int, n int)

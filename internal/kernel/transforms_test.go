@@ -190,6 +190,8 @@ func TestTransformsAgree(t *testing.T) {
 		clear(scratch)
 		tr.transformKernels(cpu, q, lanes, kernelsOf(weight, 3, 3), 0, 0, lanes, 3, 3, scratch)
 		tr.inverse(y, m*lanes, 0, p, lanes, 1, m, scratch)
+		h := make([]float32, tr.planes*lanes)
+		tr.gradient(x, tr.t*lanes, 0, h, lanes, 1, scratch)
 		for from := 0; from < lanes; from += genericLanes {
 			narrow := func(a []float32) (b []float32) {
 				for i := 0; i < len(a); i += lanes {
@@ -197,7 +199,7 @@ func TestTransformsAgree(t *testing.T) {
 				}
 				return b
 			}
-			gx, gp, gq, gy := narrow(x), narrow(p), narrow(q), narrow(y)
+			gx, gp, gq, gy, gradient := narrow(x), narrow(p), narrow(q), narrow(y), narrow(h)
 			check := func(what string, a []float32, transform func(a []float32)) {
 				b := make([]float32, len(a))
 				transform(b)
@@ -211,6 +213,7 @@ func TestTransformsAgree(t *testing.T) {
 				clear(scratch)
 				other.transformKernels(&generic, b, genericLanes, kernelsOf(weight, 3, 3), from, 0, genericLanes, 3, 3, scratch)
 			})
+			check("gradient", gradient, func(b []float32) { other.gradient(gx, tr.t*genericLanes, 0, b, genericLanes, 1, scratch) })
 			check("inverse", gy, func(b []float32) { other.inverse(b, m*genericLanes, 0, gp, genericLanes, 1, m, scratch) })
 		}
 	})

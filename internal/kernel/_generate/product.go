@@ -19,6 +19,7 @@ func (s isa) products() {
 	}
 	s.addTwice()
 	s.prefetch()
+	s.stream()
 	s.gather()
 	s.scatter("scatter", "prelu(src[i*L+c] + p[c], p[L+c])*p[2*L+c] + p[3*L+c]", false, false)
 	s.scatter("scatterAddFirst", "prelu(src[i*L+c] + p[c] + res[c*stride+i], p[L+c])*p[2*L+c] + p[3*L+c]", true, false)
@@ -162,6 +163,39 @@ func (s isa) prefetch() {
 	ADDQ(U32(64), a)
 	JMP(LabelRef("loop"))
 	Label("end")
+	RET()
+}
+
+// stream emits a copy that does not bring into the caches what it overwrites.
+func (s isa) stream() {
+	const line = 16
+	s.text("stream", "func(dst, src []float32, dstStep, size, rows int)", fmt.Sprintf(
+		`%%s copies rows of a multiple of %d elements, past the caches. Dst and dstStep have to be multiples of a cache line:
+
+	for r := range rows { for i := range size { dst[r*dstStep+i] = src[r*size+i] } }`, line))
+	dst, src := Load(Param("dst").Base(), GP64()), Load(Param("src").Base(), GP64())
+	step, size, rows := Load(Param("dstStep"), GP64()), Load(Param("size"), GP64()), Load(Param("rows"), GP64())
+	SUBQ(size, step)
+	n := GP64()
+	Label("row")
+	SUBQ(U32(1), rows)
+	JLT(LabelRef("end"))
+	MOVQ(size, n)
+	Label("loop")
+	SUBQ(U32(line), n)
+	JLT(LabelRef("next"))
+	for at := 0; at < 4*line; at += s.bytes() {
+		VMOVNTPS(s.load(Mem{Base: src, Disp: at}), Mem{Base: dst, Disp: at})
+	}
+	ADDQ(U32(4*line), src)
+	ADDQ(U32(4*line), dst)
+	JMP(LabelRef("loop"))
+	Label("next")
+	LEAQ(Mem{Base: dst, Index: step, Scale: 4}, dst)
+	JMP(LabelRef("row"))
+	Label("end")
+	SFENCE()
+	VZEROUPPER()
 	RET()
 }
 
