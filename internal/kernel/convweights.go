@@ -128,7 +128,11 @@ func (c *convWeights) cost() float64 { return directWeightsCost(c.s) }
 // directWeightsCost estimates the time of the direct algorithm, in ns of one thread.
 func directWeightsCost(s ConvShape) float64 {
 	s.C /= s.Groups
-	return directCost(s) + sumCost*float64(s.OC*s.C*s.KH*s.KW)
+	cost := directCost(s) + sumCost*float64(s.OC*s.C*s.KH*s.KW)
+	if min(s.C, s.OC) < cpu.lanes {
+		cost *= fewChannels
+	}
+	return cost
 }
 
 func (c *convWeights) Workspace(int) int {
@@ -152,6 +156,7 @@ func (c *convWeights) run(p *Pool, dw, src, g, ws []float32) {
 const (
 	weightImages = 4 << 20 // elements of images that are packed at a time, at least one image
 	manyChannels = 64
+	fewChannels  = 2   // how much longer it takes with few channels, of either kind, whose packing and registers do less
 	sumCost      = 2.5 // a weight whose sum is written and put into its place
 )
 

@@ -47,6 +47,7 @@ const (
 	leastOwn   = 20        // tiles of a chunk then, so that products take longer than reading and writing their sums
 	sumsCost   = 1         // what that takes, in steps of the sums
 	weightPart = 2         // parts of the tiles
+	fewLoads   = 1.3       // what transforms of fewer channels than a block has take with loading, of what they take otherwise
 	ownLoads   = 1.3       // what transforms take with loading, which they do again for each group, of what they take otherwise
 	ownFaster  = 0.75      // what products take from a second-level cache, of what they take otherwise
 )
@@ -118,7 +119,7 @@ func fastWeightPlans(s ConvShape) []*fastWeights {
 		return nil
 	}
 	forced := os.Getenv("GANSR_CONV")
-	if _, measured := costsOf[cpu.path]; forced == "" && (!measured || min(s.C, s.OC) < cpu.lanes) { // few channels waste lanes
+	if _, measured := costsOf[cpu.path]; forced == "" && !measured {
 		return nil
 	}
 	var plans []*fastWeights
@@ -163,6 +164,9 @@ func (f *fastWeights) cost() float64 {
 	transforms, products := costs.transforms[f.tr.name], costs.product/lanes
 	kernels := float64(f.s.OC) * ci // that are transformed back
 	pairs := kernels                // of channels whose products are written
+	if min(f.s.C, f.s.OC) < f.cpu.lanes {
+		transforms[0] *= fewLoads
+	}
 	spread := 0.0
 	if f.strided() {
 		spread = spreadCost * float64(f.spreadSize())
