@@ -246,7 +246,7 @@ func (s isa) store(acc [][]vec, c reg.Register, each func(base reg.Register, f f
 // outer adds the outer product of a column of a, broadcast from memory, and a row of b.
 func (s isa) outer(acc [][]vec, a func(r int) Mem, b func(v int) Mem) {
 	rows, width := len(acc), len(acc[0])
-	if s.wide() {
+	if s.wide() && rows > 3 {
 		for v := range width {
 			x := s.load(b(v))
 			for r := range rows {
