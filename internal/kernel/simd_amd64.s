@@ -1998,8 +1998,189 @@ done0:
 	JMP     next
 
 narrower0:
-	CMPQ   DI, $0x00000009
+	CMPQ   DI, $0x00000018
 	JLT    narrower1
+	VPSUBD Y0, Y0, Y0
+	VPSUBD Y1, Y1, Y1
+	VPSUBD Y2, Y2, Y2
+	VPSUBD Y3, Y3, Y3
+	VPSUBD Y4, Y4, Y4
+	VPSUBD Y5, Y5, Y5
+	MOVQ   AX, R8
+	MOVQ   CX, R9
+	MOVQ   DX, R11
+
+k1:
+	SUBQ         $0x00000004, R11
+	JLT          rest1
+	MOVLQSX      (R9), R10
+	VBROADCASTSS (R8), Y6
+	VBROADCASTSS 4(R8), Y7
+	VMOVUPS      (BX)(R10*4), Y8
+	VFMADD231PS  Y8, Y6, Y0
+	VFMADD231PS  Y8, Y7, Y3
+	VMOVUPS      32(BX)(R10*4), Y8
+	VFMADD231PS  Y8, Y6, Y1
+	VFMADD231PS  Y8, Y7, Y4
+	VMOVUPS      64(BX)(R10*4), Y8
+	VFMADD231PS  Y8, Y6, Y2
+	VFMADD231PS  Y8, Y7, Y5
+	MOVLQSX      4(R9), R10
+	VBROADCASTSS 8(R8), Y6
+	VBROADCASTSS 12(R8), Y7
+	VMOVUPS      (BX)(R10*4), Y8
+	VFMADD231PS  Y8, Y6, Y0
+	VFMADD231PS  Y8, Y7, Y3
+	VMOVUPS      32(BX)(R10*4), Y8
+	VFMADD231PS  Y8, Y6, Y1
+	VFMADD231PS  Y8, Y7, Y4
+	VMOVUPS      64(BX)(R10*4), Y8
+	VFMADD231PS  Y8, Y6, Y2
+	VFMADD231PS  Y8, Y7, Y5
+	MOVLQSX      8(R9), R10
+	VBROADCASTSS 16(R8), Y6
+	VBROADCASTSS 20(R8), Y7
+	VMOVUPS      (BX)(R10*4), Y8
+	VFMADD231PS  Y8, Y6, Y0
+	VFMADD231PS  Y8, Y7, Y3
+	VMOVUPS      32(BX)(R10*4), Y8
+	VFMADD231PS  Y8, Y6, Y1
+	VFMADD231PS  Y8, Y7, Y4
+	VMOVUPS      64(BX)(R10*4), Y8
+	VFMADD231PS  Y8, Y6, Y2
+	VFMADD231PS  Y8, Y7, Y5
+	MOVLQSX      12(R9), R10
+	VBROADCASTSS 24(R8), Y6
+	VBROADCASTSS 28(R8), Y7
+	VMOVUPS      (BX)(R10*4), Y8
+	VFMADD231PS  Y8, Y6, Y0
+	VFMADD231PS  Y8, Y7, Y3
+	VMOVUPS      32(BX)(R10*4), Y8
+	VFMADD231PS  Y8, Y6, Y1
+	VFMADD231PS  Y8, Y7, Y4
+	VMOVUPS      64(BX)(R10*4), Y8
+	VFMADD231PS  Y8, Y6, Y2
+	VFMADD231PS  Y8, Y7, Y5
+	ADDQ         $0x00000020, R8
+	ADDQ         $0x00000010, R9
+	JMP          k1
+
+rest1:
+	ADDQ $0x00000004, R11
+
+one1:
+	SUBQ         $0x00000001, R11
+	JLT          store1
+	MOVLQSX      (R9), R10
+	VBROADCASTSS (R8), Y6
+	VBROADCASTSS 4(R8), Y7
+	VMOVUPS      (BX)(R10*4), Y8
+	VFMADD231PS  Y8, Y6, Y0
+	VFMADD231PS  Y8, Y7, Y3
+	VMOVUPS      32(BX)(R10*4), Y8
+	VFMADD231PS  Y8, Y6, Y1
+	VFMADD231PS  Y8, Y7, Y4
+	VMOVUPS      64(BX)(R10*4), Y8
+	VFMADD231PS  Y8, Y6, Y2
+	VFMADD231PS  Y8, Y7, Y5
+	ADDQ         $0x00000008, R8
+	ADDQ         $0x00000004, R9
+	JMP          one1
+
+store1:
+	MOVQ         ldc+104(FP), R8
+	SHLQ         $0x02, R8
+	MOVQ         bias_len+120(FP), R9
+	TESTQ        R9, R9
+	JZ           old1
+	MOVQ         bias_base+112(FP), R9
+	VBROADCASTSS (R9), Y6
+	VADDPS       Y6, Y0, Y0
+	VADDPS       Y6, Y1, Y1
+	VADDPS       Y6, Y2, Y2
+	VBROADCASTSS 4(R9), Y6
+	VADDPS       Y6, Y3, Y3
+	VADDPS       Y6, Y4, Y4
+	VADDPS       Y6, Y5, Y5
+	JMP          residual1
+
+old1:
+	MOVQ   SI, R9
+	VADDPS (R9), Y0, Y0
+	VADDPS 32(R9), Y1, Y1
+	VADDPS 64(R9), Y2, Y2
+	ADDQ   R8, R9
+	VADDPS (R9), Y3, Y3
+	VADDPS 32(R9), Y4, Y4
+	VADDPS 64(R9), Y5, Y5
+
+residual1:
+	MOVQ   res_len+144(FP), R9
+	TESTQ  R9, R9
+	JZ     negative1
+	MOVQ   res_base+136(FP), R9
+	MOVQ   c_base+72(FP), R10
+	SUBQ   R10, R9
+	ADDQ   SI, R9
+	VADDPS (R9), Y0, Y0
+	VADDPS 32(R9), Y1, Y1
+	VADDPS 64(R9), Y2, Y2
+	ADDQ   R8, R9
+	VADDPS (R9), Y3, Y3
+	VADDPS 32(R9), Y4, Y4
+	VADDPS 64(R9), Y5, Y5
+
+negative1:
+	MOVQ         slope_len+168(FP), R9
+	TESTQ        R9, R9
+	JZ           done1
+	MOVQ         slope_base+160(FP), R9
+	VBROADCASTSS (R9), Y6
+	VCMPPS       $0x04, all00000000<>+0(SB), Y6, Y7
+	VMULPS       Y6, Y0, Y8
+	VANDPS       Y7, Y8, Y8
+	VCMPPS       $0x11, all00000000<>+0(SB), Y0, Y9
+	VBLENDVPS    Y9, Y8, Y0, Y0
+	VMULPS       Y6, Y1, Y8
+	VANDPS       Y7, Y8, Y8
+	VCMPPS       $0x11, all00000000<>+0(SB), Y1, Y9
+	VBLENDVPS    Y9, Y8, Y1, Y1
+	VMULPS       Y6, Y2, Y6
+	VANDPS       Y7, Y6, Y6
+	VCMPPS       $0x11, all00000000<>+0(SB), Y2, Y7
+	VBLENDVPS    Y7, Y6, Y2, Y2
+	VBROADCASTSS 4(R9), Y6
+	VCMPPS       $0x04, all00000000<>+0(SB), Y6, Y7
+	VMULPS       Y6, Y3, Y8
+	VANDPS       Y7, Y8, Y8
+	VCMPPS       $0x11, all00000000<>+0(SB), Y3, Y9
+	VBLENDVPS    Y9, Y8, Y3, Y3
+	VMULPS       Y6, Y4, Y8
+	VANDPS       Y7, Y8, Y8
+	VCMPPS       $0x11, all00000000<>+0(SB), Y4, Y9
+	VBLENDVPS    Y9, Y8, Y4, Y4
+	VMULPS       Y6, Y5, Y6
+	VANDPS       Y7, Y6, Y6
+	VCMPPS       $0x11, all00000000<>+0(SB), Y5, Y7
+	VBLENDVPS    Y7, Y6, Y5, Y5
+
+done1:
+	MOVQ    SI, R9
+	VMOVUPS Y0, (R9)
+	VMOVUPS Y1, 32(R9)
+	VMOVUPS Y2, 64(R9)
+	ADDQ    R8, R9
+	VMOVUPS Y3, (R9)
+	VMOVUPS Y4, 32(R9)
+	VMOVUPS Y5, 64(R9)
+	ADDQ    $0x00000060, BX
+	ADDQ    $0x00000060, SI
+	SUBQ    $0x00000018, DI
+	JMP     next
+
+narrower1:
+	CMPQ   DI, $0x00000009
+	JLT    narrower2
 	VPSUBD Y0, Y0, Y0
 	VPSUBD Y1, Y1, Y1
 	VPSUBD Y2, Y2, Y2
@@ -2008,9 +2189,9 @@ narrower0:
 	MOVQ   CX, R9
 	MOVQ   DX, R11
 
-k1:
+k2:
 	SUBQ         $0x00000004, R11
-	JLT          rest1
+	JLT          rest2
 	MOVLQSX      (R9), R10
 	VMOVUPS      (BX)(R10*4), Y4
 	VMOVUPS      32(BX)(R10*4), Y5
@@ -2049,14 +2230,14 @@ k1:
 	VFMADD231PS  Y5, Y6, Y3
 	ADDQ         $0x00000020, R8
 	ADDQ         $0x00000010, R9
-	JMP          k1
+	JMP          k2
 
-rest1:
+rest2:
 	ADDQ $0x00000004, R11
 
-one1:
+one2:
 	SUBQ         $0x00000001, R11
-	JLT          store1
+	JLT          store2
 	MOVLQSX      (R9), R10
 	VMOVUPS      (BX)(R10*4), Y4
 	VMOVUPS      32(BX)(R10*4), Y5
@@ -2068,14 +2249,14 @@ one1:
 	VFMADD231PS  Y5, Y6, Y3
 	ADDQ         $0x00000008, R8
 	ADDQ         $0x00000004, R9
-	JMP          one1
+	JMP          one2
 
-store1:
+store2:
 	MOVQ         ldc+104(FP), R8
 	SHLQ         $0x02, R8
 	MOVQ         bias_len+120(FP), R9
 	TESTQ        R9, R9
-	JZ           old1
+	JZ           old2
 	MOVQ         bias_base+112(FP), R9
 	VBROADCASTSS (R9), Y4
 	VADDPS       Y4, Y0, Y0
@@ -2083,9 +2264,9 @@ store1:
 	VBROADCASTSS 4(R9), Y4
 	VADDPS       Y4, Y2, Y2
 	VADDPS       Y4, Y3, Y3
-	JMP          residual1
+	JMP          residual2
 
-old1:
+old2:
 	MOVQ   SI, R9
 	VADDPS (R9), Y0, Y0
 	VADDPS 32(R9), Y1, Y1
@@ -2093,10 +2274,10 @@ old1:
 	VADDPS (R9), Y2, Y2
 	VADDPS 32(R9), Y3, Y3
 
-residual1:
+residual2:
 	MOVQ   res_len+144(FP), R9
 	TESTQ  R9, R9
-	JZ     negative1
+	JZ     negative2
 	MOVQ   res_base+136(FP), R9
 	MOVQ   c_base+72(FP), R10
 	SUBQ   R10, R9
@@ -2107,10 +2288,10 @@ residual1:
 	VADDPS (R9), Y2, Y2
 	VADDPS 32(R9), Y3, Y3
 
-negative1:
+negative2:
 	MOVQ         slope_len+168(FP), R9
 	TESTQ        R9, R9
-	JZ           done1
+	JZ           done2
 	MOVQ         slope_base+160(FP), R9
 	VBROADCASTSS (R9), Y4
 	VCMPPS       $0x04, all00000000<>+0(SB), Y4, Y5
@@ -2133,7 +2314,7 @@ negative1:
 	VCMPPS       $0x11, all00000000<>+0(SB), Y3, Y5
 	VBLENDVPS    Y5, Y4, Y3, Y3
 
-done1:
+done2:
 	MOVQ    SI, R9
 	VMOVUPS Y0, (R9)
 	VMOVUPS Y1, 32(R9)
@@ -2145,18 +2326,18 @@ done1:
 	SUBQ    $0x00000010, DI
 	JMP     next
 
-narrower1:
+narrower2:
 	CMPQ   DI, $0x00000001
-	JLT    narrower2
+	JLT    narrower3
 	VPSUBD Y0, Y0, Y0
 	VPSUBD Y1, Y1, Y1
 	MOVQ   AX, R8
 	MOVQ   CX, R9
 	MOVQ   DX, R11
 
-k2:
+k3:
 	SUBQ         $0x00000004, R11
-	JLT          rest2
+	JLT          rest3
 	MOVLQSX      (R9), R10
 	VMOVUPS      (BX)(R10*4), Y2
 	VBROADCASTSS (R8), Y3
@@ -2183,14 +2364,14 @@ k2:
 	VFMADD231PS  Y2, Y3, Y1
 	ADDQ         $0x00000020, R8
 	ADDQ         $0x00000010, R9
-	JMP          k2
+	JMP          k3
 
-rest2:
+rest3:
 	ADDQ $0x00000004, R11
 
-one2:
+one3:
 	SUBQ         $0x00000001, R11
-	JLT          store2
+	JLT          store3
 	MOVLQSX      (R9), R10
 	VMOVUPS      (BX)(R10*4), Y2
 	VBROADCASTSS (R8), Y3
@@ -2199,31 +2380,31 @@ one2:
 	VFMADD231PS  Y2, Y3, Y1
 	ADDQ         $0x00000008, R8
 	ADDQ         $0x00000004, R9
-	JMP          one2
+	JMP          one3
 
-store2:
+store3:
 	MOVQ         ldc+104(FP), R8
 	SHLQ         $0x02, R8
 	MOVQ         bias_len+120(FP), R9
 	TESTQ        R9, R9
-	JZ           old2
+	JZ           old3
 	MOVQ         bias_base+112(FP), R9
 	VBROADCASTSS (R9), Y2
 	VADDPS       Y2, Y0, Y0
 	VBROADCASTSS 4(R9), Y2
 	VADDPS       Y2, Y1, Y1
-	JMP          residual2
+	JMP          residual3
 
-old2:
+old3:
 	MOVQ   SI, R9
 	VADDPS (R9), Y0, Y0
 	ADDQ   R8, R9
 	VADDPS (R9), Y1, Y1
 
-residual2:
+residual3:
 	MOVQ   res_len+144(FP), R9
 	TESTQ  R9, R9
-	JZ     negative2
+	JZ     negative3
 	MOVQ   res_base+136(FP), R9
 	MOVQ   c_base+72(FP), R10
 	SUBQ   R10, R9
@@ -2232,10 +2413,10 @@ residual2:
 	ADDQ   R8, R9
 	VADDPS (R9), Y1, Y1
 
-negative2:
+negative3:
 	MOVQ         slope_len+168(FP), R9
 	TESTQ        R9, R9
-	JZ           done2
+	JZ           done3
 	MOVQ         slope_base+160(FP), R9
 	VBROADCASTSS (R9), Y2
 	VCMPPS       $0x04, all00000000<>+0(SB), Y2, Y3
@@ -2250,7 +2431,7 @@ negative2:
 	VCMPPS       $0x11, all00000000<>+0(SB), Y1, Y3
 	VBLENDVPS    Y3, Y2, Y1, Y1
 
-done2:
+done3:
 	MOVQ    SI, R9
 	VMOVUPS Y0, (R9)
 	ADDQ    R8, R9
@@ -2260,7 +2441,7 @@ done2:
 	SUBQ    $0x00000008, DI
 	JMP     next
 
-narrower2:
+narrower3:
 	VZEROUPPER
 	RET
 
@@ -2493,12 +2674,14 @@ done0:
 	JMP     next
 
 narrower0:
-	CMPQ   R8, $0x00000009
+	CMPQ   R8, $0x00000018
 	JLT    narrower1
 	VPSUBD Y0, Y0, Y0
 	VPSUBD Y1, Y1, Y1
 	VPSUBD Y2, Y2, Y2
 	VPSUBD Y3, Y3, Y3
+	VPSUBD Y4, Y4, Y4
+	VPSUBD Y5, Y5, Y5
 	MOVQ   AX, R9
 	MOVQ   SI, R10
 	MOVQ   BX, R11
@@ -2506,44 +2689,56 @@ narrower0:
 k1:
 	SUBQ         $0x00000004, R11
 	JLT          rest1
-	VMOVUPS      (R10), Y4
-	VMOVUPS      32(R10), Y5
 	VBROADCASTSS (R9), Y6
-	VFMADD231PS  Y4, Y6, Y0
-	VFMADD231PS  Y5, Y6, Y1
-	VBROADCASTSS 4(R9), Y6
-	VFMADD231PS  Y4, Y6, Y2
-	VFMADD231PS  Y5, Y6, Y3
+	VBROADCASTSS 4(R9), Y7
+	VMOVUPS      (R10), Y8
+	VFMADD231PS  Y8, Y6, Y0
+	VFMADD231PS  Y8, Y7, Y3
+	VMOVUPS      32(R10), Y8
+	VFMADD231PS  Y8, Y6, Y1
+	VFMADD231PS  Y8, Y7, Y4
+	VMOVUPS      64(R10), Y8
+	VFMADD231PS  Y8, Y6, Y2
+	VFMADD231PS  Y8, Y7, Y5
 	ADDQ         CX, R9
 	ADDQ         DX, R10
-	VMOVUPS      (R10), Y4
-	VMOVUPS      32(R10), Y5
 	VBROADCASTSS (R9), Y6
-	VFMADD231PS  Y4, Y6, Y0
-	VFMADD231PS  Y5, Y6, Y1
-	VBROADCASTSS 4(R9), Y6
-	VFMADD231PS  Y4, Y6, Y2
-	VFMADD231PS  Y5, Y6, Y3
+	VBROADCASTSS 4(R9), Y7
+	VMOVUPS      (R10), Y8
+	VFMADD231PS  Y8, Y6, Y0
+	VFMADD231PS  Y8, Y7, Y3
+	VMOVUPS      32(R10), Y8
+	VFMADD231PS  Y8, Y6, Y1
+	VFMADD231PS  Y8, Y7, Y4
+	VMOVUPS      64(R10), Y8
+	VFMADD231PS  Y8, Y6, Y2
+	VFMADD231PS  Y8, Y7, Y5
 	ADDQ         CX, R9
 	ADDQ         DX, R10
-	VMOVUPS      (R10), Y4
-	VMOVUPS      32(R10), Y5
 	VBROADCASTSS (R9), Y6
-	VFMADD231PS  Y4, Y6, Y0
-	VFMADD231PS  Y5, Y6, Y1
-	VBROADCASTSS 4(R9), Y6
-	VFMADD231PS  Y4, Y6, Y2
-	VFMADD231PS  Y5, Y6, Y3
+	VBROADCASTSS 4(R9), Y7
+	VMOVUPS      (R10), Y8
+	VFMADD231PS  Y8, Y6, Y0
+	VFMADD231PS  Y8, Y7, Y3
+	VMOVUPS      32(R10), Y8
+	VFMADD231PS  Y8, Y6, Y1
+	VFMADD231PS  Y8, Y7, Y4
+	VMOVUPS      64(R10), Y8
+	VFMADD231PS  Y8, Y6, Y2
+	VFMADD231PS  Y8, Y7, Y5
 	ADDQ         CX, R9
 	ADDQ         DX, R10
-	VMOVUPS      (R10), Y4
-	VMOVUPS      32(R10), Y5
 	VBROADCASTSS (R9), Y6
-	VFMADD231PS  Y4, Y6, Y0
-	VFMADD231PS  Y5, Y6, Y1
-	VBROADCASTSS 4(R9), Y6
-	VFMADD231PS  Y4, Y6, Y2
-	VFMADD231PS  Y5, Y6, Y3
+	VBROADCASTSS 4(R9), Y7
+	VMOVUPS      (R10), Y8
+	VFMADD231PS  Y8, Y6, Y0
+	VFMADD231PS  Y8, Y7, Y3
+	VMOVUPS      32(R10), Y8
+	VFMADD231PS  Y8, Y6, Y1
+	VFMADD231PS  Y8, Y7, Y4
+	VMOVUPS      64(R10), Y8
+	VFMADD231PS  Y8, Y6, Y2
+	VFMADD231PS  Y8, Y7, Y5
 	ADDQ         CX, R9
 	ADDQ         DX, R10
 	JMP          k1
@@ -2554,14 +2749,17 @@ rest1:
 one1:
 	SUBQ         $0x00000001, R11
 	JLT          store1
-	VMOVUPS      (R10), Y4
-	VMOVUPS      32(R10), Y5
 	VBROADCASTSS (R9), Y6
-	VFMADD231PS  Y4, Y6, Y0
-	VFMADD231PS  Y5, Y6, Y1
-	VBROADCASTSS 4(R9), Y6
-	VFMADD231PS  Y4, Y6, Y2
-	VFMADD231PS  Y5, Y6, Y3
+	VBROADCASTSS 4(R9), Y7
+	VMOVUPS      (R10), Y8
+	VFMADD231PS  Y8, Y6, Y0
+	VFMADD231PS  Y8, Y7, Y3
+	VMOVUPS      32(R10), Y8
+	VFMADD231PS  Y8, Y6, Y1
+	VFMADD231PS  Y8, Y7, Y4
+	VMOVUPS      64(R10), Y8
+	VFMADD231PS  Y8, Y6, Y2
+	VFMADD231PS  Y8, Y7, Y5
 	ADDQ         CX, R9
 	ADDQ         DX, R10
 	JMP          one1
@@ -2573,21 +2771,25 @@ store1:
 	TESTQ        R10, R10
 	JZ           old1
 	MOVQ         bias_base+112(FP), R10
-	VBROADCASTSS (R10), Y4
-	VADDPS       Y4, Y0, Y0
-	VADDPS       Y4, Y1, Y1
-	VBROADCASTSS 4(R10), Y4
-	VADDPS       Y4, Y2, Y2
-	VADDPS       Y4, Y3, Y3
+	VBROADCASTSS (R10), Y6
+	VADDPS       Y6, Y0, Y0
+	VADDPS       Y6, Y1, Y1
+	VADDPS       Y6, Y2, Y2
+	VBROADCASTSS 4(R10), Y6
+	VADDPS       Y6, Y3, Y3
+	VADDPS       Y6, Y4, Y4
+	VADDPS       Y6, Y5, Y5
 	JMP          residual1
 
 old1:
 	MOVQ   DI, R10
 	VADDPS (R10), Y0, Y0
 	VADDPS 32(R10), Y1, Y1
+	VADDPS 64(R10), Y2, Y2
 	ADDQ   R9, R10
-	VADDPS (R10), Y2, Y2
-	VADDPS 32(R10), Y3, Y3
+	VADDPS (R10), Y3, Y3
+	VADDPS 32(R10), Y4, Y4
+	VADDPS 64(R10), Y5, Y5
 
 residual1:
 	MOVQ   res_len+144(FP), R10
@@ -2599,14 +2801,175 @@ residual1:
 	ADDQ   DI, R10
 	VADDPS (R10), Y0, Y0
 	VADDPS 32(R10), Y1, Y1
+	VADDPS 64(R10), Y2, Y2
 	ADDQ   R9, R10
-	VADDPS (R10), Y2, Y2
-	VADDPS 32(R10), Y3, Y3
+	VADDPS (R10), Y3, Y3
+	VADDPS 32(R10), Y4, Y4
+	VADDPS 64(R10), Y5, Y5
 
 negative1:
 	MOVQ         slope_len+168(FP), R10
 	TESTQ        R10, R10
 	JZ           done1
+	MOVQ         slope_base+160(FP), R10
+	VBROADCASTSS (R10), Y6
+	VCMPPS       $0x04, all00000000<>+0(SB), Y6, Y7
+	VMULPS       Y6, Y0, Y8
+	VANDPS       Y7, Y8, Y8
+	VCMPPS       $0x11, all00000000<>+0(SB), Y0, Y9
+	VBLENDVPS    Y9, Y8, Y0, Y0
+	VMULPS       Y6, Y1, Y8
+	VANDPS       Y7, Y8, Y8
+	VCMPPS       $0x11, all00000000<>+0(SB), Y1, Y9
+	VBLENDVPS    Y9, Y8, Y1, Y1
+	VMULPS       Y6, Y2, Y6
+	VANDPS       Y7, Y6, Y6
+	VCMPPS       $0x11, all00000000<>+0(SB), Y2, Y7
+	VBLENDVPS    Y7, Y6, Y2, Y2
+	VBROADCASTSS 4(R10), Y6
+	VCMPPS       $0x04, all00000000<>+0(SB), Y6, Y7
+	VMULPS       Y6, Y3, Y8
+	VANDPS       Y7, Y8, Y8
+	VCMPPS       $0x11, all00000000<>+0(SB), Y3, Y9
+	VBLENDVPS    Y9, Y8, Y3, Y3
+	VMULPS       Y6, Y4, Y8
+	VANDPS       Y7, Y8, Y8
+	VCMPPS       $0x11, all00000000<>+0(SB), Y4, Y9
+	VBLENDVPS    Y9, Y8, Y4, Y4
+	VMULPS       Y6, Y5, Y6
+	VANDPS       Y7, Y6, Y6
+	VCMPPS       $0x11, all00000000<>+0(SB), Y5, Y7
+	VBLENDVPS    Y7, Y6, Y5, Y5
+
+done1:
+	MOVQ    DI, R10
+	VMOVUPS Y0, (R10)
+	VMOVUPS Y1, 32(R10)
+	VMOVUPS Y2, 64(R10)
+	ADDQ    R9, R10
+	VMOVUPS Y3, (R10)
+	VMOVUPS Y4, 32(R10)
+	VMOVUPS Y5, 64(R10)
+	ADDQ    $0x00000060, SI
+	ADDQ    $0x00000060, DI
+	SUBQ    $0x00000018, R8
+	JMP     next
+
+narrower1:
+	CMPQ   R8, $0x00000009
+	JLT    narrower2
+	VPSUBD Y0, Y0, Y0
+	VPSUBD Y1, Y1, Y1
+	VPSUBD Y2, Y2, Y2
+	VPSUBD Y3, Y3, Y3
+	MOVQ   AX, R9
+	MOVQ   SI, R10
+	MOVQ   BX, R11
+
+k2:
+	SUBQ         $0x00000004, R11
+	JLT          rest2
+	VMOVUPS      (R10), Y4
+	VMOVUPS      32(R10), Y5
+	VBROADCASTSS (R9), Y6
+	VFMADD231PS  Y4, Y6, Y0
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS 4(R9), Y6
+	VFMADD231PS  Y4, Y6, Y2
+	VFMADD231PS  Y5, Y6, Y3
+	ADDQ         CX, R9
+	ADDQ         DX, R10
+	VMOVUPS      (R10), Y4
+	VMOVUPS      32(R10), Y5
+	VBROADCASTSS (R9), Y6
+	VFMADD231PS  Y4, Y6, Y0
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS 4(R9), Y6
+	VFMADD231PS  Y4, Y6, Y2
+	VFMADD231PS  Y5, Y6, Y3
+	ADDQ         CX, R9
+	ADDQ         DX, R10
+	VMOVUPS      (R10), Y4
+	VMOVUPS      32(R10), Y5
+	VBROADCASTSS (R9), Y6
+	VFMADD231PS  Y4, Y6, Y0
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS 4(R9), Y6
+	VFMADD231PS  Y4, Y6, Y2
+	VFMADD231PS  Y5, Y6, Y3
+	ADDQ         CX, R9
+	ADDQ         DX, R10
+	VMOVUPS      (R10), Y4
+	VMOVUPS      32(R10), Y5
+	VBROADCASTSS (R9), Y6
+	VFMADD231PS  Y4, Y6, Y0
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS 4(R9), Y6
+	VFMADD231PS  Y4, Y6, Y2
+	VFMADD231PS  Y5, Y6, Y3
+	ADDQ         CX, R9
+	ADDQ         DX, R10
+	JMP          k2
+
+rest2:
+	ADDQ $0x00000004, R11
+
+one2:
+	SUBQ         $0x00000001, R11
+	JLT          store2
+	VMOVUPS      (R10), Y4
+	VMOVUPS      32(R10), Y5
+	VBROADCASTSS (R9), Y6
+	VFMADD231PS  Y4, Y6, Y0
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS 4(R9), Y6
+	VFMADD231PS  Y4, Y6, Y2
+	VFMADD231PS  Y5, Y6, Y3
+	ADDQ         CX, R9
+	ADDQ         DX, R10
+	JMP          one2
+
+store2:
+	MOVQ         ldc+104(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         bias_len+120(FP), R10
+	TESTQ        R10, R10
+	JZ           old2
+	MOVQ         bias_base+112(FP), R10
+	VBROADCASTSS (R10), Y4
+	VADDPS       Y4, Y0, Y0
+	VADDPS       Y4, Y1, Y1
+	VBROADCASTSS 4(R10), Y4
+	VADDPS       Y4, Y2, Y2
+	VADDPS       Y4, Y3, Y3
+	JMP          residual2
+
+old2:
+	MOVQ   DI, R10
+	VADDPS (R10), Y0, Y0
+	VADDPS 32(R10), Y1, Y1
+	ADDQ   R9, R10
+	VADDPS (R10), Y2, Y2
+	VADDPS 32(R10), Y3, Y3
+
+residual2:
+	MOVQ   res_len+144(FP), R10
+	TESTQ  R10, R10
+	JZ     negative2
+	MOVQ   res_base+136(FP), R10
+	MOVQ   c_base+72(FP), R11
+	SUBQ   R11, R10
+	ADDQ   DI, R10
+	VADDPS (R10), Y0, Y0
+	VADDPS 32(R10), Y1, Y1
+	ADDQ   R9, R10
+	VADDPS (R10), Y2, Y2
+	VADDPS 32(R10), Y3, Y3
+
+negative2:
+	MOVQ         slope_len+168(FP), R10
+	TESTQ        R10, R10
+	JZ           done2
 	MOVQ         slope_base+160(FP), R10
 	VBROADCASTSS (R10), Y4
 	VCMPPS       $0x04, all00000000<>+0(SB), Y4, Y5
@@ -2629,7 +2992,7 @@ negative1:
 	VCMPPS       $0x11, all00000000<>+0(SB), Y3, Y5
 	VBLENDVPS    Y5, Y4, Y3, Y3
 
-done1:
+done2:
 	MOVQ    DI, R10
 	VMOVUPS Y0, (R10)
 	VMOVUPS Y1, 32(R10)
@@ -2641,18 +3004,18 @@ done1:
 	SUBQ    $0x00000010, R8
 	JMP     next
 
-narrower1:
+narrower2:
 	CMPQ   R8, $0x00000001
-	JLT    narrower2
+	JLT    narrower3
 	VPSUBD Y0, Y0, Y0
 	VPSUBD Y1, Y1, Y1
 	MOVQ   AX, R9
 	MOVQ   SI, R10
 	MOVQ   BX, R11
 
-k2:
+k3:
 	SUBQ         $0x00000004, R11
-	JLT          rest2
+	JLT          rest3
 	VMOVUPS      (R10), Y2
 	VBROADCASTSS (R9), Y3
 	VFMADD231PS  Y2, Y3, Y0
@@ -2681,14 +3044,14 @@ k2:
 	VFMADD231PS  Y2, Y3, Y1
 	ADDQ         CX, R9
 	ADDQ         DX, R10
-	JMP          k2
+	JMP          k3
 
-rest2:
+rest3:
 	ADDQ $0x00000004, R11
 
-one2:
+one3:
 	SUBQ         $0x00000001, R11
-	JLT          store2
+	JLT          store3
 	VMOVUPS      (R10), Y2
 	VBROADCASTSS (R9), Y3
 	VFMADD231PS  Y2, Y3, Y0
@@ -2696,31 +3059,31 @@ one2:
 	VFMADD231PS  Y2, Y3, Y1
 	ADDQ         CX, R9
 	ADDQ         DX, R10
-	JMP          one2
+	JMP          one3
 
-store2:
+store3:
 	MOVQ         ldc+104(FP), R9
 	SHLQ         $0x02, R9
 	MOVQ         bias_len+120(FP), R10
 	TESTQ        R10, R10
-	JZ           old2
+	JZ           old3
 	MOVQ         bias_base+112(FP), R10
 	VBROADCASTSS (R10), Y2
 	VADDPS       Y2, Y0, Y0
 	VBROADCASTSS 4(R10), Y2
 	VADDPS       Y2, Y1, Y1
-	JMP          residual2
+	JMP          residual3
 
-old2:
+old3:
 	MOVQ   DI, R10
 	VADDPS (R10), Y0, Y0
 	ADDQ   R9, R10
 	VADDPS (R10), Y1, Y1
 
-residual2:
+residual3:
 	MOVQ   res_len+144(FP), R10
 	TESTQ  R10, R10
-	JZ     negative2
+	JZ     negative3
 	MOVQ   res_base+136(FP), R10
 	MOVQ   c_base+72(FP), R11
 	SUBQ   R11, R10
@@ -2729,10 +3092,10 @@ residual2:
 	ADDQ   R9, R10
 	VADDPS (R10), Y1, Y1
 
-negative2:
+negative3:
 	MOVQ         slope_len+168(FP), R10
 	TESTQ        R10, R10
-	JZ           done2
+	JZ           done3
 	MOVQ         slope_base+160(FP), R10
 	VBROADCASTSS (R10), Y2
 	VCMPPS       $0x04, all00000000<>+0(SB), Y2, Y3
@@ -2747,7 +3110,7 @@ negative2:
 	VCMPPS       $0x11, all00000000<>+0(SB), Y1, Y3
 	VBLENDVPS    Y3, Y2, Y1, Y1
 
-done2:
+done3:
 	MOVQ    DI, R10
 	VMOVUPS Y0, (R10)
 	ADDQ    R9, R10
@@ -2757,7 +3120,7 @@ done2:
 	SUBQ    $0x00000008, R8
 	JMP     next
 
-narrower2:
+narrower3:
 	VZEROUPPER
 	RET
 
@@ -2987,8 +3350,187 @@ done0:
 	JMP     next
 
 narrower0:
-	CMPQ   R8, $0x00000009
+	CMPQ   R8, $0x00000018
 	JLT    narrower1
+	VPSUBD Y0, Y0, Y0
+	VPSUBD Y1, Y1, Y1
+	VPSUBD Y2, Y2, Y2
+	VPSUBD Y3, Y3, Y3
+	VPSUBD Y4, Y4, Y4
+	VPSUBD Y5, Y5, Y5
+	MOVQ   AX, R9
+	MOVQ   SI, R10
+	MOVQ   BX, R11
+
+k1:
+	SUBQ         $0x00000004, R11
+	JLT          rest1
+	VBROADCASTSS (R9), Y6
+	VBROADCASTSS (R9)(CX*1), Y7
+	VMOVUPS      (R10), Y8
+	VFMADD231PS  Y8, Y6, Y0
+	VFMADD231PS  Y8, Y7, Y3
+	VMOVUPS      32(R10), Y8
+	VFMADD231PS  Y8, Y6, Y1
+	VFMADD231PS  Y8, Y7, Y4
+	VMOVUPS      64(R10), Y8
+	VFMADD231PS  Y8, Y6, Y2
+	VFMADD231PS  Y8, Y7, Y5
+	ADDQ         DX, R10
+	VBROADCASTSS 4(R9), Y6
+	VBROADCASTSS 4(R9)(CX*1), Y7
+	VMOVUPS      (R10), Y8
+	VFMADD231PS  Y8, Y6, Y0
+	VFMADD231PS  Y8, Y7, Y3
+	VMOVUPS      32(R10), Y8
+	VFMADD231PS  Y8, Y6, Y1
+	VFMADD231PS  Y8, Y7, Y4
+	VMOVUPS      64(R10), Y8
+	VFMADD231PS  Y8, Y6, Y2
+	VFMADD231PS  Y8, Y7, Y5
+	ADDQ         DX, R10
+	VBROADCASTSS 8(R9), Y6
+	VBROADCASTSS 8(R9)(CX*1), Y7
+	VMOVUPS      (R10), Y8
+	VFMADD231PS  Y8, Y6, Y0
+	VFMADD231PS  Y8, Y7, Y3
+	VMOVUPS      32(R10), Y8
+	VFMADD231PS  Y8, Y6, Y1
+	VFMADD231PS  Y8, Y7, Y4
+	VMOVUPS      64(R10), Y8
+	VFMADD231PS  Y8, Y6, Y2
+	VFMADD231PS  Y8, Y7, Y5
+	ADDQ         DX, R10
+	VBROADCASTSS 12(R9), Y6
+	VBROADCASTSS 12(R9)(CX*1), Y7
+	VMOVUPS      (R10), Y8
+	VFMADD231PS  Y8, Y6, Y0
+	VFMADD231PS  Y8, Y7, Y3
+	VMOVUPS      32(R10), Y8
+	VFMADD231PS  Y8, Y6, Y1
+	VFMADD231PS  Y8, Y7, Y4
+	VMOVUPS      64(R10), Y8
+	VFMADD231PS  Y8, Y6, Y2
+	VFMADD231PS  Y8, Y7, Y5
+	ADDQ         DX, R10
+	ADDQ         $0x00000010, R9
+	JMP          k1
+
+rest1:
+	ADDQ $0x00000004, R11
+
+one1:
+	SUBQ         $0x00000001, R11
+	JLT          store1
+	VBROADCASTSS (R9), Y6
+	VBROADCASTSS (R9)(CX*1), Y7
+	VMOVUPS      (R10), Y8
+	VFMADD231PS  Y8, Y6, Y0
+	VFMADD231PS  Y8, Y7, Y3
+	VMOVUPS      32(R10), Y8
+	VFMADD231PS  Y8, Y6, Y1
+	VFMADD231PS  Y8, Y7, Y4
+	VMOVUPS      64(R10), Y8
+	VFMADD231PS  Y8, Y6, Y2
+	VFMADD231PS  Y8, Y7, Y5
+	ADDQ         DX, R10
+	ADDQ         $0x00000004, R9
+	JMP          one1
+
+store1:
+	MOVQ         ldc+104(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         bias_len+120(FP), R10
+	TESTQ        R10, R10
+	JZ           old1
+	MOVQ         bias_base+112(FP), R10
+	VBROADCASTSS (R10), Y6
+	VADDPS       Y6, Y0, Y0
+	VADDPS       Y6, Y1, Y1
+	VADDPS       Y6, Y2, Y2
+	VBROADCASTSS 4(R10), Y6
+	VADDPS       Y6, Y3, Y3
+	VADDPS       Y6, Y4, Y4
+	VADDPS       Y6, Y5, Y5
+	JMP          residual1
+
+old1:
+	MOVQ   DI, R10
+	VADDPS (R10), Y0, Y0
+	VADDPS 32(R10), Y1, Y1
+	VADDPS 64(R10), Y2, Y2
+	ADDQ   R9, R10
+	VADDPS (R10), Y3, Y3
+	VADDPS 32(R10), Y4, Y4
+	VADDPS 64(R10), Y5, Y5
+
+residual1:
+	MOVQ   res_len+144(FP), R10
+	TESTQ  R10, R10
+	JZ     negative1
+	MOVQ   res_base+136(FP), R10
+	MOVQ   c_base+72(FP), R11
+	SUBQ   R11, R10
+	ADDQ   DI, R10
+	VADDPS (R10), Y0, Y0
+	VADDPS 32(R10), Y1, Y1
+	VADDPS 64(R10), Y2, Y2
+	ADDQ   R9, R10
+	VADDPS (R10), Y3, Y3
+	VADDPS 32(R10), Y4, Y4
+	VADDPS 64(R10), Y5, Y5
+
+negative1:
+	MOVQ         slope_len+168(FP), R10
+	TESTQ        R10, R10
+	JZ           done1
+	MOVQ         slope_base+160(FP), R10
+	VBROADCASTSS (R10), Y6
+	VCMPPS       $0x04, all00000000<>+0(SB), Y6, Y7
+	VMULPS       Y6, Y0, Y8
+	VANDPS       Y7, Y8, Y8
+	VCMPPS       $0x11, all00000000<>+0(SB), Y0, Y9
+	VBLENDVPS    Y9, Y8, Y0, Y0
+	VMULPS       Y6, Y1, Y8
+	VANDPS       Y7, Y8, Y8
+	VCMPPS       $0x11, all00000000<>+0(SB), Y1, Y9
+	VBLENDVPS    Y9, Y8, Y1, Y1
+	VMULPS       Y6, Y2, Y6
+	VANDPS       Y7, Y6, Y6
+	VCMPPS       $0x11, all00000000<>+0(SB), Y2, Y7
+	VBLENDVPS    Y7, Y6, Y2, Y2
+	VBROADCASTSS 4(R10), Y6
+	VCMPPS       $0x04, all00000000<>+0(SB), Y6, Y7
+	VMULPS       Y6, Y3, Y8
+	VANDPS       Y7, Y8, Y8
+	VCMPPS       $0x11, all00000000<>+0(SB), Y3, Y9
+	VBLENDVPS    Y9, Y8, Y3, Y3
+	VMULPS       Y6, Y4, Y8
+	VANDPS       Y7, Y8, Y8
+	VCMPPS       $0x11, all00000000<>+0(SB), Y4, Y9
+	VBLENDVPS    Y9, Y8, Y4, Y4
+	VMULPS       Y6, Y5, Y6
+	VANDPS       Y7, Y6, Y6
+	VCMPPS       $0x11, all00000000<>+0(SB), Y5, Y7
+	VBLENDVPS    Y7, Y6, Y5, Y5
+
+done1:
+	MOVQ    DI, R10
+	VMOVUPS Y0, (R10)
+	VMOVUPS Y1, 32(R10)
+	VMOVUPS Y2, 64(R10)
+	ADDQ    R9, R10
+	VMOVUPS Y3, (R10)
+	VMOVUPS Y4, 32(R10)
+	VMOVUPS Y5, 64(R10)
+	ADDQ    $0x00000060, SI
+	ADDQ    $0x00000060, DI
+	SUBQ    $0x00000018, R8
+	JMP     next
+
+narrower1:
+	CMPQ   R8, $0x00000009
+	JLT    narrower2
 	VPSUBD Y0, Y0, Y0
 	VPSUBD Y1, Y1, Y1
 	VPSUBD Y2, Y2, Y2
@@ -2997,9 +3539,9 @@ narrower0:
 	MOVQ   SI, R10
 	MOVQ   BX, R11
 
-k1:
+k2:
 	SUBQ         $0x00000004, R11
-	JLT          rest1
+	JLT          rest2
 	VMOVUPS      (R10), Y4
 	VMOVUPS      32(R10), Y5
 	VBROADCASTSS (R9), Y6
@@ -3037,14 +3579,14 @@ k1:
 	VFMADD231PS  Y5, Y6, Y3
 	ADDQ         DX, R10
 	ADDQ         $0x00000010, R9
-	JMP          k1
+	JMP          k2
 
-rest1:
+rest2:
 	ADDQ $0x00000004, R11
 
-one1:
+one2:
 	SUBQ         $0x00000001, R11
-	JLT          store1
+	JLT          store2
 	VMOVUPS      (R10), Y4
 	VMOVUPS      32(R10), Y5
 	VBROADCASTSS (R9), Y6
@@ -3055,14 +3597,14 @@ one1:
 	VFMADD231PS  Y5, Y6, Y3
 	ADDQ         DX, R10
 	ADDQ         $0x00000004, R9
-	JMP          one1
+	JMP          one2
 
-store1:
+store2:
 	MOVQ         ldc+104(FP), R9
 	SHLQ         $0x02, R9
 	MOVQ         bias_len+120(FP), R10
 	TESTQ        R10, R10
-	JZ           old1
+	JZ           old2
 	MOVQ         bias_base+112(FP), R10
 	VBROADCASTSS (R10), Y4
 	VADDPS       Y4, Y0, Y0
@@ -3070,9 +3612,9 @@ store1:
 	VBROADCASTSS 4(R10), Y4
 	VADDPS       Y4, Y2, Y2
 	VADDPS       Y4, Y3, Y3
-	JMP          residual1
+	JMP          residual2
 
-old1:
+old2:
 	MOVQ   DI, R10
 	VADDPS (R10), Y0, Y0
 	VADDPS 32(R10), Y1, Y1
@@ -3080,10 +3622,10 @@ old1:
 	VADDPS (R10), Y2, Y2
 	VADDPS 32(R10), Y3, Y3
 
-residual1:
+residual2:
 	MOVQ   res_len+144(FP), R10
 	TESTQ  R10, R10
-	JZ     negative1
+	JZ     negative2
 	MOVQ   res_base+136(FP), R10
 	MOVQ   c_base+72(FP), R11
 	SUBQ   R11, R10
@@ -3094,10 +3636,10 @@ residual1:
 	VADDPS (R10), Y2, Y2
 	VADDPS 32(R10), Y3, Y3
 
-negative1:
+negative2:
 	MOVQ         slope_len+168(FP), R10
 	TESTQ        R10, R10
-	JZ           done1
+	JZ           done2
 	MOVQ         slope_base+160(FP), R10
 	VBROADCASTSS (R10), Y4
 	VCMPPS       $0x04, all00000000<>+0(SB), Y4, Y5
@@ -3120,7 +3662,7 @@ negative1:
 	VCMPPS       $0x11, all00000000<>+0(SB), Y3, Y5
 	VBLENDVPS    Y5, Y4, Y3, Y3
 
-done1:
+done2:
 	MOVQ    DI, R10
 	VMOVUPS Y0, (R10)
 	VMOVUPS Y1, 32(R10)
@@ -3132,18 +3674,18 @@ done1:
 	SUBQ    $0x00000010, R8
 	JMP     next
 
-narrower1:
+narrower2:
 	CMPQ   R8, $0x00000001
-	JLT    narrower2
+	JLT    narrower3
 	VPSUBD Y0, Y0, Y0
 	VPSUBD Y1, Y1, Y1
 	MOVQ   AX, R9
 	MOVQ   SI, R10
 	MOVQ   BX, R11
 
-k2:
+k3:
 	SUBQ         $0x00000004, R11
-	JLT          rest2
+	JLT          rest3
 	VMOVUPS      (R10), Y2
 	VBROADCASTSS (R9), Y3
 	VFMADD231PS  Y2, Y3, Y0
@@ -3169,14 +3711,14 @@ k2:
 	VFMADD231PS  Y2, Y3, Y1
 	ADDQ         DX, R10
 	ADDQ         $0x00000010, R9
-	JMP          k2
+	JMP          k3
 
-rest2:
+rest3:
 	ADDQ $0x00000004, R11
 
-one2:
+one3:
 	SUBQ         $0x00000001, R11
-	JLT          store2
+	JLT          store3
 	VMOVUPS      (R10), Y2
 	VBROADCASTSS (R9), Y3
 	VFMADD231PS  Y2, Y3, Y0
@@ -3184,31 +3726,31 @@ one2:
 	VFMADD231PS  Y2, Y3, Y1
 	ADDQ         DX, R10
 	ADDQ         $0x00000004, R9
-	JMP          one2
+	JMP          one3
 
-store2:
+store3:
 	MOVQ         ldc+104(FP), R9
 	SHLQ         $0x02, R9
 	MOVQ         bias_len+120(FP), R10
 	TESTQ        R10, R10
-	JZ           old2
+	JZ           old3
 	MOVQ         bias_base+112(FP), R10
 	VBROADCASTSS (R10), Y2
 	VADDPS       Y2, Y0, Y0
 	VBROADCASTSS 4(R10), Y2
 	VADDPS       Y2, Y1, Y1
-	JMP          residual2
+	JMP          residual3
 
-old2:
+old3:
 	MOVQ   DI, R10
 	VADDPS (R10), Y0, Y0
 	ADDQ   R9, R10
 	VADDPS (R10), Y1, Y1
 
-residual2:
+residual3:
 	MOVQ   res_len+144(FP), R10
 	TESTQ  R10, R10
-	JZ     negative2
+	JZ     negative3
 	MOVQ   res_base+136(FP), R10
 	MOVQ   c_base+72(FP), R11
 	SUBQ   R11, R10
@@ -3217,10 +3759,10 @@ residual2:
 	ADDQ   R9, R10
 	VADDPS (R10), Y1, Y1
 
-negative2:
+negative3:
 	MOVQ         slope_len+168(FP), R10
 	TESTQ        R10, R10
-	JZ           done2
+	JZ           done3
 	MOVQ         slope_base+160(FP), R10
 	VBROADCASTSS (R10), Y2
 	VCMPPS       $0x04, all00000000<>+0(SB), Y2, Y3
@@ -3235,7 +3777,7 @@ negative2:
 	VCMPPS       $0x11, all00000000<>+0(SB), Y1, Y3
 	VBLENDVPS    Y3, Y2, Y1, Y1
 
-done2:
+done3:
 	MOVQ    DI, R10
 	VMOVUPS Y0, (R10)
 	ADDQ    R9, R10
@@ -3245,7 +3787,7 @@ done2:
 	SUBQ    $0x00000008, R8
 	JMP     next
 
-narrower2:
+narrower3:
 	VZEROUPPER
 	RET
 
@@ -3541,8 +4083,242 @@ done0:
 	JMP     next
 
 narrower0:
-	CMPQ   DI, $0x00000009
+	CMPQ   DI, $0x00000018
 	JLT    narrower1
+	VPSUBD Y0, Y0, Y0
+	VPSUBD Y1, Y1, Y1
+	VPSUBD Y2, Y2, Y2
+	VPSUBD Y3, Y3, Y3
+	VPSUBD Y4, Y4, Y4
+	VPSUBD Y5, Y5, Y5
+	VPSUBD Y6, Y6, Y6
+	VPSUBD Y7, Y7, Y7
+	VPSUBD Y8, Y8, Y8
+	MOVQ   AX, R8
+	MOVQ   CX, R9
+	MOVQ   DX, R11
+
+k1:
+	SUBQ         $0x00000004, R11
+	JLT          rest1
+	MOVLQSX      (R9), R10
+	VBROADCASTSS (R8), Y9
+	VBROADCASTSS 4(R8), Y10
+	VBROADCASTSS 8(R8), Y11
+	VMOVUPS      (BX)(R10*4), Y12
+	VFMADD231PS  Y12, Y9, Y0
+	VFMADD231PS  Y12, Y10, Y3
+	VFMADD231PS  Y12, Y11, Y6
+	VMOVUPS      32(BX)(R10*4), Y12
+	VFMADD231PS  Y12, Y9, Y1
+	VFMADD231PS  Y12, Y10, Y4
+	VFMADD231PS  Y12, Y11, Y7
+	VMOVUPS      64(BX)(R10*4), Y12
+	VFMADD231PS  Y12, Y9, Y2
+	VFMADD231PS  Y12, Y10, Y5
+	VFMADD231PS  Y12, Y11, Y8
+	MOVLQSX      4(R9), R10
+	VBROADCASTSS 12(R8), Y9
+	VBROADCASTSS 16(R8), Y10
+	VBROADCASTSS 20(R8), Y11
+	VMOVUPS      (BX)(R10*4), Y12
+	VFMADD231PS  Y12, Y9, Y0
+	VFMADD231PS  Y12, Y10, Y3
+	VFMADD231PS  Y12, Y11, Y6
+	VMOVUPS      32(BX)(R10*4), Y12
+	VFMADD231PS  Y12, Y9, Y1
+	VFMADD231PS  Y12, Y10, Y4
+	VFMADD231PS  Y12, Y11, Y7
+	VMOVUPS      64(BX)(R10*4), Y12
+	VFMADD231PS  Y12, Y9, Y2
+	VFMADD231PS  Y12, Y10, Y5
+	VFMADD231PS  Y12, Y11, Y8
+	MOVLQSX      8(R9), R10
+	VBROADCASTSS 24(R8), Y9
+	VBROADCASTSS 28(R8), Y10
+	VBROADCASTSS 32(R8), Y11
+	VMOVUPS      (BX)(R10*4), Y12
+	VFMADD231PS  Y12, Y9, Y0
+	VFMADD231PS  Y12, Y10, Y3
+	VFMADD231PS  Y12, Y11, Y6
+	VMOVUPS      32(BX)(R10*4), Y12
+	VFMADD231PS  Y12, Y9, Y1
+	VFMADD231PS  Y12, Y10, Y4
+	VFMADD231PS  Y12, Y11, Y7
+	VMOVUPS      64(BX)(R10*4), Y12
+	VFMADD231PS  Y12, Y9, Y2
+	VFMADD231PS  Y12, Y10, Y5
+	VFMADD231PS  Y12, Y11, Y8
+	MOVLQSX      12(R9), R10
+	VBROADCASTSS 36(R8), Y9
+	VBROADCASTSS 40(R8), Y10
+	VBROADCASTSS 44(R8), Y11
+	VMOVUPS      (BX)(R10*4), Y12
+	VFMADD231PS  Y12, Y9, Y0
+	VFMADD231PS  Y12, Y10, Y3
+	VFMADD231PS  Y12, Y11, Y6
+	VMOVUPS      32(BX)(R10*4), Y12
+	VFMADD231PS  Y12, Y9, Y1
+	VFMADD231PS  Y12, Y10, Y4
+	VFMADD231PS  Y12, Y11, Y7
+	VMOVUPS      64(BX)(R10*4), Y12
+	VFMADD231PS  Y12, Y9, Y2
+	VFMADD231PS  Y12, Y10, Y5
+	VFMADD231PS  Y12, Y11, Y8
+	ADDQ         $0x00000030, R8
+	ADDQ         $0x00000010, R9
+	JMP          k1
+
+rest1:
+	ADDQ $0x00000004, R11
+
+one1:
+	SUBQ         $0x00000001, R11
+	JLT          store1
+	MOVLQSX      (R9), R10
+	VBROADCASTSS (R8), Y9
+	VBROADCASTSS 4(R8), Y10
+	VBROADCASTSS 8(R8), Y11
+	VMOVUPS      (BX)(R10*4), Y12
+	VFMADD231PS  Y12, Y9, Y0
+	VFMADD231PS  Y12, Y10, Y3
+	VFMADD231PS  Y12, Y11, Y6
+	VMOVUPS      32(BX)(R10*4), Y12
+	VFMADD231PS  Y12, Y9, Y1
+	VFMADD231PS  Y12, Y10, Y4
+	VFMADD231PS  Y12, Y11, Y7
+	VMOVUPS      64(BX)(R10*4), Y12
+	VFMADD231PS  Y12, Y9, Y2
+	VFMADD231PS  Y12, Y10, Y5
+	VFMADD231PS  Y12, Y11, Y8
+	ADDQ         $0x0000000c, R8
+	ADDQ         $0x00000004, R9
+	JMP          one1
+
+store1:
+	MOVQ         ldc+104(FP), R8
+	SHLQ         $0x02, R8
+	MOVQ         bias_len+120(FP), R9
+	TESTQ        R9, R9
+	JZ           old1
+	MOVQ         bias_base+112(FP), R9
+	VBROADCASTSS (R9), Y9
+	VADDPS       Y9, Y0, Y0
+	VADDPS       Y9, Y1, Y1
+	VADDPS       Y9, Y2, Y2
+	VBROADCASTSS 4(R9), Y9
+	VADDPS       Y9, Y3, Y3
+	VADDPS       Y9, Y4, Y4
+	VADDPS       Y9, Y5, Y5
+	VBROADCASTSS 8(R9), Y9
+	VADDPS       Y9, Y6, Y6
+	VADDPS       Y9, Y7, Y7
+	VADDPS       Y9, Y8, Y8
+	JMP          residual1
+
+old1:
+	MOVQ   SI, R9
+	VADDPS (R9), Y0, Y0
+	VADDPS 32(R9), Y1, Y1
+	VADDPS 64(R9), Y2, Y2
+	ADDQ   R8, R9
+	VADDPS (R9), Y3, Y3
+	VADDPS 32(R9), Y4, Y4
+	VADDPS 64(R9), Y5, Y5
+	ADDQ   R8, R9
+	VADDPS (R9), Y6, Y6
+	VADDPS 32(R9), Y7, Y7
+	VADDPS 64(R9), Y8, Y8
+
+residual1:
+	MOVQ   res_len+144(FP), R9
+	TESTQ  R9, R9
+	JZ     negative1
+	MOVQ   res_base+136(FP), R9
+	MOVQ   c_base+72(FP), R10
+	SUBQ   R10, R9
+	ADDQ   SI, R9
+	VADDPS (R9), Y0, Y0
+	VADDPS 32(R9), Y1, Y1
+	VADDPS 64(R9), Y2, Y2
+	ADDQ   R8, R9
+	VADDPS (R9), Y3, Y3
+	VADDPS 32(R9), Y4, Y4
+	VADDPS 64(R9), Y5, Y5
+	ADDQ   R8, R9
+	VADDPS (R9), Y6, Y6
+	VADDPS 32(R9), Y7, Y7
+	VADDPS 64(R9), Y8, Y8
+
+negative1:
+	MOVQ         slope_len+168(FP), R9
+	TESTQ        R9, R9
+	JZ           done1
+	MOVQ         slope_base+160(FP), R9
+	VBROADCASTSS (R9), Y9
+	VCMPPS       $0x04, all00000000<>+0(SB), Y9, Y10
+	VMULPS       Y9, Y0, Y11
+	VANDPS       Y10, Y11, Y11
+	VCMPPS       $0x11, all00000000<>+0(SB), Y0, Y12
+	VBLENDVPS    Y12, Y11, Y0, Y0
+	VMULPS       Y9, Y1, Y11
+	VANDPS       Y10, Y11, Y11
+	VCMPPS       $0x11, all00000000<>+0(SB), Y1, Y12
+	VBLENDVPS    Y12, Y11, Y1, Y1
+	VMULPS       Y9, Y2, Y9
+	VANDPS       Y10, Y9, Y9
+	VCMPPS       $0x11, all00000000<>+0(SB), Y2, Y10
+	VBLENDVPS    Y10, Y9, Y2, Y2
+	VBROADCASTSS 4(R9), Y9
+	VCMPPS       $0x04, all00000000<>+0(SB), Y9, Y10
+	VMULPS       Y9, Y3, Y11
+	VANDPS       Y10, Y11, Y11
+	VCMPPS       $0x11, all00000000<>+0(SB), Y3, Y12
+	VBLENDVPS    Y12, Y11, Y3, Y3
+	VMULPS       Y9, Y4, Y11
+	VANDPS       Y10, Y11, Y11
+	VCMPPS       $0x11, all00000000<>+0(SB), Y4, Y12
+	VBLENDVPS    Y12, Y11, Y4, Y4
+	VMULPS       Y9, Y5, Y9
+	VANDPS       Y10, Y9, Y9
+	VCMPPS       $0x11, all00000000<>+0(SB), Y5, Y10
+	VBLENDVPS    Y10, Y9, Y5, Y5
+	VBROADCASTSS 8(R9), Y9
+	VCMPPS       $0x04, all00000000<>+0(SB), Y9, Y10
+	VMULPS       Y9, Y6, Y11
+	VANDPS       Y10, Y11, Y11
+	VCMPPS       $0x11, all00000000<>+0(SB), Y6, Y12
+	VBLENDVPS    Y12, Y11, Y6, Y6
+	VMULPS       Y9, Y7, Y11
+	VANDPS       Y10, Y11, Y11
+	VCMPPS       $0x11, all00000000<>+0(SB), Y7, Y12
+	VBLENDVPS    Y12, Y11, Y7, Y7
+	VMULPS       Y9, Y8, Y9
+	VANDPS       Y10, Y9, Y9
+	VCMPPS       $0x11, all00000000<>+0(SB), Y8, Y10
+	VBLENDVPS    Y10, Y9, Y8, Y8
+
+done1:
+	MOVQ    SI, R9
+	VMOVUPS Y0, (R9)
+	VMOVUPS Y1, 32(R9)
+	VMOVUPS Y2, 64(R9)
+	ADDQ    R8, R9
+	VMOVUPS Y3, (R9)
+	VMOVUPS Y4, 32(R9)
+	VMOVUPS Y5, 64(R9)
+	ADDQ    R8, R9
+	VMOVUPS Y6, (R9)
+	VMOVUPS Y7, 32(R9)
+	VMOVUPS Y8, 64(R9)
+	ADDQ    $0x00000060, BX
+	ADDQ    $0x00000060, SI
+	SUBQ    $0x00000018, DI
+	JMP     next
+
+narrower1:
+	CMPQ   DI, $0x00000009
+	JLT    narrower2
 	VPSUBD Y0, Y0, Y0
 	VPSUBD Y1, Y1, Y1
 	VPSUBD Y2, Y2, Y2
@@ -3553,9 +4329,9 @@ narrower0:
 	MOVQ   CX, R9
 	MOVQ   DX, R11
 
-k1:
+k2:
 	SUBQ         $0x00000004, R11
-	JLT          rest1
+	JLT          rest2
 	MOVLQSX      (R9), R10
 	VMOVUPS      (BX)(R10*4), Y6
 	VMOVUPS      32(BX)(R10*4), Y7
@@ -3606,14 +4382,14 @@ k1:
 	VFMADD231PS  Y7, Y8, Y5
 	ADDQ         $0x00000030, R8
 	ADDQ         $0x00000010, R9
-	JMP          k1
+	JMP          k2
 
-rest1:
+rest2:
 	ADDQ $0x00000004, R11
 
-one1:
+one2:
 	SUBQ         $0x00000001, R11
-	JLT          store1
+	JLT          store2
 	MOVLQSX      (R9), R10
 	VMOVUPS      (BX)(R10*4), Y6
 	VMOVUPS      32(BX)(R10*4), Y7
@@ -3628,14 +4404,14 @@ one1:
 	VFMADD231PS  Y7, Y8, Y5
 	ADDQ         $0x0000000c, R8
 	ADDQ         $0x00000004, R9
-	JMP          one1
+	JMP          one2
 
-store1:
+store2:
 	MOVQ         ldc+104(FP), R8
 	SHLQ         $0x02, R8
 	MOVQ         bias_len+120(FP), R9
 	TESTQ        R9, R9
-	JZ           old1
+	JZ           old2
 	MOVQ         bias_base+112(FP), R9
 	VBROADCASTSS (R9), Y6
 	VADDPS       Y6, Y0, Y0
@@ -3646,9 +4422,9 @@ store1:
 	VBROADCASTSS 8(R9), Y6
 	VADDPS       Y6, Y4, Y4
 	VADDPS       Y6, Y5, Y5
-	JMP          residual1
+	JMP          residual2
 
-old1:
+old2:
 	MOVQ   SI, R9
 	VADDPS (R9), Y0, Y0
 	VADDPS 32(R9), Y1, Y1
@@ -3659,10 +4435,10 @@ old1:
 	VADDPS (R9), Y4, Y4
 	VADDPS 32(R9), Y5, Y5
 
-residual1:
+residual2:
 	MOVQ   res_len+144(FP), R9
 	TESTQ  R9, R9
-	JZ     negative1
+	JZ     negative2
 	MOVQ   res_base+136(FP), R9
 	MOVQ   c_base+72(FP), R10
 	SUBQ   R10, R9
@@ -3676,10 +4452,10 @@ residual1:
 	VADDPS (R9), Y4, Y4
 	VADDPS 32(R9), Y5, Y5
 
-negative1:
+negative2:
 	MOVQ         slope_len+168(FP), R9
 	TESTQ        R9, R9
-	JZ           done1
+	JZ           done2
 	MOVQ         slope_base+160(FP), R9
 	VBROADCASTSS (R9), Y6
 	VCMPPS       $0x04, all00000000<>+0(SB), Y6, Y7
@@ -3712,7 +4488,7 @@ negative1:
 	VCMPPS       $0x11, all00000000<>+0(SB), Y5, Y7
 	VBLENDVPS    Y7, Y6, Y5, Y5
 
-done1:
+done2:
 	MOVQ    SI, R9
 	VMOVUPS Y0, (R9)
 	VMOVUPS Y1, 32(R9)
@@ -3727,9 +4503,9 @@ done1:
 	SUBQ    $0x00000010, DI
 	JMP     next
 
-narrower1:
+narrower2:
 	CMPQ   DI, $0x00000001
-	JLT    narrower2
+	JLT    narrower3
 	VPSUBD Y0, Y0, Y0
 	VPSUBD Y1, Y1, Y1
 	VPSUBD Y2, Y2, Y2
@@ -3737,9 +4513,9 @@ narrower1:
 	MOVQ   CX, R9
 	MOVQ   DX, R11
 
-k2:
+k3:
 	SUBQ         $0x00000004, R11
-	JLT          rest2
+	JLT          rest3
 	MOVLQSX      (R9), R10
 	VMOVUPS      (BX)(R10*4), Y3
 	VBROADCASTSS (R8), Y4
@@ -3774,14 +4550,14 @@ k2:
 	VFMADD231PS  Y3, Y4, Y2
 	ADDQ         $0x00000030, R8
 	ADDQ         $0x00000010, R9
-	JMP          k2
+	JMP          k3
 
-rest2:
+rest3:
 	ADDQ $0x00000004, R11
 
-one2:
+one3:
 	SUBQ         $0x00000001, R11
-	JLT          store2
+	JLT          store3
 	MOVLQSX      (R9), R10
 	VMOVUPS      (BX)(R10*4), Y3
 	VBROADCASTSS (R8), Y4
@@ -3792,14 +4568,14 @@ one2:
 	VFMADD231PS  Y3, Y4, Y2
 	ADDQ         $0x0000000c, R8
 	ADDQ         $0x00000004, R9
-	JMP          one2
+	JMP          one3
 
-store2:
+store3:
 	MOVQ         ldc+104(FP), R8
 	SHLQ         $0x02, R8
 	MOVQ         bias_len+120(FP), R9
 	TESTQ        R9, R9
-	JZ           old2
+	JZ           old3
 	MOVQ         bias_base+112(FP), R9
 	VBROADCASTSS (R9), Y3
 	VADDPS       Y3, Y0, Y0
@@ -3807,9 +4583,9 @@ store2:
 	VADDPS       Y3, Y1, Y1
 	VBROADCASTSS 8(R9), Y3
 	VADDPS       Y3, Y2, Y2
-	JMP          residual2
+	JMP          residual3
 
-old2:
+old3:
 	MOVQ   SI, R9
 	VADDPS (R9), Y0, Y0
 	ADDQ   R8, R9
@@ -3817,10 +4593,10 @@ old2:
 	ADDQ   R8, R9
 	VADDPS (R9), Y2, Y2
 
-residual2:
+residual3:
 	MOVQ   res_len+144(FP), R9
 	TESTQ  R9, R9
-	JZ     negative2
+	JZ     negative3
 	MOVQ   res_base+136(FP), R9
 	MOVQ   c_base+72(FP), R10
 	SUBQ   R10, R9
@@ -3831,10 +4607,10 @@ residual2:
 	ADDQ   R8, R9
 	VADDPS (R9), Y2, Y2
 
-negative2:
+negative3:
 	MOVQ         slope_len+168(FP), R9
 	TESTQ        R9, R9
-	JZ           done2
+	JZ           done3
 	MOVQ         slope_base+160(FP), R9
 	VBROADCASTSS (R9), Y3
 	VCMPPS       $0x04, all00000000<>+0(SB), Y3, Y4
@@ -3855,7 +4631,7 @@ negative2:
 	VCMPPS       $0x11, all00000000<>+0(SB), Y2, Y4
 	VBLENDVPS    Y4, Y3, Y2, Y2
 
-done2:
+done3:
 	MOVQ    SI, R9
 	VMOVUPS Y0, (R9)
 	ADDQ    R8, R9
@@ -3867,7 +4643,7 @@ done2:
 	SUBQ    $0x00000008, DI
 	JMP     next
 
-narrower2:
+narrower3:
 	VZEROUPPER
 	RET
 
@@ -4167,7 +4943,7 @@ done0:
 	JMP     next
 
 narrower0:
-	CMPQ   R8, $0x00000009
+	CMPQ   R8, $0x00000018
 	JLT    narrower1
 	VPSUBD Y0, Y0, Y0
 	VPSUBD Y1, Y1, Y1
@@ -4175,6 +4951,9 @@ narrower0:
 	VPSUBD Y3, Y3, Y3
 	VPSUBD Y4, Y4, Y4
 	VPSUBD Y5, Y5, Y5
+	VPSUBD Y6, Y6, Y6
+	VPSUBD Y7, Y7, Y7
+	VPSUBD Y8, Y8, Y8
 	MOVQ   AX, R9
 	MOVQ   SI, R10
 	MOVQ   BX, R11
@@ -4182,56 +4961,72 @@ narrower0:
 k1:
 	SUBQ         $0x00000004, R11
 	JLT          rest1
-	VMOVUPS      (R10), Y6
-	VMOVUPS      32(R10), Y7
-	VBROADCASTSS (R9), Y8
-	VFMADD231PS  Y6, Y8, Y0
-	VFMADD231PS  Y7, Y8, Y1
-	VBROADCASTSS 4(R9), Y8
-	VFMADD231PS  Y6, Y8, Y2
-	VFMADD231PS  Y7, Y8, Y3
-	VBROADCASTSS 8(R9), Y8
-	VFMADD231PS  Y6, Y8, Y4
-	VFMADD231PS  Y7, Y8, Y5
+	VBROADCASTSS (R9), Y9
+	VBROADCASTSS 4(R9), Y10
+	VBROADCASTSS 8(R9), Y11
+	VMOVUPS      (R10), Y12
+	VFMADD231PS  Y12, Y9, Y0
+	VFMADD231PS  Y12, Y10, Y3
+	VFMADD231PS  Y12, Y11, Y6
+	VMOVUPS      32(R10), Y12
+	VFMADD231PS  Y12, Y9, Y1
+	VFMADD231PS  Y12, Y10, Y4
+	VFMADD231PS  Y12, Y11, Y7
+	VMOVUPS      64(R10), Y12
+	VFMADD231PS  Y12, Y9, Y2
+	VFMADD231PS  Y12, Y10, Y5
+	VFMADD231PS  Y12, Y11, Y8
 	ADDQ         CX, R9
 	ADDQ         DX, R10
-	VMOVUPS      (R10), Y6
-	VMOVUPS      32(R10), Y7
-	VBROADCASTSS (R9), Y8
-	VFMADD231PS  Y6, Y8, Y0
-	VFMADD231PS  Y7, Y8, Y1
-	VBROADCASTSS 4(R9), Y8
-	VFMADD231PS  Y6, Y8, Y2
-	VFMADD231PS  Y7, Y8, Y3
-	VBROADCASTSS 8(R9), Y8
-	VFMADD231PS  Y6, Y8, Y4
-	VFMADD231PS  Y7, Y8, Y5
+	VBROADCASTSS (R9), Y9
+	VBROADCASTSS 4(R9), Y10
+	VBROADCASTSS 8(R9), Y11
+	VMOVUPS      (R10), Y12
+	VFMADD231PS  Y12, Y9, Y0
+	VFMADD231PS  Y12, Y10, Y3
+	VFMADD231PS  Y12, Y11, Y6
+	VMOVUPS      32(R10), Y12
+	VFMADD231PS  Y12, Y9, Y1
+	VFMADD231PS  Y12, Y10, Y4
+	VFMADD231PS  Y12, Y11, Y7
+	VMOVUPS      64(R10), Y12
+	VFMADD231PS  Y12, Y9, Y2
+	VFMADD231PS  Y12, Y10, Y5
+	VFMADD231PS  Y12, Y11, Y8
 	ADDQ         CX, R9
 	ADDQ         DX, R10
-	VMOVUPS      (R10), Y6
-	VMOVUPS      32(R10), Y7
-	VBROADCASTSS (R9), Y8
-	VFMADD231PS  Y6, Y8, Y0
-	VFMADD231PS  Y7, Y8, Y1
-	VBROADCASTSS 4(R9), Y8
-	VFMADD231PS  Y6, Y8, Y2
-	VFMADD231PS  Y7, Y8, Y3
-	VBROADCASTSS 8(R9), Y8
-	VFMADD231PS  Y6, Y8, Y4
-	VFMADD231PS  Y7, Y8, Y5
+	VBROADCASTSS (R9), Y9
+	VBROADCASTSS 4(R9), Y10
+	VBROADCASTSS 8(R9), Y11
+	VMOVUPS      (R10), Y12
+	VFMADD231PS  Y12, Y9, Y0
+	VFMADD231PS  Y12, Y10, Y3
+	VFMADD231PS  Y12, Y11, Y6
+	VMOVUPS      32(R10), Y12
+	VFMADD231PS  Y12, Y9, Y1
+	VFMADD231PS  Y12, Y10, Y4
+	VFMADD231PS  Y12, Y11, Y7
+	VMOVUPS      64(R10), Y12
+	VFMADD231PS  Y12, Y9, Y2
+	VFMADD231PS  Y12, Y10, Y5
+	VFMADD231PS  Y12, Y11, Y8
 	ADDQ         CX, R9
 	ADDQ         DX, R10
-	VMOVUPS      (R10), Y6
-	VMOVUPS      32(R10), Y7
-	VBROADCASTSS (R9), Y8
-	VFMADD231PS  Y6, Y8, Y0
-	VFMADD231PS  Y7, Y8, Y1
-	VBROADCASTSS 4(R9), Y8
-	VFMADD231PS  Y6, Y8, Y2
-	VFMADD231PS  Y7, Y8, Y3
-	VBROADCASTSS 8(R9), Y8
-	VFMADD231PS  Y6, Y8, Y4
-	VFMADD231PS  Y7, Y8, Y5
+	VBROADCASTSS (R9), Y9
+	VBROADCASTSS 4(R9), Y10
+	VBROADCASTSS 8(R9), Y11
+	VMOVUPS      (R10), Y12
+	VFMADD231PS  Y12, Y9, Y0
+	VFMADD231PS  Y12, Y10, Y3
+	VFMADD231PS  Y12, Y11, Y6
+	VMOVUPS      32(R10), Y12
+	VFMADD231PS  Y12, Y9, Y1
+	VFMADD231PS  Y12, Y10, Y4
+	VFMADD231PS  Y12, Y11, Y7
+	VMOVUPS      64(R10), Y12
+	VFMADD231PS  Y12, Y9, Y2
+	VFMADD231PS  Y12, Y10, Y5
+	VFMADD231PS  Y12, Y11, Y8
 	ADDQ         CX, R9
 	ADDQ         DX, R10
 	JMP          k1
@@ -4242,17 +5037,21 @@ rest1:
 one1:
 	SUBQ         $0x00000001, R11
 	JLT          store1
-	VMOVUPS      (R10), Y6
-	VMOVUPS      32(R10), Y7
-	VBROADCASTSS (R9), Y8
-	VFMADD231PS  Y6, Y8, Y0
-	VFMADD231PS  Y7, Y8, Y1
-	VBROADCASTSS 4(R9), Y8
-	VFMADD231PS  Y6, Y8, Y2
-	VFMADD231PS  Y7, Y8, Y3
-	VBROADCASTSS 8(R9), Y8
-	VFMADD231PS  Y6, Y8, Y4
-	VFMADD231PS  Y7, Y8, Y5
+	VBROADCASTSS (R9), Y9
+	VBROADCASTSS 4(R9), Y10
+	VBROADCASTSS 8(R9), Y11
+	VMOVUPS      (R10), Y12
+	VFMADD231PS  Y12, Y9, Y0
+	VFMADD231PS  Y12, Y10, Y3
+	VFMADD231PS  Y12, Y11, Y6
+	VMOVUPS      32(R10), Y12
+	VFMADD231PS  Y12, Y9, Y1
+	VFMADD231PS  Y12, Y10, Y4
+	VFMADD231PS  Y12, Y11, Y7
+	VMOVUPS      64(R10), Y12
+	VFMADD231PS  Y12, Y9, Y2
+	VFMADD231PS  Y12, Y10, Y5
+	VFMADD231PS  Y12, Y11, Y8
 	ADDQ         CX, R9
 	ADDQ         DX, R10
 	JMP          one1
@@ -4264,6 +5063,218 @@ store1:
 	TESTQ        R10, R10
 	JZ           old1
 	MOVQ         bias_base+112(FP), R10
+	VBROADCASTSS (R10), Y9
+	VADDPS       Y9, Y0, Y0
+	VADDPS       Y9, Y1, Y1
+	VADDPS       Y9, Y2, Y2
+	VBROADCASTSS 4(R10), Y9
+	VADDPS       Y9, Y3, Y3
+	VADDPS       Y9, Y4, Y4
+	VADDPS       Y9, Y5, Y5
+	VBROADCASTSS 8(R10), Y9
+	VADDPS       Y9, Y6, Y6
+	VADDPS       Y9, Y7, Y7
+	VADDPS       Y9, Y8, Y8
+	JMP          residual1
+
+old1:
+	MOVQ   DI, R10
+	VADDPS (R10), Y0, Y0
+	VADDPS 32(R10), Y1, Y1
+	VADDPS 64(R10), Y2, Y2
+	ADDQ   R9, R10
+	VADDPS (R10), Y3, Y3
+	VADDPS 32(R10), Y4, Y4
+	VADDPS 64(R10), Y5, Y5
+	ADDQ   R9, R10
+	VADDPS (R10), Y6, Y6
+	VADDPS 32(R10), Y7, Y7
+	VADDPS 64(R10), Y8, Y8
+
+residual1:
+	MOVQ   res_len+144(FP), R10
+	TESTQ  R10, R10
+	JZ     negative1
+	MOVQ   res_base+136(FP), R10
+	MOVQ   c_base+72(FP), R11
+	SUBQ   R11, R10
+	ADDQ   DI, R10
+	VADDPS (R10), Y0, Y0
+	VADDPS 32(R10), Y1, Y1
+	VADDPS 64(R10), Y2, Y2
+	ADDQ   R9, R10
+	VADDPS (R10), Y3, Y3
+	VADDPS 32(R10), Y4, Y4
+	VADDPS 64(R10), Y5, Y5
+	ADDQ   R9, R10
+	VADDPS (R10), Y6, Y6
+	VADDPS 32(R10), Y7, Y7
+	VADDPS 64(R10), Y8, Y8
+
+negative1:
+	MOVQ         slope_len+168(FP), R10
+	TESTQ        R10, R10
+	JZ           done1
+	MOVQ         slope_base+160(FP), R10
+	VBROADCASTSS (R10), Y9
+	VCMPPS       $0x04, all00000000<>+0(SB), Y9, Y10
+	VMULPS       Y9, Y0, Y11
+	VANDPS       Y10, Y11, Y11
+	VCMPPS       $0x11, all00000000<>+0(SB), Y0, Y12
+	VBLENDVPS    Y12, Y11, Y0, Y0
+	VMULPS       Y9, Y1, Y11
+	VANDPS       Y10, Y11, Y11
+	VCMPPS       $0x11, all00000000<>+0(SB), Y1, Y12
+	VBLENDVPS    Y12, Y11, Y1, Y1
+	VMULPS       Y9, Y2, Y9
+	VANDPS       Y10, Y9, Y9
+	VCMPPS       $0x11, all00000000<>+0(SB), Y2, Y10
+	VBLENDVPS    Y10, Y9, Y2, Y2
+	VBROADCASTSS 4(R10), Y9
+	VCMPPS       $0x04, all00000000<>+0(SB), Y9, Y10
+	VMULPS       Y9, Y3, Y11
+	VANDPS       Y10, Y11, Y11
+	VCMPPS       $0x11, all00000000<>+0(SB), Y3, Y12
+	VBLENDVPS    Y12, Y11, Y3, Y3
+	VMULPS       Y9, Y4, Y11
+	VANDPS       Y10, Y11, Y11
+	VCMPPS       $0x11, all00000000<>+0(SB), Y4, Y12
+	VBLENDVPS    Y12, Y11, Y4, Y4
+	VMULPS       Y9, Y5, Y9
+	VANDPS       Y10, Y9, Y9
+	VCMPPS       $0x11, all00000000<>+0(SB), Y5, Y10
+	VBLENDVPS    Y10, Y9, Y5, Y5
+	VBROADCASTSS 8(R10), Y9
+	VCMPPS       $0x04, all00000000<>+0(SB), Y9, Y10
+	VMULPS       Y9, Y6, Y11
+	VANDPS       Y10, Y11, Y11
+	VCMPPS       $0x11, all00000000<>+0(SB), Y6, Y12
+	VBLENDVPS    Y12, Y11, Y6, Y6
+	VMULPS       Y9, Y7, Y11
+	VANDPS       Y10, Y11, Y11
+	VCMPPS       $0x11, all00000000<>+0(SB), Y7, Y12
+	VBLENDVPS    Y12, Y11, Y7, Y7
+	VMULPS       Y9, Y8, Y9
+	VANDPS       Y10, Y9, Y9
+	VCMPPS       $0x11, all00000000<>+0(SB), Y8, Y10
+	VBLENDVPS    Y10, Y9, Y8, Y8
+
+done1:
+	MOVQ    DI, R10
+	VMOVUPS Y0, (R10)
+	VMOVUPS Y1, 32(R10)
+	VMOVUPS Y2, 64(R10)
+	ADDQ    R9, R10
+	VMOVUPS Y3, (R10)
+	VMOVUPS Y4, 32(R10)
+	VMOVUPS Y5, 64(R10)
+	ADDQ    R9, R10
+	VMOVUPS Y6, (R10)
+	VMOVUPS Y7, 32(R10)
+	VMOVUPS Y8, 64(R10)
+	ADDQ    $0x00000060, SI
+	ADDQ    $0x00000060, DI
+	SUBQ    $0x00000018, R8
+	JMP     next
+
+narrower1:
+	CMPQ   R8, $0x00000009
+	JLT    narrower2
+	VPSUBD Y0, Y0, Y0
+	VPSUBD Y1, Y1, Y1
+	VPSUBD Y2, Y2, Y2
+	VPSUBD Y3, Y3, Y3
+	VPSUBD Y4, Y4, Y4
+	VPSUBD Y5, Y5, Y5
+	MOVQ   AX, R9
+	MOVQ   SI, R10
+	MOVQ   BX, R11
+
+k2:
+	SUBQ         $0x00000004, R11
+	JLT          rest2
+	VMOVUPS      (R10), Y6
+	VMOVUPS      32(R10), Y7
+	VBROADCASTSS (R9), Y8
+	VFMADD231PS  Y6, Y8, Y0
+	VFMADD231PS  Y7, Y8, Y1
+	VBROADCASTSS 4(R9), Y8
+	VFMADD231PS  Y6, Y8, Y2
+	VFMADD231PS  Y7, Y8, Y3
+	VBROADCASTSS 8(R9), Y8
+	VFMADD231PS  Y6, Y8, Y4
+	VFMADD231PS  Y7, Y8, Y5
+	ADDQ         CX, R9
+	ADDQ         DX, R10
+	VMOVUPS      (R10), Y6
+	VMOVUPS      32(R10), Y7
+	VBROADCASTSS (R9), Y8
+	VFMADD231PS  Y6, Y8, Y0
+	VFMADD231PS  Y7, Y8, Y1
+	VBROADCASTSS 4(R9), Y8
+	VFMADD231PS  Y6, Y8, Y2
+	VFMADD231PS  Y7, Y8, Y3
+	VBROADCASTSS 8(R9), Y8
+	VFMADD231PS  Y6, Y8, Y4
+	VFMADD231PS  Y7, Y8, Y5
+	ADDQ         CX, R9
+	ADDQ         DX, R10
+	VMOVUPS      (R10), Y6
+	VMOVUPS      32(R10), Y7
+	VBROADCASTSS (R9), Y8
+	VFMADD231PS  Y6, Y8, Y0
+	VFMADD231PS  Y7, Y8, Y1
+	VBROADCASTSS 4(R9), Y8
+	VFMADD231PS  Y6, Y8, Y2
+	VFMADD231PS  Y7, Y8, Y3
+	VBROADCASTSS 8(R9), Y8
+	VFMADD231PS  Y6, Y8, Y4
+	VFMADD231PS  Y7, Y8, Y5
+	ADDQ         CX, R9
+	ADDQ         DX, R10
+	VMOVUPS      (R10), Y6
+	VMOVUPS      32(R10), Y7
+	VBROADCASTSS (R9), Y8
+	VFMADD231PS  Y6, Y8, Y0
+	VFMADD231PS  Y7, Y8, Y1
+	VBROADCASTSS 4(R9), Y8
+	VFMADD231PS  Y6, Y8, Y2
+	VFMADD231PS  Y7, Y8, Y3
+	VBROADCASTSS 8(R9), Y8
+	VFMADD231PS  Y6, Y8, Y4
+	VFMADD231PS  Y7, Y8, Y5
+	ADDQ         CX, R9
+	ADDQ         DX, R10
+	JMP          k2
+
+rest2:
+	ADDQ $0x00000004, R11
+
+one2:
+	SUBQ         $0x00000001, R11
+	JLT          store2
+	VMOVUPS      (R10), Y6
+	VMOVUPS      32(R10), Y7
+	VBROADCASTSS (R9), Y8
+	VFMADD231PS  Y6, Y8, Y0
+	VFMADD231PS  Y7, Y8, Y1
+	VBROADCASTSS 4(R9), Y8
+	VFMADD231PS  Y6, Y8, Y2
+	VFMADD231PS  Y7, Y8, Y3
+	VBROADCASTSS 8(R9), Y8
+	VFMADD231PS  Y6, Y8, Y4
+	VFMADD231PS  Y7, Y8, Y5
+	ADDQ         CX, R9
+	ADDQ         DX, R10
+	JMP          one2
+
+store2:
+	MOVQ         ldc+104(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         bias_len+120(FP), R10
+	TESTQ        R10, R10
+	JZ           old2
+	MOVQ         bias_base+112(FP), R10
 	VBROADCASTSS (R10), Y6
 	VADDPS       Y6, Y0, Y0
 	VADDPS       Y6, Y1, Y1
@@ -4273,9 +5284,9 @@ store1:
 	VBROADCASTSS 8(R10), Y6
 	VADDPS       Y6, Y4, Y4
 	VADDPS       Y6, Y5, Y5
-	JMP          residual1
+	JMP          residual2
 
-old1:
+old2:
 	MOVQ   DI, R10
 	VADDPS (R10), Y0, Y0
 	VADDPS 32(R10), Y1, Y1
@@ -4286,10 +5297,10 @@ old1:
 	VADDPS (R10), Y4, Y4
 	VADDPS 32(R10), Y5, Y5
 
-residual1:
+residual2:
 	MOVQ   res_len+144(FP), R10
 	TESTQ  R10, R10
-	JZ     negative1
+	JZ     negative2
 	MOVQ   res_base+136(FP), R10
 	MOVQ   c_base+72(FP), R11
 	SUBQ   R11, R10
@@ -4303,10 +5314,10 @@ residual1:
 	VADDPS (R10), Y4, Y4
 	VADDPS 32(R10), Y5, Y5
 
-negative1:
+negative2:
 	MOVQ         slope_len+168(FP), R10
 	TESTQ        R10, R10
-	JZ           done1
+	JZ           done2
 	MOVQ         slope_base+160(FP), R10
 	VBROADCASTSS (R10), Y6
 	VCMPPS       $0x04, all00000000<>+0(SB), Y6, Y7
@@ -4339,7 +5350,7 @@ negative1:
 	VCMPPS       $0x11, all00000000<>+0(SB), Y5, Y7
 	VBLENDVPS    Y7, Y6, Y5, Y5
 
-done1:
+done2:
 	MOVQ    DI, R10
 	VMOVUPS Y0, (R10)
 	VMOVUPS Y1, 32(R10)
@@ -4354,9 +5365,9 @@ done1:
 	SUBQ    $0x00000010, R8
 	JMP     next
 
-narrower1:
+narrower2:
 	CMPQ   R8, $0x00000001
-	JLT    narrower2
+	JLT    narrower3
 	VPSUBD Y0, Y0, Y0
 	VPSUBD Y1, Y1, Y1
 	VPSUBD Y2, Y2, Y2
@@ -4364,9 +5375,9 @@ narrower1:
 	MOVQ   SI, R10
 	MOVQ   BX, R11
 
-k2:
+k3:
 	SUBQ         $0x00000004, R11
-	JLT          rest2
+	JLT          rest3
 	VMOVUPS      (R10), Y3
 	VBROADCASTSS (R9), Y4
 	VFMADD231PS  Y3, Y4, Y0
@@ -4403,14 +5414,14 @@ k2:
 	VFMADD231PS  Y3, Y4, Y2
 	ADDQ         CX, R9
 	ADDQ         DX, R10
-	JMP          k2
+	JMP          k3
 
-rest2:
+rest3:
 	ADDQ $0x00000004, R11
 
-one2:
+one3:
 	SUBQ         $0x00000001, R11
-	JLT          store2
+	JLT          store3
 	VMOVUPS      (R10), Y3
 	VBROADCASTSS (R9), Y4
 	VFMADD231PS  Y3, Y4, Y0
@@ -4420,14 +5431,14 @@ one2:
 	VFMADD231PS  Y3, Y4, Y2
 	ADDQ         CX, R9
 	ADDQ         DX, R10
-	JMP          one2
+	JMP          one3
 
-store2:
+store3:
 	MOVQ         ldc+104(FP), R9
 	SHLQ         $0x02, R9
 	MOVQ         bias_len+120(FP), R10
 	TESTQ        R10, R10
-	JZ           old2
+	JZ           old3
 	MOVQ         bias_base+112(FP), R10
 	VBROADCASTSS (R10), Y3
 	VADDPS       Y3, Y0, Y0
@@ -4435,9 +5446,9 @@ store2:
 	VADDPS       Y3, Y1, Y1
 	VBROADCASTSS 8(R10), Y3
 	VADDPS       Y3, Y2, Y2
-	JMP          residual2
+	JMP          residual3
 
-old2:
+old3:
 	MOVQ   DI, R10
 	VADDPS (R10), Y0, Y0
 	ADDQ   R9, R10
@@ -4445,10 +5456,10 @@ old2:
 	ADDQ   R9, R10
 	VADDPS (R10), Y2, Y2
 
-residual2:
+residual3:
 	MOVQ   res_len+144(FP), R10
 	TESTQ  R10, R10
-	JZ     negative2
+	JZ     negative3
 	MOVQ   res_base+136(FP), R10
 	MOVQ   c_base+72(FP), R11
 	SUBQ   R11, R10
@@ -4459,10 +5470,10 @@ residual2:
 	ADDQ   R9, R10
 	VADDPS (R10), Y2, Y2
 
-negative2:
+negative3:
 	MOVQ         slope_len+168(FP), R10
 	TESTQ        R10, R10
-	JZ           done2
+	JZ           done3
 	MOVQ         slope_base+160(FP), R10
 	VBROADCASTSS (R10), Y3
 	VCMPPS       $0x04, all00000000<>+0(SB), Y3, Y4
@@ -4483,7 +5494,7 @@ negative2:
 	VCMPPS       $0x11, all00000000<>+0(SB), Y2, Y4
 	VBLENDVPS    Y4, Y3, Y2, Y2
 
-done2:
+done3:
 	MOVQ    DI, R10
 	VMOVUPS Y0, (R10)
 	ADDQ    R9, R10
@@ -4495,7 +5506,7 @@ done2:
 	SUBQ    $0x00000008, R8
 	JMP     next
 
-narrower2:
+narrower3:
 	VZEROUPPER
 	RET
 
@@ -4792,8 +5803,240 @@ done0:
 	JMP     next
 
 narrower0:
-	CMPQ   R8, $0x00000009
+	CMPQ   R8, $0x00000018
 	JLT    narrower1
+	VPSUBD Y0, Y0, Y0
+	VPSUBD Y1, Y1, Y1
+	VPSUBD Y2, Y2, Y2
+	VPSUBD Y3, Y3, Y3
+	VPSUBD Y4, Y4, Y4
+	VPSUBD Y5, Y5, Y5
+	VPSUBD Y6, Y6, Y6
+	VPSUBD Y7, Y7, Y7
+	VPSUBD Y8, Y8, Y8
+	MOVQ   AX, R9
+	MOVQ   SI, R10
+	MOVQ   BX, R11
+
+k1:
+	SUBQ         $0x00000004, R11
+	JLT          rest1
+	VBROADCASTSS (R9), Y9
+	VBROADCASTSS (R9)(CX*1), Y10
+	VBROADCASTSS (R9)(CX*2), Y11
+	VMOVUPS      (R10), Y12
+	VFMADD231PS  Y12, Y9, Y0
+	VFMADD231PS  Y12, Y10, Y3
+	VFMADD231PS  Y12, Y11, Y6
+	VMOVUPS      32(R10), Y12
+	VFMADD231PS  Y12, Y9, Y1
+	VFMADD231PS  Y12, Y10, Y4
+	VFMADD231PS  Y12, Y11, Y7
+	VMOVUPS      64(R10), Y12
+	VFMADD231PS  Y12, Y9, Y2
+	VFMADD231PS  Y12, Y10, Y5
+	VFMADD231PS  Y12, Y11, Y8
+	ADDQ         DX, R10
+	VBROADCASTSS 4(R9), Y9
+	VBROADCASTSS 4(R9)(CX*1), Y10
+	VBROADCASTSS 4(R9)(CX*2), Y11
+	VMOVUPS      (R10), Y12
+	VFMADD231PS  Y12, Y9, Y0
+	VFMADD231PS  Y12, Y10, Y3
+	VFMADD231PS  Y12, Y11, Y6
+	VMOVUPS      32(R10), Y12
+	VFMADD231PS  Y12, Y9, Y1
+	VFMADD231PS  Y12, Y10, Y4
+	VFMADD231PS  Y12, Y11, Y7
+	VMOVUPS      64(R10), Y12
+	VFMADD231PS  Y12, Y9, Y2
+	VFMADD231PS  Y12, Y10, Y5
+	VFMADD231PS  Y12, Y11, Y8
+	ADDQ         DX, R10
+	VBROADCASTSS 8(R9), Y9
+	VBROADCASTSS 8(R9)(CX*1), Y10
+	VBROADCASTSS 8(R9)(CX*2), Y11
+	VMOVUPS      (R10), Y12
+	VFMADD231PS  Y12, Y9, Y0
+	VFMADD231PS  Y12, Y10, Y3
+	VFMADD231PS  Y12, Y11, Y6
+	VMOVUPS      32(R10), Y12
+	VFMADD231PS  Y12, Y9, Y1
+	VFMADD231PS  Y12, Y10, Y4
+	VFMADD231PS  Y12, Y11, Y7
+	VMOVUPS      64(R10), Y12
+	VFMADD231PS  Y12, Y9, Y2
+	VFMADD231PS  Y12, Y10, Y5
+	VFMADD231PS  Y12, Y11, Y8
+	ADDQ         DX, R10
+	VBROADCASTSS 12(R9), Y9
+	VBROADCASTSS 12(R9)(CX*1), Y10
+	VBROADCASTSS 12(R9)(CX*2), Y11
+	VMOVUPS      (R10), Y12
+	VFMADD231PS  Y12, Y9, Y0
+	VFMADD231PS  Y12, Y10, Y3
+	VFMADD231PS  Y12, Y11, Y6
+	VMOVUPS      32(R10), Y12
+	VFMADD231PS  Y12, Y9, Y1
+	VFMADD231PS  Y12, Y10, Y4
+	VFMADD231PS  Y12, Y11, Y7
+	VMOVUPS      64(R10), Y12
+	VFMADD231PS  Y12, Y9, Y2
+	VFMADD231PS  Y12, Y10, Y5
+	VFMADD231PS  Y12, Y11, Y8
+	ADDQ         DX, R10
+	ADDQ         $0x00000010, R9
+	JMP          k1
+
+rest1:
+	ADDQ $0x00000004, R11
+
+one1:
+	SUBQ         $0x00000001, R11
+	JLT          store1
+	VBROADCASTSS (R9), Y9
+	VBROADCASTSS (R9)(CX*1), Y10
+	VBROADCASTSS (R9)(CX*2), Y11
+	VMOVUPS      (R10), Y12
+	VFMADD231PS  Y12, Y9, Y0
+	VFMADD231PS  Y12, Y10, Y3
+	VFMADD231PS  Y12, Y11, Y6
+	VMOVUPS      32(R10), Y12
+	VFMADD231PS  Y12, Y9, Y1
+	VFMADD231PS  Y12, Y10, Y4
+	VFMADD231PS  Y12, Y11, Y7
+	VMOVUPS      64(R10), Y12
+	VFMADD231PS  Y12, Y9, Y2
+	VFMADD231PS  Y12, Y10, Y5
+	VFMADD231PS  Y12, Y11, Y8
+	ADDQ         DX, R10
+	ADDQ         $0x00000004, R9
+	JMP          one1
+
+store1:
+	MOVQ         ldc+104(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         bias_len+120(FP), R10
+	TESTQ        R10, R10
+	JZ           old1
+	MOVQ         bias_base+112(FP), R10
+	VBROADCASTSS (R10), Y9
+	VADDPS       Y9, Y0, Y0
+	VADDPS       Y9, Y1, Y1
+	VADDPS       Y9, Y2, Y2
+	VBROADCASTSS 4(R10), Y9
+	VADDPS       Y9, Y3, Y3
+	VADDPS       Y9, Y4, Y4
+	VADDPS       Y9, Y5, Y5
+	VBROADCASTSS 8(R10), Y9
+	VADDPS       Y9, Y6, Y6
+	VADDPS       Y9, Y7, Y7
+	VADDPS       Y9, Y8, Y8
+	JMP          residual1
+
+old1:
+	MOVQ   DI, R10
+	VADDPS (R10), Y0, Y0
+	VADDPS 32(R10), Y1, Y1
+	VADDPS 64(R10), Y2, Y2
+	ADDQ   R9, R10
+	VADDPS (R10), Y3, Y3
+	VADDPS 32(R10), Y4, Y4
+	VADDPS 64(R10), Y5, Y5
+	ADDQ   R9, R10
+	VADDPS (R10), Y6, Y6
+	VADDPS 32(R10), Y7, Y7
+	VADDPS 64(R10), Y8, Y8
+
+residual1:
+	MOVQ   res_len+144(FP), R10
+	TESTQ  R10, R10
+	JZ     negative1
+	MOVQ   res_base+136(FP), R10
+	MOVQ   c_base+72(FP), R11
+	SUBQ   R11, R10
+	ADDQ   DI, R10
+	VADDPS (R10), Y0, Y0
+	VADDPS 32(R10), Y1, Y1
+	VADDPS 64(R10), Y2, Y2
+	ADDQ   R9, R10
+	VADDPS (R10), Y3, Y3
+	VADDPS 32(R10), Y4, Y4
+	VADDPS 64(R10), Y5, Y5
+	ADDQ   R9, R10
+	VADDPS (R10), Y6, Y6
+	VADDPS 32(R10), Y7, Y7
+	VADDPS 64(R10), Y8, Y8
+
+negative1:
+	MOVQ         slope_len+168(FP), R10
+	TESTQ        R10, R10
+	JZ           done1
+	MOVQ         slope_base+160(FP), R10
+	VBROADCASTSS (R10), Y9
+	VCMPPS       $0x04, all00000000<>+0(SB), Y9, Y10
+	VMULPS       Y9, Y0, Y11
+	VANDPS       Y10, Y11, Y11
+	VCMPPS       $0x11, all00000000<>+0(SB), Y0, Y12
+	VBLENDVPS    Y12, Y11, Y0, Y0
+	VMULPS       Y9, Y1, Y11
+	VANDPS       Y10, Y11, Y11
+	VCMPPS       $0x11, all00000000<>+0(SB), Y1, Y12
+	VBLENDVPS    Y12, Y11, Y1, Y1
+	VMULPS       Y9, Y2, Y9
+	VANDPS       Y10, Y9, Y9
+	VCMPPS       $0x11, all00000000<>+0(SB), Y2, Y10
+	VBLENDVPS    Y10, Y9, Y2, Y2
+	VBROADCASTSS 4(R10), Y9
+	VCMPPS       $0x04, all00000000<>+0(SB), Y9, Y10
+	VMULPS       Y9, Y3, Y11
+	VANDPS       Y10, Y11, Y11
+	VCMPPS       $0x11, all00000000<>+0(SB), Y3, Y12
+	VBLENDVPS    Y12, Y11, Y3, Y3
+	VMULPS       Y9, Y4, Y11
+	VANDPS       Y10, Y11, Y11
+	VCMPPS       $0x11, all00000000<>+0(SB), Y4, Y12
+	VBLENDVPS    Y12, Y11, Y4, Y4
+	VMULPS       Y9, Y5, Y9
+	VANDPS       Y10, Y9, Y9
+	VCMPPS       $0x11, all00000000<>+0(SB), Y5, Y10
+	VBLENDVPS    Y10, Y9, Y5, Y5
+	VBROADCASTSS 8(R10), Y9
+	VCMPPS       $0x04, all00000000<>+0(SB), Y9, Y10
+	VMULPS       Y9, Y6, Y11
+	VANDPS       Y10, Y11, Y11
+	VCMPPS       $0x11, all00000000<>+0(SB), Y6, Y12
+	VBLENDVPS    Y12, Y11, Y6, Y6
+	VMULPS       Y9, Y7, Y11
+	VANDPS       Y10, Y11, Y11
+	VCMPPS       $0x11, all00000000<>+0(SB), Y7, Y12
+	VBLENDVPS    Y12, Y11, Y7, Y7
+	VMULPS       Y9, Y8, Y9
+	VANDPS       Y10, Y9, Y9
+	VCMPPS       $0x11, all00000000<>+0(SB), Y8, Y10
+	VBLENDVPS    Y10, Y9, Y8, Y8
+
+done1:
+	MOVQ    DI, R10
+	VMOVUPS Y0, (R10)
+	VMOVUPS Y1, 32(R10)
+	VMOVUPS Y2, 64(R10)
+	ADDQ    R9, R10
+	VMOVUPS Y3, (R10)
+	VMOVUPS Y4, 32(R10)
+	VMOVUPS Y5, 64(R10)
+	ADDQ    R9, R10
+	VMOVUPS Y6, (R10)
+	VMOVUPS Y7, 32(R10)
+	VMOVUPS Y8, 64(R10)
+	ADDQ    $0x00000060, SI
+	ADDQ    $0x00000060, DI
+	SUBQ    $0x00000018, R8
+	JMP     next
+
+narrower1:
+	CMPQ   R8, $0x00000009
+	JLT    narrower2
 	VPSUBD Y0, Y0, Y0
 	VPSUBD Y1, Y1, Y1
 	VPSUBD Y2, Y2, Y2
@@ -4804,9 +6047,9 @@ narrower0:
 	MOVQ   SI, R10
 	MOVQ   BX, R11
 
-k1:
+k2:
 	SUBQ         $0x00000004, R11
-	JLT          rest1
+	JLT          rest2
 	VMOVUPS      (R10), Y6
 	VMOVUPS      32(R10), Y7
 	VBROADCASTSS (R9), Y8
@@ -4856,14 +6099,14 @@ k1:
 	VFMADD231PS  Y7, Y8, Y5
 	ADDQ         DX, R10
 	ADDQ         $0x00000010, R9
-	JMP          k1
+	JMP          k2
 
-rest1:
+rest2:
 	ADDQ $0x00000004, R11
 
-one1:
+one2:
 	SUBQ         $0x00000001, R11
-	JLT          store1
+	JLT          store2
 	VMOVUPS      (R10), Y6
 	VMOVUPS      32(R10), Y7
 	VBROADCASTSS (R9), Y8
@@ -4877,14 +6120,14 @@ one1:
 	VFMADD231PS  Y7, Y8, Y5
 	ADDQ         DX, R10
 	ADDQ         $0x00000004, R9
-	JMP          one1
+	JMP          one2
 
-store1:
+store2:
 	MOVQ         ldc+104(FP), R9
 	SHLQ         $0x02, R9
 	MOVQ         bias_len+120(FP), R10
 	TESTQ        R10, R10
-	JZ           old1
+	JZ           old2
 	MOVQ         bias_base+112(FP), R10
 	VBROADCASTSS (R10), Y6
 	VADDPS       Y6, Y0, Y0
@@ -4895,9 +6138,9 @@ store1:
 	VBROADCASTSS 8(R10), Y6
 	VADDPS       Y6, Y4, Y4
 	VADDPS       Y6, Y5, Y5
-	JMP          residual1
+	JMP          residual2
 
-old1:
+old2:
 	MOVQ   DI, R10
 	VADDPS (R10), Y0, Y0
 	VADDPS 32(R10), Y1, Y1
@@ -4908,10 +6151,10 @@ old1:
 	VADDPS (R10), Y4, Y4
 	VADDPS 32(R10), Y5, Y5
 
-residual1:
+residual2:
 	MOVQ   res_len+144(FP), R10
 	TESTQ  R10, R10
-	JZ     negative1
+	JZ     negative2
 	MOVQ   res_base+136(FP), R10
 	MOVQ   c_base+72(FP), R11
 	SUBQ   R11, R10
@@ -4925,10 +6168,10 @@ residual1:
 	VADDPS (R10), Y4, Y4
 	VADDPS 32(R10), Y5, Y5
 
-negative1:
+negative2:
 	MOVQ         slope_len+168(FP), R10
 	TESTQ        R10, R10
-	JZ           done1
+	JZ           done2
 	MOVQ         slope_base+160(FP), R10
 	VBROADCASTSS (R10), Y6
 	VCMPPS       $0x04, all00000000<>+0(SB), Y6, Y7
@@ -4961,7 +6204,7 @@ negative1:
 	VCMPPS       $0x11, all00000000<>+0(SB), Y5, Y7
 	VBLENDVPS    Y7, Y6, Y5, Y5
 
-done1:
+done2:
 	MOVQ    DI, R10
 	VMOVUPS Y0, (R10)
 	VMOVUPS Y1, 32(R10)
@@ -4976,9 +6219,9 @@ done1:
 	SUBQ    $0x00000010, R8
 	JMP     next
 
-narrower1:
+narrower2:
 	CMPQ   R8, $0x00000001
-	JLT    narrower2
+	JLT    narrower3
 	VPSUBD Y0, Y0, Y0
 	VPSUBD Y1, Y1, Y1
 	VPSUBD Y2, Y2, Y2
@@ -4986,9 +6229,9 @@ narrower1:
 	MOVQ   SI, R10
 	MOVQ   BX, R11
 
-k2:
+k3:
 	SUBQ         $0x00000004, R11
-	JLT          rest2
+	JLT          rest3
 	VMOVUPS      (R10), Y3
 	VBROADCASTSS (R9), Y4
 	VFMADD231PS  Y3, Y4, Y0
@@ -5022,14 +6265,14 @@ k2:
 	VFMADD231PS  Y3, Y4, Y2
 	ADDQ         DX, R10
 	ADDQ         $0x00000010, R9
-	JMP          k2
+	JMP          k3
 
-rest2:
+rest3:
 	ADDQ $0x00000004, R11
 
-one2:
+one3:
 	SUBQ         $0x00000001, R11
-	JLT          store2
+	JLT          store3
 	VMOVUPS      (R10), Y3
 	VBROADCASTSS (R9), Y4
 	VFMADD231PS  Y3, Y4, Y0
@@ -5039,14 +6282,14 @@ one2:
 	VFMADD231PS  Y3, Y4, Y2
 	ADDQ         DX, R10
 	ADDQ         $0x00000004, R9
-	JMP          one2
+	JMP          one3
 
-store2:
+store3:
 	MOVQ         ldc+104(FP), R9
 	SHLQ         $0x02, R9
 	MOVQ         bias_len+120(FP), R10
 	TESTQ        R10, R10
-	JZ           old2
+	JZ           old3
 	MOVQ         bias_base+112(FP), R10
 	VBROADCASTSS (R10), Y3
 	VADDPS       Y3, Y0, Y0
@@ -5054,9 +6297,9 @@ store2:
 	VADDPS       Y3, Y1, Y1
 	VBROADCASTSS 8(R10), Y3
 	VADDPS       Y3, Y2, Y2
-	JMP          residual2
+	JMP          residual3
 
-old2:
+old3:
 	MOVQ   DI, R10
 	VADDPS (R10), Y0, Y0
 	ADDQ   R9, R10
@@ -5064,10 +6307,10 @@ old2:
 	ADDQ   R9, R10
 	VADDPS (R10), Y2, Y2
 
-residual2:
+residual3:
 	MOVQ   res_len+144(FP), R10
 	TESTQ  R10, R10
-	JZ     negative2
+	JZ     negative3
 	MOVQ   res_base+136(FP), R10
 	MOVQ   c_base+72(FP), R11
 	SUBQ   R11, R10
@@ -5078,10 +6321,10 @@ residual2:
 	ADDQ   R9, R10
 	VADDPS (R10), Y2, Y2
 
-negative2:
+negative3:
 	MOVQ         slope_len+168(FP), R10
 	TESTQ        R10, R10
-	JZ           done2
+	JZ           done3
 	MOVQ         slope_base+160(FP), R10
 	VBROADCASTSS (R10), Y3
 	VCMPPS       $0x04, all00000000<>+0(SB), Y3, Y4
@@ -5102,7 +6345,7 @@ negative2:
 	VCMPPS       $0x11, all00000000<>+0(SB), Y2, Y4
 	VBLENDVPS    Y4, Y3, Y2, Y2
 
-done2:
+done3:
 	MOVQ    DI, R10
 	VMOVUPS Y0, (R10)
 	ADDQ    R9, R10
@@ -5114,7 +6357,7 @@ done2:
 	SUBQ    $0x00000008, R8
 	JMP     next
 
-narrower2:
+narrower3:
 	VZEROUPPER
 	RET
 
@@ -17703,8 +18946,191 @@ done0:
 	JMP     next
 
 narrower0:
-	CMPQ   DI, $0x00000011
+	CMPQ   DI, $0x00000030
 	JLT    narrower1
+	VPSUBD Z0, Z0, Z0
+	VPSUBD Z1, Z1, Z1
+	VPSUBD Z2, Z2, Z2
+	VPSUBD Z3, Z3, Z3
+	VPSUBD Z4, Z4, Z4
+	VPSUBD Z5, Z5, Z5
+	MOVQ   AX, R8
+	MOVQ   CX, R9
+	MOVQ   DX, R11
+
+k1:
+	SUBQ         $0x00000004, R11
+	JLT          rest1
+	MOVLQSX      (R9), R10
+	VBROADCASTSS (R8), Z6
+	VBROADCASTSS 4(R8), Z7
+	VMOVUPS      (BX)(R10*4), Z8
+	VFMADD231PS  Z8, Z6, Z0
+	VFMADD231PS  Z8, Z7, Z3
+	VMOVUPS      64(BX)(R10*4), Z8
+	VFMADD231PS  Z8, Z6, Z1
+	VFMADD231PS  Z8, Z7, Z4
+	VMOVUPS      128(BX)(R10*4), Z8
+	VFMADD231PS  Z8, Z6, Z2
+	VFMADD231PS  Z8, Z7, Z5
+	MOVLQSX      4(R9), R10
+	VBROADCASTSS 8(R8), Z6
+	VBROADCASTSS 12(R8), Z7
+	VMOVUPS      (BX)(R10*4), Z8
+	VFMADD231PS  Z8, Z6, Z0
+	VFMADD231PS  Z8, Z7, Z3
+	VMOVUPS      64(BX)(R10*4), Z8
+	VFMADD231PS  Z8, Z6, Z1
+	VFMADD231PS  Z8, Z7, Z4
+	VMOVUPS      128(BX)(R10*4), Z8
+	VFMADD231PS  Z8, Z6, Z2
+	VFMADD231PS  Z8, Z7, Z5
+	MOVLQSX      8(R9), R10
+	VBROADCASTSS 16(R8), Z6
+	VBROADCASTSS 20(R8), Z7
+	VMOVUPS      (BX)(R10*4), Z8
+	VFMADD231PS  Z8, Z6, Z0
+	VFMADD231PS  Z8, Z7, Z3
+	VMOVUPS      64(BX)(R10*4), Z8
+	VFMADD231PS  Z8, Z6, Z1
+	VFMADD231PS  Z8, Z7, Z4
+	VMOVUPS      128(BX)(R10*4), Z8
+	VFMADD231PS  Z8, Z6, Z2
+	VFMADD231PS  Z8, Z7, Z5
+	MOVLQSX      12(R9), R10
+	VBROADCASTSS 24(R8), Z6
+	VBROADCASTSS 28(R8), Z7
+	VMOVUPS      (BX)(R10*4), Z8
+	VFMADD231PS  Z8, Z6, Z0
+	VFMADD231PS  Z8, Z7, Z3
+	VMOVUPS      64(BX)(R10*4), Z8
+	VFMADD231PS  Z8, Z6, Z1
+	VFMADD231PS  Z8, Z7, Z4
+	VMOVUPS      128(BX)(R10*4), Z8
+	VFMADD231PS  Z8, Z6, Z2
+	VFMADD231PS  Z8, Z7, Z5
+	ADDQ         $0x00000020, R8
+	ADDQ         $0x00000010, R9
+	JMP          k1
+
+rest1:
+	ADDQ $0x00000004, R11
+
+one1:
+	SUBQ         $0x00000001, R11
+	JLT          store1
+	MOVLQSX      (R9), R10
+	VBROADCASTSS (R8), Z6
+	VBROADCASTSS 4(R8), Z7
+	VMOVUPS      (BX)(R10*4), Z8
+	VFMADD231PS  Z8, Z6, Z0
+	VFMADD231PS  Z8, Z7, Z3
+	VMOVUPS      64(BX)(R10*4), Z8
+	VFMADD231PS  Z8, Z6, Z1
+	VFMADD231PS  Z8, Z7, Z4
+	VMOVUPS      128(BX)(R10*4), Z8
+	VFMADD231PS  Z8, Z6, Z2
+	VFMADD231PS  Z8, Z7, Z5
+	ADDQ         $0x00000008, R8
+	ADDQ         $0x00000004, R9
+	JMP          one1
+
+store1:
+	MOVQ         ldc+104(FP), R8
+	SHLQ         $0x02, R8
+	MOVQ         bias_len+120(FP), R9
+	TESTQ        R9, R9
+	JZ           old1
+	MOVQ         bias_base+112(FP), R9
+	VBROADCASTSS (R9), Z6
+	VADDPS       Z6, Z0, Z0
+	VADDPS       Z6, Z1, Z1
+	VADDPS       Z6, Z2, Z2
+	VBROADCASTSS 4(R9), Z6
+	VADDPS       Z6, Z3, Z3
+	VADDPS       Z6, Z4, Z4
+	VADDPS       Z6, Z5, Z5
+	JMP          residual1
+
+old1:
+	MOVQ   SI, R9
+	VADDPS (R9), Z0, Z0
+	VADDPS 64(R9), Z1, Z1
+	VADDPS 128(R9), Z2, Z2
+	ADDQ   R8, R9
+	VADDPS (R9), Z3, Z3
+	VADDPS 64(R9), Z4, Z4
+	VADDPS 128(R9), Z5, Z5
+
+residual1:
+	MOVQ   res_len+144(FP), R9
+	TESTQ  R9, R9
+	JZ     negative1
+	MOVQ   res_base+136(FP), R9
+	MOVQ   c_base+72(FP), R10
+	SUBQ   R10, R9
+	ADDQ   SI, R9
+	VADDPS (R9), Z0, Z0
+	VADDPS 64(R9), Z1, Z1
+	VADDPS 128(R9), Z2, Z2
+	ADDQ   R8, R9
+	VADDPS (R9), Z3, Z3
+	VADDPS 64(R9), Z4, Z4
+	VADDPS 128(R9), Z5, Z5
+
+negative1:
+	MOVQ         slope_len+168(FP), R9
+	TESTQ        R9, R9
+	JZ           done1
+	MOVQ         slope_base+160(FP), R9
+	VBROADCASTSS (R9), Z6
+	VCMPPS       $0x04, all00000000<>+0(SB), Z6, K1
+	VMOVUPS.Z    allffffffff<>+0(SB), K1, Z7
+	VMULPS       Z6, Z0, Z8
+	VPANDD       Z7, Z8, Z8
+	VCMPPS       $0x11, all00000000<>+0(SB), Z0, K1
+	VBLENDMPS    Z8, Z0, K1, Z0
+	VMULPS       Z6, Z1, Z8
+	VPANDD       Z7, Z8, Z8
+	VCMPPS       $0x11, all00000000<>+0(SB), Z1, K1
+	VBLENDMPS    Z8, Z1, K1, Z1
+	VMULPS       Z6, Z2, Z6
+	VPANDD       Z7, Z6, Z6
+	VCMPPS       $0x11, all00000000<>+0(SB), Z2, K1
+	VBLENDMPS    Z6, Z2, K1, Z2
+	VBROADCASTSS 4(R9), Z6
+	VCMPPS       $0x04, all00000000<>+0(SB), Z6, K1
+	VMOVUPS.Z    allffffffff<>+0(SB), K1, Z7
+	VMULPS       Z6, Z3, Z8
+	VPANDD       Z7, Z8, Z8
+	VCMPPS       $0x11, all00000000<>+0(SB), Z3, K1
+	VBLENDMPS    Z8, Z3, K1, Z3
+	VMULPS       Z6, Z4, Z8
+	VPANDD       Z7, Z8, Z8
+	VCMPPS       $0x11, all00000000<>+0(SB), Z4, K1
+	VBLENDMPS    Z8, Z4, K1, Z4
+	VMULPS       Z6, Z5, Z6
+	VPANDD       Z7, Z6, Z6
+	VCMPPS       $0x11, all00000000<>+0(SB), Z5, K1
+	VBLENDMPS    Z6, Z5, K1, Z5
+
+done1:
+	MOVQ    SI, R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	VMOVUPS Z2, 128(R9)
+	ADDQ    R8, R9
+	VMOVUPS Z3, (R9)
+	VMOVUPS Z4, 64(R9)
+	VMOVUPS Z5, 128(R9)
+	ADDQ    $0x000000c0, BX
+	ADDQ    $0x000000c0, SI
+	SUBQ    $0x00000030, DI
+	JMP     next
+
+narrower1:
+	CMPQ   DI, $0x00000011
+	JLT    narrower2
 	VPSUBD Z0, Z0, Z0
 	VPSUBD Z1, Z1, Z1
 	VPSUBD Z2, Z2, Z2
@@ -17713,9 +19139,9 @@ narrower0:
 	MOVQ   CX, R9
 	MOVQ   DX, R11
 
-k1:
+k2:
 	SUBQ         $0x00000004, R11
-	JLT          rest1
+	JLT          rest2
 	MOVLQSX      (R9), R10
 	VMOVUPS      (BX)(R10*4), Z4
 	VMOVUPS      64(BX)(R10*4), Z5
@@ -17754,14 +19180,14 @@ k1:
 	VFMADD231PS  Z5, Z6, Z3
 	ADDQ         $0x00000020, R8
 	ADDQ         $0x00000010, R9
-	JMP          k1
+	JMP          k2
 
-rest1:
+rest2:
 	ADDQ $0x00000004, R11
 
-one1:
+one2:
 	SUBQ         $0x00000001, R11
-	JLT          store1
+	JLT          store2
 	MOVLQSX      (R9), R10
 	VMOVUPS      (BX)(R10*4), Z4
 	VMOVUPS      64(BX)(R10*4), Z5
@@ -17773,14 +19199,14 @@ one1:
 	VFMADD231PS  Z5, Z6, Z3
 	ADDQ         $0x00000008, R8
 	ADDQ         $0x00000004, R9
-	JMP          one1
+	JMP          one2
 
-store1:
+store2:
 	MOVQ         ldc+104(FP), R8
 	SHLQ         $0x02, R8
 	MOVQ         bias_len+120(FP), R9
 	TESTQ        R9, R9
-	JZ           old1
+	JZ           old2
 	MOVQ         bias_base+112(FP), R9
 	VBROADCASTSS (R9), Z4
 	VADDPS       Z4, Z0, Z0
@@ -17788,9 +19214,9 @@ store1:
 	VBROADCASTSS 4(R9), Z4
 	VADDPS       Z4, Z2, Z2
 	VADDPS       Z4, Z3, Z3
-	JMP          residual1
+	JMP          residual2
 
-old1:
+old2:
 	MOVQ   SI, R9
 	VADDPS (R9), Z0, Z0
 	VADDPS 64(R9), Z1, Z1
@@ -17798,10 +19224,10 @@ old1:
 	VADDPS (R9), Z2, Z2
 	VADDPS 64(R9), Z3, Z3
 
-residual1:
+residual2:
 	MOVQ   res_len+144(FP), R9
 	TESTQ  R9, R9
-	JZ     negative1
+	JZ     negative2
 	MOVQ   res_base+136(FP), R9
 	MOVQ   c_base+72(FP), R10
 	SUBQ   R10, R9
@@ -17812,10 +19238,10 @@ residual1:
 	VADDPS (R9), Z2, Z2
 	VADDPS 64(R9), Z3, Z3
 
-negative1:
+negative2:
 	MOVQ         slope_len+168(FP), R9
 	TESTQ        R9, R9
-	JZ           done1
+	JZ           done2
 	MOVQ         slope_base+160(FP), R9
 	VBROADCASTSS (R9), Z4
 	VCMPPS       $0x04, all00000000<>+0(SB), Z4, K1
@@ -17840,7 +19266,7 @@ negative1:
 	VCMPPS       $0x11, all00000000<>+0(SB), Z3, K1
 	VBLENDMPS    Z4, Z3, K1, Z3
 
-done1:
+done2:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -17852,18 +19278,18 @@ done1:
 	SUBQ    $0x00000020, DI
 	JMP     next
 
-narrower1:
+narrower2:
 	CMPQ   DI, $0x00000001
-	JLT    narrower2
+	JLT    narrower3
 	VPSUBD Z0, Z0, Z0
 	VPSUBD Z1, Z1, Z1
 	MOVQ   AX, R8
 	MOVQ   CX, R9
 	MOVQ   DX, R11
 
-k2:
+k3:
 	SUBQ         $0x00000004, R11
-	JLT          rest2
+	JLT          rest3
 	MOVLQSX      (R9), R10
 	VMOVUPS      (BX)(R10*4), Z2
 	VBROADCASTSS (R8), Z3
@@ -17890,14 +19316,14 @@ k2:
 	VFMADD231PS  Z2, Z3, Z1
 	ADDQ         $0x00000020, R8
 	ADDQ         $0x00000010, R9
-	JMP          k2
+	JMP          k3
 
-rest2:
+rest3:
 	ADDQ $0x00000004, R11
 
-one2:
+one3:
 	SUBQ         $0x00000001, R11
-	JLT          store2
+	JLT          store3
 	MOVLQSX      (R9), R10
 	VMOVUPS      (BX)(R10*4), Z2
 	VBROADCASTSS (R8), Z3
@@ -17906,31 +19332,31 @@ one2:
 	VFMADD231PS  Z2, Z3, Z1
 	ADDQ         $0x00000008, R8
 	ADDQ         $0x00000004, R9
-	JMP          one2
+	JMP          one3
 
-store2:
+store3:
 	MOVQ         ldc+104(FP), R8
 	SHLQ         $0x02, R8
 	MOVQ         bias_len+120(FP), R9
 	TESTQ        R9, R9
-	JZ           old2
+	JZ           old3
 	MOVQ         bias_base+112(FP), R9
 	VBROADCASTSS (R9), Z2
 	VADDPS       Z2, Z0, Z0
 	VBROADCASTSS 4(R9), Z2
 	VADDPS       Z2, Z1, Z1
-	JMP          residual2
+	JMP          residual3
 
-old2:
+old3:
 	MOVQ   SI, R9
 	VADDPS (R9), Z0, Z0
 	ADDQ   R8, R9
 	VADDPS (R9), Z1, Z1
 
-residual2:
+residual3:
 	MOVQ   res_len+144(FP), R9
 	TESTQ  R9, R9
-	JZ     negative2
+	JZ     negative3
 	MOVQ   res_base+136(FP), R9
 	MOVQ   c_base+72(FP), R10
 	SUBQ   R10, R9
@@ -17939,10 +19365,10 @@ residual2:
 	ADDQ   R8, R9
 	VADDPS (R9), Z1, Z1
 
-negative2:
+negative3:
 	MOVQ         slope_len+168(FP), R9
 	TESTQ        R9, R9
-	JZ           done2
+	JZ           done3
 	MOVQ         slope_base+160(FP), R9
 	VBROADCASTSS (R9), Z2
 	VCMPPS       $0x04, all00000000<>+0(SB), Z2, K1
@@ -17959,7 +19385,7 @@ negative2:
 	VCMPPS       $0x11, all00000000<>+0(SB), Z1, K1
 	VBLENDMPS    Z2, Z1, K1, Z1
 
-done2:
+done3:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	ADDQ    R8, R9
@@ -17969,7 +19395,7 @@ done2:
 	SUBQ    $0x00000010, DI
 	JMP     next
 
-narrower2:
+narrower3:
 	VZEROUPPER
 	RET
 
@@ -18204,12 +19630,14 @@ done0:
 	JMP     next
 
 narrower0:
-	CMPQ   R8, $0x00000011
+	CMPQ   R8, $0x00000030
 	JLT    narrower1
 	VPSUBD Z0, Z0, Z0
 	VPSUBD Z1, Z1, Z1
 	VPSUBD Z2, Z2, Z2
 	VPSUBD Z3, Z3, Z3
+	VPSUBD Z4, Z4, Z4
+	VPSUBD Z5, Z5, Z5
 	MOVQ   AX, R9
 	MOVQ   SI, R10
 	MOVQ   BX, R11
@@ -18217,44 +19645,56 @@ narrower0:
 k1:
 	SUBQ         $0x00000004, R11
 	JLT          rest1
-	VMOVUPS      (R10), Z4
-	VMOVUPS      64(R10), Z5
 	VBROADCASTSS (R9), Z6
-	VFMADD231PS  Z4, Z6, Z0
-	VFMADD231PS  Z5, Z6, Z1
-	VBROADCASTSS 4(R9), Z6
-	VFMADD231PS  Z4, Z6, Z2
-	VFMADD231PS  Z5, Z6, Z3
+	VBROADCASTSS 4(R9), Z7
+	VMOVUPS      (R10), Z8
+	VFMADD231PS  Z8, Z6, Z0
+	VFMADD231PS  Z8, Z7, Z3
+	VMOVUPS      64(R10), Z8
+	VFMADD231PS  Z8, Z6, Z1
+	VFMADD231PS  Z8, Z7, Z4
+	VMOVUPS      128(R10), Z8
+	VFMADD231PS  Z8, Z6, Z2
+	VFMADD231PS  Z8, Z7, Z5
 	ADDQ         CX, R9
 	ADDQ         DX, R10
-	VMOVUPS      (R10), Z4
-	VMOVUPS      64(R10), Z5
 	VBROADCASTSS (R9), Z6
-	VFMADD231PS  Z4, Z6, Z0
-	VFMADD231PS  Z5, Z6, Z1
-	VBROADCASTSS 4(R9), Z6
-	VFMADD231PS  Z4, Z6, Z2
-	VFMADD231PS  Z5, Z6, Z3
+	VBROADCASTSS 4(R9), Z7
+	VMOVUPS      (R10), Z8
+	VFMADD231PS  Z8, Z6, Z0
+	VFMADD231PS  Z8, Z7, Z3
+	VMOVUPS      64(R10), Z8
+	VFMADD231PS  Z8, Z6, Z1
+	VFMADD231PS  Z8, Z7, Z4
+	VMOVUPS      128(R10), Z8
+	VFMADD231PS  Z8, Z6, Z2
+	VFMADD231PS  Z8, Z7, Z5
 	ADDQ         CX, R9
 	ADDQ         DX, R10
-	VMOVUPS      (R10), Z4
-	VMOVUPS      64(R10), Z5
 	VBROADCASTSS (R9), Z6
-	VFMADD231PS  Z4, Z6, Z0
-	VFMADD231PS  Z5, Z6, Z1
-	VBROADCASTSS 4(R9), Z6
-	VFMADD231PS  Z4, Z6, Z2
-	VFMADD231PS  Z5, Z6, Z3
+	VBROADCASTSS 4(R9), Z7
+	VMOVUPS      (R10), Z8
+	VFMADD231PS  Z8, Z6, Z0
+	VFMADD231PS  Z8, Z7, Z3
+	VMOVUPS      64(R10), Z8
+	VFMADD231PS  Z8, Z6, Z1
+	VFMADD231PS  Z8, Z7, Z4
+	VMOVUPS      128(R10), Z8
+	VFMADD231PS  Z8, Z6, Z2
+	VFMADD231PS  Z8, Z7, Z5
 	ADDQ         CX, R9
 	ADDQ         DX, R10
-	VMOVUPS      (R10), Z4
-	VMOVUPS      64(R10), Z5
 	VBROADCASTSS (R9), Z6
-	VFMADD231PS  Z4, Z6, Z0
-	VFMADD231PS  Z5, Z6, Z1
-	VBROADCASTSS 4(R9), Z6
-	VFMADD231PS  Z4, Z6, Z2
-	VFMADD231PS  Z5, Z6, Z3
+	VBROADCASTSS 4(R9), Z7
+	VMOVUPS      (R10), Z8
+	VFMADD231PS  Z8, Z6, Z0
+	VFMADD231PS  Z8, Z7, Z3
+	VMOVUPS      64(R10), Z8
+	VFMADD231PS  Z8, Z6, Z1
+	VFMADD231PS  Z8, Z7, Z4
+	VMOVUPS      128(R10), Z8
+	VFMADD231PS  Z8, Z6, Z2
+	VFMADD231PS  Z8, Z7, Z5
 	ADDQ         CX, R9
 	ADDQ         DX, R10
 	JMP          k1
@@ -18265,14 +19705,17 @@ rest1:
 one1:
 	SUBQ         $0x00000001, R11
 	JLT          store1
-	VMOVUPS      (R10), Z4
-	VMOVUPS      64(R10), Z5
 	VBROADCASTSS (R9), Z6
-	VFMADD231PS  Z4, Z6, Z0
-	VFMADD231PS  Z5, Z6, Z1
-	VBROADCASTSS 4(R9), Z6
-	VFMADD231PS  Z4, Z6, Z2
-	VFMADD231PS  Z5, Z6, Z3
+	VBROADCASTSS 4(R9), Z7
+	VMOVUPS      (R10), Z8
+	VFMADD231PS  Z8, Z6, Z0
+	VFMADD231PS  Z8, Z7, Z3
+	VMOVUPS      64(R10), Z8
+	VFMADD231PS  Z8, Z6, Z1
+	VFMADD231PS  Z8, Z7, Z4
+	VMOVUPS      128(R10), Z8
+	VFMADD231PS  Z8, Z6, Z2
+	VFMADD231PS  Z8, Z7, Z5
 	ADDQ         CX, R9
 	ADDQ         DX, R10
 	JMP          one1
@@ -18284,21 +19727,25 @@ store1:
 	TESTQ        R10, R10
 	JZ           old1
 	MOVQ         bias_base+112(FP), R10
-	VBROADCASTSS (R10), Z4
-	VADDPS       Z4, Z0, Z0
-	VADDPS       Z4, Z1, Z1
-	VBROADCASTSS 4(R10), Z4
-	VADDPS       Z4, Z2, Z2
-	VADDPS       Z4, Z3, Z3
+	VBROADCASTSS (R10), Z6
+	VADDPS       Z6, Z0, Z0
+	VADDPS       Z6, Z1, Z1
+	VADDPS       Z6, Z2, Z2
+	VBROADCASTSS 4(R10), Z6
+	VADDPS       Z6, Z3, Z3
+	VADDPS       Z6, Z4, Z4
+	VADDPS       Z6, Z5, Z5
 	JMP          residual1
 
 old1:
 	MOVQ   DI, R10
 	VADDPS (R10), Z0, Z0
 	VADDPS 64(R10), Z1, Z1
+	VADDPS 128(R10), Z2, Z2
 	ADDQ   R9, R10
-	VADDPS (R10), Z2, Z2
-	VADDPS 64(R10), Z3, Z3
+	VADDPS (R10), Z3, Z3
+	VADDPS 64(R10), Z4, Z4
+	VADDPS 128(R10), Z5, Z5
 
 residual1:
 	MOVQ   res_len+144(FP), R10
@@ -18310,14 +19757,177 @@ residual1:
 	ADDQ   DI, R10
 	VADDPS (R10), Z0, Z0
 	VADDPS 64(R10), Z1, Z1
+	VADDPS 128(R10), Z2, Z2
 	ADDQ   R9, R10
-	VADDPS (R10), Z2, Z2
-	VADDPS 64(R10), Z3, Z3
+	VADDPS (R10), Z3, Z3
+	VADDPS 64(R10), Z4, Z4
+	VADDPS 128(R10), Z5, Z5
 
 negative1:
 	MOVQ         slope_len+168(FP), R10
 	TESTQ        R10, R10
 	JZ           done1
+	MOVQ         slope_base+160(FP), R10
+	VBROADCASTSS (R10), Z6
+	VCMPPS       $0x04, all00000000<>+0(SB), Z6, K1
+	VMOVUPS.Z    allffffffff<>+0(SB), K1, Z7
+	VMULPS       Z6, Z0, Z8
+	VPANDD       Z7, Z8, Z8
+	VCMPPS       $0x11, all00000000<>+0(SB), Z0, K1
+	VBLENDMPS    Z8, Z0, K1, Z0
+	VMULPS       Z6, Z1, Z8
+	VPANDD       Z7, Z8, Z8
+	VCMPPS       $0x11, all00000000<>+0(SB), Z1, K1
+	VBLENDMPS    Z8, Z1, K1, Z1
+	VMULPS       Z6, Z2, Z6
+	VPANDD       Z7, Z6, Z6
+	VCMPPS       $0x11, all00000000<>+0(SB), Z2, K1
+	VBLENDMPS    Z6, Z2, K1, Z2
+	VBROADCASTSS 4(R10), Z6
+	VCMPPS       $0x04, all00000000<>+0(SB), Z6, K1
+	VMOVUPS.Z    allffffffff<>+0(SB), K1, Z7
+	VMULPS       Z6, Z3, Z8
+	VPANDD       Z7, Z8, Z8
+	VCMPPS       $0x11, all00000000<>+0(SB), Z3, K1
+	VBLENDMPS    Z8, Z3, K1, Z3
+	VMULPS       Z6, Z4, Z8
+	VPANDD       Z7, Z8, Z8
+	VCMPPS       $0x11, all00000000<>+0(SB), Z4, K1
+	VBLENDMPS    Z8, Z4, K1, Z4
+	VMULPS       Z6, Z5, Z6
+	VPANDD       Z7, Z6, Z6
+	VCMPPS       $0x11, all00000000<>+0(SB), Z5, K1
+	VBLENDMPS    Z6, Z5, K1, Z5
+
+done1:
+	MOVQ    DI, R10
+	VMOVUPS Z0, (R10)
+	VMOVUPS Z1, 64(R10)
+	VMOVUPS Z2, 128(R10)
+	ADDQ    R9, R10
+	VMOVUPS Z3, (R10)
+	VMOVUPS Z4, 64(R10)
+	VMOVUPS Z5, 128(R10)
+	ADDQ    $0x000000c0, SI
+	ADDQ    $0x000000c0, DI
+	SUBQ    $0x00000030, R8
+	JMP     next
+
+narrower1:
+	CMPQ   R8, $0x00000011
+	JLT    narrower2
+	VPSUBD Z0, Z0, Z0
+	VPSUBD Z1, Z1, Z1
+	VPSUBD Z2, Z2, Z2
+	VPSUBD Z3, Z3, Z3
+	MOVQ   AX, R9
+	MOVQ   SI, R10
+	MOVQ   BX, R11
+
+k2:
+	SUBQ         $0x00000004, R11
+	JLT          rest2
+	VMOVUPS      (R10), Z4
+	VMOVUPS      64(R10), Z5
+	VBROADCASTSS (R9), Z6
+	VFMADD231PS  Z4, Z6, Z0
+	VFMADD231PS  Z5, Z6, Z1
+	VBROADCASTSS 4(R9), Z6
+	VFMADD231PS  Z4, Z6, Z2
+	VFMADD231PS  Z5, Z6, Z3
+	ADDQ         CX, R9
+	ADDQ         DX, R10
+	VMOVUPS      (R10), Z4
+	VMOVUPS      64(R10), Z5
+	VBROADCASTSS (R9), Z6
+	VFMADD231PS  Z4, Z6, Z0
+	VFMADD231PS  Z5, Z6, Z1
+	VBROADCASTSS 4(R9), Z6
+	VFMADD231PS  Z4, Z6, Z2
+	VFMADD231PS  Z5, Z6, Z3
+	ADDQ         CX, R9
+	ADDQ         DX, R10
+	VMOVUPS      (R10), Z4
+	VMOVUPS      64(R10), Z5
+	VBROADCASTSS (R9), Z6
+	VFMADD231PS  Z4, Z6, Z0
+	VFMADD231PS  Z5, Z6, Z1
+	VBROADCASTSS 4(R9), Z6
+	VFMADD231PS  Z4, Z6, Z2
+	VFMADD231PS  Z5, Z6, Z3
+	ADDQ         CX, R9
+	ADDQ         DX, R10
+	VMOVUPS      (R10), Z4
+	VMOVUPS      64(R10), Z5
+	VBROADCASTSS (R9), Z6
+	VFMADD231PS  Z4, Z6, Z0
+	VFMADD231PS  Z5, Z6, Z1
+	VBROADCASTSS 4(R9), Z6
+	VFMADD231PS  Z4, Z6, Z2
+	VFMADD231PS  Z5, Z6, Z3
+	ADDQ         CX, R9
+	ADDQ         DX, R10
+	JMP          k2
+
+rest2:
+	ADDQ $0x00000004, R11
+
+one2:
+	SUBQ         $0x00000001, R11
+	JLT          store2
+	VMOVUPS      (R10), Z4
+	VMOVUPS      64(R10), Z5
+	VBROADCASTSS (R9), Z6
+	VFMADD231PS  Z4, Z6, Z0
+	VFMADD231PS  Z5, Z6, Z1
+	VBROADCASTSS 4(R9), Z6
+	VFMADD231PS  Z4, Z6, Z2
+	VFMADD231PS  Z5, Z6, Z3
+	ADDQ         CX, R9
+	ADDQ         DX, R10
+	JMP          one2
+
+store2:
+	MOVQ         ldc+104(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         bias_len+120(FP), R10
+	TESTQ        R10, R10
+	JZ           old2
+	MOVQ         bias_base+112(FP), R10
+	VBROADCASTSS (R10), Z4
+	VADDPS       Z4, Z0, Z0
+	VADDPS       Z4, Z1, Z1
+	VBROADCASTSS 4(R10), Z4
+	VADDPS       Z4, Z2, Z2
+	VADDPS       Z4, Z3, Z3
+	JMP          residual2
+
+old2:
+	MOVQ   DI, R10
+	VADDPS (R10), Z0, Z0
+	VADDPS 64(R10), Z1, Z1
+	ADDQ   R9, R10
+	VADDPS (R10), Z2, Z2
+	VADDPS 64(R10), Z3, Z3
+
+residual2:
+	MOVQ   res_len+144(FP), R10
+	TESTQ  R10, R10
+	JZ     negative2
+	MOVQ   res_base+136(FP), R10
+	MOVQ   c_base+72(FP), R11
+	SUBQ   R11, R10
+	ADDQ   DI, R10
+	VADDPS (R10), Z0, Z0
+	VADDPS 64(R10), Z1, Z1
+	ADDQ   R9, R10
+	VADDPS (R10), Z2, Z2
+	VADDPS 64(R10), Z3, Z3
+
+negative2:
+	MOVQ         slope_len+168(FP), R10
+	TESTQ        R10, R10
+	JZ           done2
 	MOVQ         slope_base+160(FP), R10
 	VBROADCASTSS (R10), Z4
 	VCMPPS       $0x04, all00000000<>+0(SB), Z4, K1
@@ -18342,7 +19952,7 @@ negative1:
 	VCMPPS       $0x11, all00000000<>+0(SB), Z3, K1
 	VBLENDMPS    Z4, Z3, K1, Z3
 
-done1:
+done2:
 	MOVQ    DI, R10
 	VMOVUPS Z0, (R10)
 	VMOVUPS Z1, 64(R10)
@@ -18354,18 +19964,18 @@ done1:
 	SUBQ    $0x00000020, R8
 	JMP     next
 
-narrower1:
+narrower2:
 	CMPQ   R8, $0x00000001
-	JLT    narrower2
+	JLT    narrower3
 	VPSUBD Z0, Z0, Z0
 	VPSUBD Z1, Z1, Z1
 	MOVQ   AX, R9
 	MOVQ   SI, R10
 	MOVQ   BX, R11
 
-k2:
+k3:
 	SUBQ         $0x00000004, R11
-	JLT          rest2
+	JLT          rest3
 	VMOVUPS      (R10), Z2
 	VBROADCASTSS (R9), Z3
 	VFMADD231PS  Z2, Z3, Z0
@@ -18394,14 +20004,14 @@ k2:
 	VFMADD231PS  Z2, Z3, Z1
 	ADDQ         CX, R9
 	ADDQ         DX, R10
-	JMP          k2
+	JMP          k3
 
-rest2:
+rest3:
 	ADDQ $0x00000004, R11
 
-one2:
+one3:
 	SUBQ         $0x00000001, R11
-	JLT          store2
+	JLT          store3
 	VMOVUPS      (R10), Z2
 	VBROADCASTSS (R9), Z3
 	VFMADD231PS  Z2, Z3, Z0
@@ -18409,31 +20019,31 @@ one2:
 	VFMADD231PS  Z2, Z3, Z1
 	ADDQ         CX, R9
 	ADDQ         DX, R10
-	JMP          one2
+	JMP          one3
 
-store2:
+store3:
 	MOVQ         ldc+104(FP), R9
 	SHLQ         $0x02, R9
 	MOVQ         bias_len+120(FP), R10
 	TESTQ        R10, R10
-	JZ           old2
+	JZ           old3
 	MOVQ         bias_base+112(FP), R10
 	VBROADCASTSS (R10), Z2
 	VADDPS       Z2, Z0, Z0
 	VBROADCASTSS 4(R10), Z2
 	VADDPS       Z2, Z1, Z1
-	JMP          residual2
+	JMP          residual3
 
-old2:
+old3:
 	MOVQ   DI, R10
 	VADDPS (R10), Z0, Z0
 	ADDQ   R9, R10
 	VADDPS (R10), Z1, Z1
 
-residual2:
+residual3:
 	MOVQ   res_len+144(FP), R10
 	TESTQ  R10, R10
-	JZ     negative2
+	JZ     negative3
 	MOVQ   res_base+136(FP), R10
 	MOVQ   c_base+72(FP), R11
 	SUBQ   R11, R10
@@ -18442,10 +20052,10 @@ residual2:
 	ADDQ   R9, R10
 	VADDPS (R10), Z1, Z1
 
-negative2:
+negative3:
 	MOVQ         slope_len+168(FP), R10
 	TESTQ        R10, R10
-	JZ           done2
+	JZ           done3
 	MOVQ         slope_base+160(FP), R10
 	VBROADCASTSS (R10), Z2
 	VCMPPS       $0x04, all00000000<>+0(SB), Z2, K1
@@ -18462,7 +20072,7 @@ negative2:
 	VCMPPS       $0x11, all00000000<>+0(SB), Z1, K1
 	VBLENDMPS    Z2, Z1, K1, Z1
 
-done2:
+done3:
 	MOVQ    DI, R10
 	VMOVUPS Z0, (R10)
 	ADDQ    R9, R10
@@ -18472,7 +20082,7 @@ done2:
 	SUBQ    $0x00000010, R8
 	JMP     next
 
-narrower2:
+narrower3:
 	VZEROUPPER
 	RET
 
@@ -18771,8 +20381,245 @@ done0:
 	JMP     next
 
 narrower0:
-	CMPQ   DI, $0x00000011
+	CMPQ   DI, $0x00000030
 	JLT    narrower1
+	VPSUBD Z0, Z0, Z0
+	VPSUBD Z1, Z1, Z1
+	VPSUBD Z2, Z2, Z2
+	VPSUBD Z3, Z3, Z3
+	VPSUBD Z4, Z4, Z4
+	VPSUBD Z5, Z5, Z5
+	VPSUBD Z6, Z6, Z6
+	VPSUBD Z7, Z7, Z7
+	VPSUBD Z8, Z8, Z8
+	MOVQ   AX, R8
+	MOVQ   CX, R9
+	MOVQ   DX, R11
+
+k1:
+	SUBQ         $0x00000004, R11
+	JLT          rest1
+	MOVLQSX      (R9), R10
+	VBROADCASTSS (R8), Z9
+	VBROADCASTSS 4(R8), Z10
+	VBROADCASTSS 8(R8), Z11
+	VMOVUPS      (BX)(R10*4), Z12
+	VFMADD231PS  Z12, Z9, Z0
+	VFMADD231PS  Z12, Z10, Z3
+	VFMADD231PS  Z12, Z11, Z6
+	VMOVUPS      64(BX)(R10*4), Z12
+	VFMADD231PS  Z12, Z9, Z1
+	VFMADD231PS  Z12, Z10, Z4
+	VFMADD231PS  Z12, Z11, Z7
+	VMOVUPS      128(BX)(R10*4), Z12
+	VFMADD231PS  Z12, Z9, Z2
+	VFMADD231PS  Z12, Z10, Z5
+	VFMADD231PS  Z12, Z11, Z8
+	MOVLQSX      4(R9), R10
+	VBROADCASTSS 12(R8), Z9
+	VBROADCASTSS 16(R8), Z10
+	VBROADCASTSS 20(R8), Z11
+	VMOVUPS      (BX)(R10*4), Z12
+	VFMADD231PS  Z12, Z9, Z0
+	VFMADD231PS  Z12, Z10, Z3
+	VFMADD231PS  Z12, Z11, Z6
+	VMOVUPS      64(BX)(R10*4), Z12
+	VFMADD231PS  Z12, Z9, Z1
+	VFMADD231PS  Z12, Z10, Z4
+	VFMADD231PS  Z12, Z11, Z7
+	VMOVUPS      128(BX)(R10*4), Z12
+	VFMADD231PS  Z12, Z9, Z2
+	VFMADD231PS  Z12, Z10, Z5
+	VFMADD231PS  Z12, Z11, Z8
+	MOVLQSX      8(R9), R10
+	VBROADCASTSS 24(R8), Z9
+	VBROADCASTSS 28(R8), Z10
+	VBROADCASTSS 32(R8), Z11
+	VMOVUPS      (BX)(R10*4), Z12
+	VFMADD231PS  Z12, Z9, Z0
+	VFMADD231PS  Z12, Z10, Z3
+	VFMADD231PS  Z12, Z11, Z6
+	VMOVUPS      64(BX)(R10*4), Z12
+	VFMADD231PS  Z12, Z9, Z1
+	VFMADD231PS  Z12, Z10, Z4
+	VFMADD231PS  Z12, Z11, Z7
+	VMOVUPS      128(BX)(R10*4), Z12
+	VFMADD231PS  Z12, Z9, Z2
+	VFMADD231PS  Z12, Z10, Z5
+	VFMADD231PS  Z12, Z11, Z8
+	MOVLQSX      12(R9), R10
+	VBROADCASTSS 36(R8), Z9
+	VBROADCASTSS 40(R8), Z10
+	VBROADCASTSS 44(R8), Z11
+	VMOVUPS      (BX)(R10*4), Z12
+	VFMADD231PS  Z12, Z9, Z0
+	VFMADD231PS  Z12, Z10, Z3
+	VFMADD231PS  Z12, Z11, Z6
+	VMOVUPS      64(BX)(R10*4), Z12
+	VFMADD231PS  Z12, Z9, Z1
+	VFMADD231PS  Z12, Z10, Z4
+	VFMADD231PS  Z12, Z11, Z7
+	VMOVUPS      128(BX)(R10*4), Z12
+	VFMADD231PS  Z12, Z9, Z2
+	VFMADD231PS  Z12, Z10, Z5
+	VFMADD231PS  Z12, Z11, Z8
+	ADDQ         $0x00000030, R8
+	ADDQ         $0x00000010, R9
+	JMP          k1
+
+rest1:
+	ADDQ $0x00000004, R11
+
+one1:
+	SUBQ         $0x00000001, R11
+	JLT          store1
+	MOVLQSX      (R9), R10
+	VBROADCASTSS (R8), Z9
+	VBROADCASTSS 4(R8), Z10
+	VBROADCASTSS 8(R8), Z11
+	VMOVUPS      (BX)(R10*4), Z12
+	VFMADD231PS  Z12, Z9, Z0
+	VFMADD231PS  Z12, Z10, Z3
+	VFMADD231PS  Z12, Z11, Z6
+	VMOVUPS      64(BX)(R10*4), Z12
+	VFMADD231PS  Z12, Z9, Z1
+	VFMADD231PS  Z12, Z10, Z4
+	VFMADD231PS  Z12, Z11, Z7
+	VMOVUPS      128(BX)(R10*4), Z12
+	VFMADD231PS  Z12, Z9, Z2
+	VFMADD231PS  Z12, Z10, Z5
+	VFMADD231PS  Z12, Z11, Z8
+	ADDQ         $0x0000000c, R8
+	ADDQ         $0x00000004, R9
+	JMP          one1
+
+store1:
+	MOVQ         ldc+104(FP), R8
+	SHLQ         $0x02, R8
+	MOVQ         bias_len+120(FP), R9
+	TESTQ        R9, R9
+	JZ           old1
+	MOVQ         bias_base+112(FP), R9
+	VBROADCASTSS (R9), Z9
+	VADDPS       Z9, Z0, Z0
+	VADDPS       Z9, Z1, Z1
+	VADDPS       Z9, Z2, Z2
+	VBROADCASTSS 4(R9), Z9
+	VADDPS       Z9, Z3, Z3
+	VADDPS       Z9, Z4, Z4
+	VADDPS       Z9, Z5, Z5
+	VBROADCASTSS 8(R9), Z9
+	VADDPS       Z9, Z6, Z6
+	VADDPS       Z9, Z7, Z7
+	VADDPS       Z9, Z8, Z8
+	JMP          residual1
+
+old1:
+	MOVQ   SI, R9
+	VADDPS (R9), Z0, Z0
+	VADDPS 64(R9), Z1, Z1
+	VADDPS 128(R9), Z2, Z2
+	ADDQ   R8, R9
+	VADDPS (R9), Z3, Z3
+	VADDPS 64(R9), Z4, Z4
+	VADDPS 128(R9), Z5, Z5
+	ADDQ   R8, R9
+	VADDPS (R9), Z6, Z6
+	VADDPS 64(R9), Z7, Z7
+	VADDPS 128(R9), Z8, Z8
+
+residual1:
+	MOVQ   res_len+144(FP), R9
+	TESTQ  R9, R9
+	JZ     negative1
+	MOVQ   res_base+136(FP), R9
+	MOVQ   c_base+72(FP), R10
+	SUBQ   R10, R9
+	ADDQ   SI, R9
+	VADDPS (R9), Z0, Z0
+	VADDPS 64(R9), Z1, Z1
+	VADDPS 128(R9), Z2, Z2
+	ADDQ   R8, R9
+	VADDPS (R9), Z3, Z3
+	VADDPS 64(R9), Z4, Z4
+	VADDPS 128(R9), Z5, Z5
+	ADDQ   R8, R9
+	VADDPS (R9), Z6, Z6
+	VADDPS 64(R9), Z7, Z7
+	VADDPS 128(R9), Z8, Z8
+
+negative1:
+	MOVQ         slope_len+168(FP), R9
+	TESTQ        R9, R9
+	JZ           done1
+	MOVQ         slope_base+160(FP), R9
+	VBROADCASTSS (R9), Z9
+	VCMPPS       $0x04, all00000000<>+0(SB), Z9, K1
+	VMOVUPS.Z    allffffffff<>+0(SB), K1, Z10
+	VMULPS       Z9, Z0, Z11
+	VPANDD       Z10, Z11, Z11
+	VCMPPS       $0x11, all00000000<>+0(SB), Z0, K1
+	VBLENDMPS    Z11, Z0, K1, Z0
+	VMULPS       Z9, Z1, Z11
+	VPANDD       Z10, Z11, Z11
+	VCMPPS       $0x11, all00000000<>+0(SB), Z1, K1
+	VBLENDMPS    Z11, Z1, K1, Z1
+	VMULPS       Z9, Z2, Z9
+	VPANDD       Z10, Z9, Z9
+	VCMPPS       $0x11, all00000000<>+0(SB), Z2, K1
+	VBLENDMPS    Z9, Z2, K1, Z2
+	VBROADCASTSS 4(R9), Z9
+	VCMPPS       $0x04, all00000000<>+0(SB), Z9, K1
+	VMOVUPS.Z    allffffffff<>+0(SB), K1, Z10
+	VMULPS       Z9, Z3, Z11
+	VPANDD       Z10, Z11, Z11
+	VCMPPS       $0x11, all00000000<>+0(SB), Z3, K1
+	VBLENDMPS    Z11, Z3, K1, Z3
+	VMULPS       Z9, Z4, Z11
+	VPANDD       Z10, Z11, Z11
+	VCMPPS       $0x11, all00000000<>+0(SB), Z4, K1
+	VBLENDMPS    Z11, Z4, K1, Z4
+	VMULPS       Z9, Z5, Z9
+	VPANDD       Z10, Z9, Z9
+	VCMPPS       $0x11, all00000000<>+0(SB), Z5, K1
+	VBLENDMPS    Z9, Z5, K1, Z5
+	VBROADCASTSS 8(R9), Z9
+	VCMPPS       $0x04, all00000000<>+0(SB), Z9, K1
+	VMOVUPS.Z    allffffffff<>+0(SB), K1, Z10
+	VMULPS       Z9, Z6, Z11
+	VPANDD       Z10, Z11, Z11
+	VCMPPS       $0x11, all00000000<>+0(SB), Z6, K1
+	VBLENDMPS    Z11, Z6, K1, Z6
+	VMULPS       Z9, Z7, Z11
+	VPANDD       Z10, Z11, Z11
+	VCMPPS       $0x11, all00000000<>+0(SB), Z7, K1
+	VBLENDMPS    Z11, Z7, K1, Z7
+	VMULPS       Z9, Z8, Z9
+	VPANDD       Z10, Z9, Z9
+	VCMPPS       $0x11, all00000000<>+0(SB), Z8, K1
+	VBLENDMPS    Z9, Z8, K1, Z8
+
+done1:
+	MOVQ    SI, R9
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	VMOVUPS Z2, 128(R9)
+	ADDQ    R8, R9
+	VMOVUPS Z3, (R9)
+	VMOVUPS Z4, 64(R9)
+	VMOVUPS Z5, 128(R9)
+	ADDQ    R8, R9
+	VMOVUPS Z6, (R9)
+	VMOVUPS Z7, 64(R9)
+	VMOVUPS Z8, 128(R9)
+	ADDQ    $0x000000c0, BX
+	ADDQ    $0x000000c0, SI
+	SUBQ    $0x00000030, DI
+	JMP     next
+
+narrower1:
+	CMPQ   DI, $0x00000011
+	JLT    narrower2
 	VPSUBD Z0, Z0, Z0
 	VPSUBD Z1, Z1, Z1
 	VPSUBD Z2, Z2, Z2
@@ -18783,9 +20630,9 @@ narrower0:
 	MOVQ   CX, R9
 	MOVQ   DX, R11
 
-k1:
+k2:
 	SUBQ         $0x00000004, R11
-	JLT          rest1
+	JLT          rest2
 	MOVLQSX      (R9), R10
 	VMOVUPS      (BX)(R10*4), Z6
 	VMOVUPS      64(BX)(R10*4), Z7
@@ -18836,14 +20683,14 @@ k1:
 	VFMADD231PS  Z7, Z8, Z5
 	ADDQ         $0x00000030, R8
 	ADDQ         $0x00000010, R9
-	JMP          k1
+	JMP          k2
 
-rest1:
+rest2:
 	ADDQ $0x00000004, R11
 
-one1:
+one2:
 	SUBQ         $0x00000001, R11
-	JLT          store1
+	JLT          store2
 	MOVLQSX      (R9), R10
 	VMOVUPS      (BX)(R10*4), Z6
 	VMOVUPS      64(BX)(R10*4), Z7
@@ -18858,14 +20705,14 @@ one1:
 	VFMADD231PS  Z7, Z8, Z5
 	ADDQ         $0x0000000c, R8
 	ADDQ         $0x00000004, R9
-	JMP          one1
+	JMP          one2
 
-store1:
+store2:
 	MOVQ         ldc+104(FP), R8
 	SHLQ         $0x02, R8
 	MOVQ         bias_len+120(FP), R9
 	TESTQ        R9, R9
-	JZ           old1
+	JZ           old2
 	MOVQ         bias_base+112(FP), R9
 	VBROADCASTSS (R9), Z6
 	VADDPS       Z6, Z0, Z0
@@ -18876,9 +20723,9 @@ store1:
 	VBROADCASTSS 8(R9), Z6
 	VADDPS       Z6, Z4, Z4
 	VADDPS       Z6, Z5, Z5
-	JMP          residual1
+	JMP          residual2
 
-old1:
+old2:
 	MOVQ   SI, R9
 	VADDPS (R9), Z0, Z0
 	VADDPS 64(R9), Z1, Z1
@@ -18889,10 +20736,10 @@ old1:
 	VADDPS (R9), Z4, Z4
 	VADDPS 64(R9), Z5, Z5
 
-residual1:
+residual2:
 	MOVQ   res_len+144(FP), R9
 	TESTQ  R9, R9
-	JZ     negative1
+	JZ     negative2
 	MOVQ   res_base+136(FP), R9
 	MOVQ   c_base+72(FP), R10
 	SUBQ   R10, R9
@@ -18906,10 +20753,10 @@ residual1:
 	VADDPS (R9), Z4, Z4
 	VADDPS 64(R9), Z5, Z5
 
-negative1:
+negative2:
 	MOVQ         slope_len+168(FP), R9
 	TESTQ        R9, R9
-	JZ           done1
+	JZ           done2
 	MOVQ         slope_base+160(FP), R9
 	VBROADCASTSS (R9), Z6
 	VCMPPS       $0x04, all00000000<>+0(SB), Z6, K1
@@ -18945,7 +20792,7 @@ negative1:
 	VCMPPS       $0x11, all00000000<>+0(SB), Z5, K1
 	VBLENDMPS    Z6, Z5, K1, Z5
 
-done1:
+done2:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	VMOVUPS Z1, 64(R9)
@@ -18960,9 +20807,9 @@ done1:
 	SUBQ    $0x00000020, DI
 	JMP     next
 
-narrower1:
+narrower2:
 	CMPQ   DI, $0x00000001
-	JLT    narrower2
+	JLT    narrower3
 	VPSUBD Z0, Z0, Z0
 	VPSUBD Z1, Z1, Z1
 	VPSUBD Z2, Z2, Z2
@@ -18970,9 +20817,9 @@ narrower1:
 	MOVQ   CX, R9
 	MOVQ   DX, R11
 
-k2:
+k3:
 	SUBQ         $0x00000004, R11
-	JLT          rest2
+	JLT          rest3
 	MOVLQSX      (R9), R10
 	VMOVUPS      (BX)(R10*4), Z3
 	VBROADCASTSS (R8), Z4
@@ -19007,14 +20854,14 @@ k2:
 	VFMADD231PS  Z3, Z4, Z2
 	ADDQ         $0x00000030, R8
 	ADDQ         $0x00000010, R9
-	JMP          k2
+	JMP          k3
 
-rest2:
+rest3:
 	ADDQ $0x00000004, R11
 
-one2:
+one3:
 	SUBQ         $0x00000001, R11
-	JLT          store2
+	JLT          store3
 	MOVLQSX      (R9), R10
 	VMOVUPS      (BX)(R10*4), Z3
 	VBROADCASTSS (R8), Z4
@@ -19025,14 +20872,14 @@ one2:
 	VFMADD231PS  Z3, Z4, Z2
 	ADDQ         $0x0000000c, R8
 	ADDQ         $0x00000004, R9
-	JMP          one2
+	JMP          one3
 
-store2:
+store3:
 	MOVQ         ldc+104(FP), R8
 	SHLQ         $0x02, R8
 	MOVQ         bias_len+120(FP), R9
 	TESTQ        R9, R9
-	JZ           old2
+	JZ           old3
 	MOVQ         bias_base+112(FP), R9
 	VBROADCASTSS (R9), Z3
 	VADDPS       Z3, Z0, Z0
@@ -19040,9 +20887,9 @@ store2:
 	VADDPS       Z3, Z1, Z1
 	VBROADCASTSS 8(R9), Z3
 	VADDPS       Z3, Z2, Z2
-	JMP          residual2
+	JMP          residual3
 
-old2:
+old3:
 	MOVQ   SI, R9
 	VADDPS (R9), Z0, Z0
 	ADDQ   R8, R9
@@ -19050,10 +20897,10 @@ old2:
 	ADDQ   R8, R9
 	VADDPS (R9), Z2, Z2
 
-residual2:
+residual3:
 	MOVQ   res_len+144(FP), R9
 	TESTQ  R9, R9
-	JZ     negative2
+	JZ     negative3
 	MOVQ   res_base+136(FP), R9
 	MOVQ   c_base+72(FP), R10
 	SUBQ   R10, R9
@@ -19064,10 +20911,10 @@ residual2:
 	ADDQ   R8, R9
 	VADDPS (R9), Z2, Z2
 
-negative2:
+negative3:
 	MOVQ         slope_len+168(FP), R9
 	TESTQ        R9, R9
-	JZ           done2
+	JZ           done3
 	MOVQ         slope_base+160(FP), R9
 	VBROADCASTSS (R9), Z3
 	VCMPPS       $0x04, all00000000<>+0(SB), Z3, K1
@@ -19091,7 +20938,7 @@ negative2:
 	VCMPPS       $0x11, all00000000<>+0(SB), Z2, K1
 	VBLENDMPS    Z3, Z2, K1, Z2
 
-done2:
+done3:
 	MOVQ    SI, R9
 	VMOVUPS Z0, (R9)
 	ADDQ    R8, R9
@@ -19103,7 +20950,7 @@ done2:
 	SUBQ    $0x00000010, DI
 	JMP     next
 
-narrower2:
+narrower3:
 	VZEROUPPER
 	RET
 
@@ -19406,7 +21253,7 @@ done0:
 	JMP     next
 
 narrower0:
-	CMPQ   R8, $0x00000011
+	CMPQ   R8, $0x00000030
 	JLT    narrower1
 	VPSUBD Z0, Z0, Z0
 	VPSUBD Z1, Z1, Z1
@@ -19414,6 +21261,9 @@ narrower0:
 	VPSUBD Z3, Z3, Z3
 	VPSUBD Z4, Z4, Z4
 	VPSUBD Z5, Z5, Z5
+	VPSUBD Z6, Z6, Z6
+	VPSUBD Z7, Z7, Z7
+	VPSUBD Z8, Z8, Z8
 	MOVQ   AX, R9
 	MOVQ   SI, R10
 	MOVQ   BX, R11
@@ -19421,56 +21271,72 @@ narrower0:
 k1:
 	SUBQ         $0x00000004, R11
 	JLT          rest1
-	VMOVUPS      (R10), Z6
-	VMOVUPS      64(R10), Z7
-	VBROADCASTSS (R9), Z8
-	VFMADD231PS  Z6, Z8, Z0
-	VFMADD231PS  Z7, Z8, Z1
-	VBROADCASTSS 4(R9), Z8
-	VFMADD231PS  Z6, Z8, Z2
-	VFMADD231PS  Z7, Z8, Z3
-	VBROADCASTSS 8(R9), Z8
-	VFMADD231PS  Z6, Z8, Z4
-	VFMADD231PS  Z7, Z8, Z5
+	VBROADCASTSS (R9), Z9
+	VBROADCASTSS 4(R9), Z10
+	VBROADCASTSS 8(R9), Z11
+	VMOVUPS      (R10), Z12
+	VFMADD231PS  Z12, Z9, Z0
+	VFMADD231PS  Z12, Z10, Z3
+	VFMADD231PS  Z12, Z11, Z6
+	VMOVUPS      64(R10), Z12
+	VFMADD231PS  Z12, Z9, Z1
+	VFMADD231PS  Z12, Z10, Z4
+	VFMADD231PS  Z12, Z11, Z7
+	VMOVUPS      128(R10), Z12
+	VFMADD231PS  Z12, Z9, Z2
+	VFMADD231PS  Z12, Z10, Z5
+	VFMADD231PS  Z12, Z11, Z8
 	ADDQ         CX, R9
 	ADDQ         DX, R10
-	VMOVUPS      (R10), Z6
-	VMOVUPS      64(R10), Z7
-	VBROADCASTSS (R9), Z8
-	VFMADD231PS  Z6, Z8, Z0
-	VFMADD231PS  Z7, Z8, Z1
-	VBROADCASTSS 4(R9), Z8
-	VFMADD231PS  Z6, Z8, Z2
-	VFMADD231PS  Z7, Z8, Z3
-	VBROADCASTSS 8(R9), Z8
-	VFMADD231PS  Z6, Z8, Z4
-	VFMADD231PS  Z7, Z8, Z5
+	VBROADCASTSS (R9), Z9
+	VBROADCASTSS 4(R9), Z10
+	VBROADCASTSS 8(R9), Z11
+	VMOVUPS      (R10), Z12
+	VFMADD231PS  Z12, Z9, Z0
+	VFMADD231PS  Z12, Z10, Z3
+	VFMADD231PS  Z12, Z11, Z6
+	VMOVUPS      64(R10), Z12
+	VFMADD231PS  Z12, Z9, Z1
+	VFMADD231PS  Z12, Z10, Z4
+	VFMADD231PS  Z12, Z11, Z7
+	VMOVUPS      128(R10), Z12
+	VFMADD231PS  Z12, Z9, Z2
+	VFMADD231PS  Z12, Z10, Z5
+	VFMADD231PS  Z12, Z11, Z8
 	ADDQ         CX, R9
 	ADDQ         DX, R10
-	VMOVUPS      (R10), Z6
-	VMOVUPS      64(R10), Z7
-	VBROADCASTSS (R9), Z8
-	VFMADD231PS  Z6, Z8, Z0
-	VFMADD231PS  Z7, Z8, Z1
-	VBROADCASTSS 4(R9), Z8
-	VFMADD231PS  Z6, Z8, Z2
-	VFMADD231PS  Z7, Z8, Z3
-	VBROADCASTSS 8(R9), Z8
-	VFMADD231PS  Z6, Z8, Z4
-	VFMADD231PS  Z7, Z8, Z5
+	VBROADCASTSS (R9), Z9
+	VBROADCASTSS 4(R9), Z10
+	VBROADCASTSS 8(R9), Z11
+	VMOVUPS      (R10), Z12
+	VFMADD231PS  Z12, Z9, Z0
+	VFMADD231PS  Z12, Z10, Z3
+	VFMADD231PS  Z12, Z11, Z6
+	VMOVUPS      64(R10), Z12
+	VFMADD231PS  Z12, Z9, Z1
+	VFMADD231PS  Z12, Z10, Z4
+	VFMADD231PS  Z12, Z11, Z7
+	VMOVUPS      128(R10), Z12
+	VFMADD231PS  Z12, Z9, Z2
+	VFMADD231PS  Z12, Z10, Z5
+	VFMADD231PS  Z12, Z11, Z8
 	ADDQ         CX, R9
 	ADDQ         DX, R10
-	VMOVUPS      (R10), Z6
-	VMOVUPS      64(R10), Z7
-	VBROADCASTSS (R9), Z8
-	VFMADD231PS  Z6, Z8, Z0
-	VFMADD231PS  Z7, Z8, Z1
-	VBROADCASTSS 4(R9), Z8
-	VFMADD231PS  Z6, Z8, Z2
-	VFMADD231PS  Z7, Z8, Z3
-	VBROADCASTSS 8(R9), Z8
-	VFMADD231PS  Z6, Z8, Z4
-	VFMADD231PS  Z7, Z8, Z5
+	VBROADCASTSS (R9), Z9
+	VBROADCASTSS 4(R9), Z10
+	VBROADCASTSS 8(R9), Z11
+	VMOVUPS      (R10), Z12
+	VFMADD231PS  Z12, Z9, Z0
+	VFMADD231PS  Z12, Z10, Z3
+	VFMADD231PS  Z12, Z11, Z6
+	VMOVUPS      64(R10), Z12
+	VFMADD231PS  Z12, Z9, Z1
+	VFMADD231PS  Z12, Z10, Z4
+	VFMADD231PS  Z12, Z11, Z7
+	VMOVUPS      128(R10), Z12
+	VFMADD231PS  Z12, Z9, Z2
+	VFMADD231PS  Z12, Z10, Z5
+	VFMADD231PS  Z12, Z11, Z8
 	ADDQ         CX, R9
 	ADDQ         DX, R10
 	JMP          k1
@@ -19481,17 +21347,21 @@ rest1:
 one1:
 	SUBQ         $0x00000001, R11
 	JLT          store1
-	VMOVUPS      (R10), Z6
-	VMOVUPS      64(R10), Z7
-	VBROADCASTSS (R9), Z8
-	VFMADD231PS  Z6, Z8, Z0
-	VFMADD231PS  Z7, Z8, Z1
-	VBROADCASTSS 4(R9), Z8
-	VFMADD231PS  Z6, Z8, Z2
-	VFMADD231PS  Z7, Z8, Z3
-	VBROADCASTSS 8(R9), Z8
-	VFMADD231PS  Z6, Z8, Z4
-	VFMADD231PS  Z7, Z8, Z5
+	VBROADCASTSS (R9), Z9
+	VBROADCASTSS 4(R9), Z10
+	VBROADCASTSS 8(R9), Z11
+	VMOVUPS      (R10), Z12
+	VFMADD231PS  Z12, Z9, Z0
+	VFMADD231PS  Z12, Z10, Z3
+	VFMADD231PS  Z12, Z11, Z6
+	VMOVUPS      64(R10), Z12
+	VFMADD231PS  Z12, Z9, Z1
+	VFMADD231PS  Z12, Z10, Z4
+	VFMADD231PS  Z12, Z11, Z7
+	VMOVUPS      128(R10), Z12
+	VFMADD231PS  Z12, Z9, Z2
+	VFMADD231PS  Z12, Z10, Z5
+	VFMADD231PS  Z12, Z11, Z8
 	ADDQ         CX, R9
 	ADDQ         DX, R10
 	JMP          one1
@@ -19503,6 +21373,221 @@ store1:
 	TESTQ        R10, R10
 	JZ           old1
 	MOVQ         bias_base+112(FP), R10
+	VBROADCASTSS (R10), Z9
+	VADDPS       Z9, Z0, Z0
+	VADDPS       Z9, Z1, Z1
+	VADDPS       Z9, Z2, Z2
+	VBROADCASTSS 4(R10), Z9
+	VADDPS       Z9, Z3, Z3
+	VADDPS       Z9, Z4, Z4
+	VADDPS       Z9, Z5, Z5
+	VBROADCASTSS 8(R10), Z9
+	VADDPS       Z9, Z6, Z6
+	VADDPS       Z9, Z7, Z7
+	VADDPS       Z9, Z8, Z8
+	JMP          residual1
+
+old1:
+	MOVQ   DI, R10
+	VADDPS (R10), Z0, Z0
+	VADDPS 64(R10), Z1, Z1
+	VADDPS 128(R10), Z2, Z2
+	ADDQ   R9, R10
+	VADDPS (R10), Z3, Z3
+	VADDPS 64(R10), Z4, Z4
+	VADDPS 128(R10), Z5, Z5
+	ADDQ   R9, R10
+	VADDPS (R10), Z6, Z6
+	VADDPS 64(R10), Z7, Z7
+	VADDPS 128(R10), Z8, Z8
+
+residual1:
+	MOVQ   res_len+144(FP), R10
+	TESTQ  R10, R10
+	JZ     negative1
+	MOVQ   res_base+136(FP), R10
+	MOVQ   c_base+72(FP), R11
+	SUBQ   R11, R10
+	ADDQ   DI, R10
+	VADDPS (R10), Z0, Z0
+	VADDPS 64(R10), Z1, Z1
+	VADDPS 128(R10), Z2, Z2
+	ADDQ   R9, R10
+	VADDPS (R10), Z3, Z3
+	VADDPS 64(R10), Z4, Z4
+	VADDPS 128(R10), Z5, Z5
+	ADDQ   R9, R10
+	VADDPS (R10), Z6, Z6
+	VADDPS 64(R10), Z7, Z7
+	VADDPS 128(R10), Z8, Z8
+
+negative1:
+	MOVQ         slope_len+168(FP), R10
+	TESTQ        R10, R10
+	JZ           done1
+	MOVQ         slope_base+160(FP), R10
+	VBROADCASTSS (R10), Z9
+	VCMPPS       $0x04, all00000000<>+0(SB), Z9, K1
+	VMOVUPS.Z    allffffffff<>+0(SB), K1, Z10
+	VMULPS       Z9, Z0, Z11
+	VPANDD       Z10, Z11, Z11
+	VCMPPS       $0x11, all00000000<>+0(SB), Z0, K1
+	VBLENDMPS    Z11, Z0, K1, Z0
+	VMULPS       Z9, Z1, Z11
+	VPANDD       Z10, Z11, Z11
+	VCMPPS       $0x11, all00000000<>+0(SB), Z1, K1
+	VBLENDMPS    Z11, Z1, K1, Z1
+	VMULPS       Z9, Z2, Z9
+	VPANDD       Z10, Z9, Z9
+	VCMPPS       $0x11, all00000000<>+0(SB), Z2, K1
+	VBLENDMPS    Z9, Z2, K1, Z2
+	VBROADCASTSS 4(R10), Z9
+	VCMPPS       $0x04, all00000000<>+0(SB), Z9, K1
+	VMOVUPS.Z    allffffffff<>+0(SB), K1, Z10
+	VMULPS       Z9, Z3, Z11
+	VPANDD       Z10, Z11, Z11
+	VCMPPS       $0x11, all00000000<>+0(SB), Z3, K1
+	VBLENDMPS    Z11, Z3, K1, Z3
+	VMULPS       Z9, Z4, Z11
+	VPANDD       Z10, Z11, Z11
+	VCMPPS       $0x11, all00000000<>+0(SB), Z4, K1
+	VBLENDMPS    Z11, Z4, K1, Z4
+	VMULPS       Z9, Z5, Z9
+	VPANDD       Z10, Z9, Z9
+	VCMPPS       $0x11, all00000000<>+0(SB), Z5, K1
+	VBLENDMPS    Z9, Z5, K1, Z5
+	VBROADCASTSS 8(R10), Z9
+	VCMPPS       $0x04, all00000000<>+0(SB), Z9, K1
+	VMOVUPS.Z    allffffffff<>+0(SB), K1, Z10
+	VMULPS       Z9, Z6, Z11
+	VPANDD       Z10, Z11, Z11
+	VCMPPS       $0x11, all00000000<>+0(SB), Z6, K1
+	VBLENDMPS    Z11, Z6, K1, Z6
+	VMULPS       Z9, Z7, Z11
+	VPANDD       Z10, Z11, Z11
+	VCMPPS       $0x11, all00000000<>+0(SB), Z7, K1
+	VBLENDMPS    Z11, Z7, K1, Z7
+	VMULPS       Z9, Z8, Z9
+	VPANDD       Z10, Z9, Z9
+	VCMPPS       $0x11, all00000000<>+0(SB), Z8, K1
+	VBLENDMPS    Z9, Z8, K1, Z8
+
+done1:
+	MOVQ    DI, R10
+	VMOVUPS Z0, (R10)
+	VMOVUPS Z1, 64(R10)
+	VMOVUPS Z2, 128(R10)
+	ADDQ    R9, R10
+	VMOVUPS Z3, (R10)
+	VMOVUPS Z4, 64(R10)
+	VMOVUPS Z5, 128(R10)
+	ADDQ    R9, R10
+	VMOVUPS Z6, (R10)
+	VMOVUPS Z7, 64(R10)
+	VMOVUPS Z8, 128(R10)
+	ADDQ    $0x000000c0, SI
+	ADDQ    $0x000000c0, DI
+	SUBQ    $0x00000030, R8
+	JMP     next
+
+narrower1:
+	CMPQ   R8, $0x00000011
+	JLT    narrower2
+	VPSUBD Z0, Z0, Z0
+	VPSUBD Z1, Z1, Z1
+	VPSUBD Z2, Z2, Z2
+	VPSUBD Z3, Z3, Z3
+	VPSUBD Z4, Z4, Z4
+	VPSUBD Z5, Z5, Z5
+	MOVQ   AX, R9
+	MOVQ   SI, R10
+	MOVQ   BX, R11
+
+k2:
+	SUBQ         $0x00000004, R11
+	JLT          rest2
+	VMOVUPS      (R10), Z6
+	VMOVUPS      64(R10), Z7
+	VBROADCASTSS (R9), Z8
+	VFMADD231PS  Z6, Z8, Z0
+	VFMADD231PS  Z7, Z8, Z1
+	VBROADCASTSS 4(R9), Z8
+	VFMADD231PS  Z6, Z8, Z2
+	VFMADD231PS  Z7, Z8, Z3
+	VBROADCASTSS 8(R9), Z8
+	VFMADD231PS  Z6, Z8, Z4
+	VFMADD231PS  Z7, Z8, Z5
+	ADDQ         CX, R9
+	ADDQ         DX, R10
+	VMOVUPS      (R10), Z6
+	VMOVUPS      64(R10), Z7
+	VBROADCASTSS (R9), Z8
+	VFMADD231PS  Z6, Z8, Z0
+	VFMADD231PS  Z7, Z8, Z1
+	VBROADCASTSS 4(R9), Z8
+	VFMADD231PS  Z6, Z8, Z2
+	VFMADD231PS  Z7, Z8, Z3
+	VBROADCASTSS 8(R9), Z8
+	VFMADD231PS  Z6, Z8, Z4
+	VFMADD231PS  Z7, Z8, Z5
+	ADDQ         CX, R9
+	ADDQ         DX, R10
+	VMOVUPS      (R10), Z6
+	VMOVUPS      64(R10), Z7
+	VBROADCASTSS (R9), Z8
+	VFMADD231PS  Z6, Z8, Z0
+	VFMADD231PS  Z7, Z8, Z1
+	VBROADCASTSS 4(R9), Z8
+	VFMADD231PS  Z6, Z8, Z2
+	VFMADD231PS  Z7, Z8, Z3
+	VBROADCASTSS 8(R9), Z8
+	VFMADD231PS  Z6, Z8, Z4
+	VFMADD231PS  Z7, Z8, Z5
+	ADDQ         CX, R9
+	ADDQ         DX, R10
+	VMOVUPS      (R10), Z6
+	VMOVUPS      64(R10), Z7
+	VBROADCASTSS (R9), Z8
+	VFMADD231PS  Z6, Z8, Z0
+	VFMADD231PS  Z7, Z8, Z1
+	VBROADCASTSS 4(R9), Z8
+	VFMADD231PS  Z6, Z8, Z2
+	VFMADD231PS  Z7, Z8, Z3
+	VBROADCASTSS 8(R9), Z8
+	VFMADD231PS  Z6, Z8, Z4
+	VFMADD231PS  Z7, Z8, Z5
+	ADDQ         CX, R9
+	ADDQ         DX, R10
+	JMP          k2
+
+rest2:
+	ADDQ $0x00000004, R11
+
+one2:
+	SUBQ         $0x00000001, R11
+	JLT          store2
+	VMOVUPS      (R10), Z6
+	VMOVUPS      64(R10), Z7
+	VBROADCASTSS (R9), Z8
+	VFMADD231PS  Z6, Z8, Z0
+	VFMADD231PS  Z7, Z8, Z1
+	VBROADCASTSS 4(R9), Z8
+	VFMADD231PS  Z6, Z8, Z2
+	VFMADD231PS  Z7, Z8, Z3
+	VBROADCASTSS 8(R9), Z8
+	VFMADD231PS  Z6, Z8, Z4
+	VFMADD231PS  Z7, Z8, Z5
+	ADDQ         CX, R9
+	ADDQ         DX, R10
+	JMP          one2
+
+store2:
+	MOVQ         ldc+104(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         bias_len+120(FP), R10
+	TESTQ        R10, R10
+	JZ           old2
+	MOVQ         bias_base+112(FP), R10
 	VBROADCASTSS (R10), Z6
 	VADDPS       Z6, Z0, Z0
 	VADDPS       Z6, Z1, Z1
@@ -19512,9 +21597,9 @@ store1:
 	VBROADCASTSS 8(R10), Z6
 	VADDPS       Z6, Z4, Z4
 	VADDPS       Z6, Z5, Z5
-	JMP          residual1
+	JMP          residual2
 
-old1:
+old2:
 	MOVQ   DI, R10
 	VADDPS (R10), Z0, Z0
 	VADDPS 64(R10), Z1, Z1
@@ -19525,10 +21610,10 @@ old1:
 	VADDPS (R10), Z4, Z4
 	VADDPS 64(R10), Z5, Z5
 
-residual1:
+residual2:
 	MOVQ   res_len+144(FP), R10
 	TESTQ  R10, R10
-	JZ     negative1
+	JZ     negative2
 	MOVQ   res_base+136(FP), R10
 	MOVQ   c_base+72(FP), R11
 	SUBQ   R11, R10
@@ -19542,10 +21627,10 @@ residual1:
 	VADDPS (R10), Z4, Z4
 	VADDPS 64(R10), Z5, Z5
 
-negative1:
+negative2:
 	MOVQ         slope_len+168(FP), R10
 	TESTQ        R10, R10
-	JZ           done1
+	JZ           done2
 	MOVQ         slope_base+160(FP), R10
 	VBROADCASTSS (R10), Z6
 	VCMPPS       $0x04, all00000000<>+0(SB), Z6, K1
@@ -19581,7 +21666,7 @@ negative1:
 	VCMPPS       $0x11, all00000000<>+0(SB), Z5, K1
 	VBLENDMPS    Z6, Z5, K1, Z5
 
-done1:
+done2:
 	MOVQ    DI, R10
 	VMOVUPS Z0, (R10)
 	VMOVUPS Z1, 64(R10)
@@ -19596,9 +21681,9 @@ done1:
 	SUBQ    $0x00000020, R8
 	JMP     next
 
-narrower1:
+narrower2:
 	CMPQ   R8, $0x00000001
-	JLT    narrower2
+	JLT    narrower3
 	VPSUBD Z0, Z0, Z0
 	VPSUBD Z1, Z1, Z1
 	VPSUBD Z2, Z2, Z2
@@ -19606,9 +21691,9 @@ narrower1:
 	MOVQ   SI, R10
 	MOVQ   BX, R11
 
-k2:
+k3:
 	SUBQ         $0x00000004, R11
-	JLT          rest2
+	JLT          rest3
 	VMOVUPS      (R10), Z3
 	VBROADCASTSS (R9), Z4
 	VFMADD231PS  Z3, Z4, Z0
@@ -19645,14 +21730,14 @@ k2:
 	VFMADD231PS  Z3, Z4, Z2
 	ADDQ         CX, R9
 	ADDQ         DX, R10
-	JMP          k2
+	JMP          k3
 
-rest2:
+rest3:
 	ADDQ $0x00000004, R11
 
-one2:
+one3:
 	SUBQ         $0x00000001, R11
-	JLT          store2
+	JLT          store3
 	VMOVUPS      (R10), Z3
 	VBROADCASTSS (R9), Z4
 	VFMADD231PS  Z3, Z4, Z0
@@ -19662,14 +21747,14 @@ one2:
 	VFMADD231PS  Z3, Z4, Z2
 	ADDQ         CX, R9
 	ADDQ         DX, R10
-	JMP          one2
+	JMP          one3
 
-store2:
+store3:
 	MOVQ         ldc+104(FP), R9
 	SHLQ         $0x02, R9
 	MOVQ         bias_len+120(FP), R10
 	TESTQ        R10, R10
-	JZ           old2
+	JZ           old3
 	MOVQ         bias_base+112(FP), R10
 	VBROADCASTSS (R10), Z3
 	VADDPS       Z3, Z0, Z0
@@ -19677,9 +21762,9 @@ store2:
 	VADDPS       Z3, Z1, Z1
 	VBROADCASTSS 8(R10), Z3
 	VADDPS       Z3, Z2, Z2
-	JMP          residual2
+	JMP          residual3
 
-old2:
+old3:
 	MOVQ   DI, R10
 	VADDPS (R10), Z0, Z0
 	ADDQ   R9, R10
@@ -19687,10 +21772,10 @@ old2:
 	ADDQ   R9, R10
 	VADDPS (R10), Z2, Z2
 
-residual2:
+residual3:
 	MOVQ   res_len+144(FP), R10
 	TESTQ  R10, R10
-	JZ     negative2
+	JZ     negative3
 	MOVQ   res_base+136(FP), R10
 	MOVQ   c_base+72(FP), R11
 	SUBQ   R11, R10
@@ -19701,10 +21786,10 @@ residual2:
 	ADDQ   R9, R10
 	VADDPS (R10), Z2, Z2
 
-negative2:
+negative3:
 	MOVQ         slope_len+168(FP), R10
 	TESTQ        R10, R10
-	JZ           done2
+	JZ           done3
 	MOVQ         slope_base+160(FP), R10
 	VBROADCASTSS (R10), Z3
 	VCMPPS       $0x04, all00000000<>+0(SB), Z3, K1
@@ -19728,7 +21813,7 @@ negative2:
 	VCMPPS       $0x11, all00000000<>+0(SB), Z2, K1
 	VBLENDMPS    Z3, Z2, K1, Z2
 
-done2:
+done3:
 	MOVQ    DI, R10
 	VMOVUPS Z0, (R10)
 	ADDQ    R9, R10
@@ -19740,7 +21825,7 @@ done2:
 	SUBQ    $0x00000010, R8
 	JMP     next
 
-narrower2:
+narrower3:
 	VZEROUPPER
 	RET
 

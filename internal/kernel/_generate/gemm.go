@@ -24,7 +24,7 @@ func widths(rows int) []int {
 	case rows == 1:
 		return []int{8, 4, 2, 1}
 	case rows <= 3:
-		return []int{4, 2, 1}
+		return []int{4, 3, 2, 1}
 	}
 	return []int{2, 1}
 }
