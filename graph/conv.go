@@ -183,7 +183,7 @@ func prepareConv(k convKernel, in, out Type, ep kernel.Epilogue) preparedConv {
 		p.in, p.out = in.Len(), out.Len()
 	}
 	for _, s := range ep {
-		if s.Kind == kernel.StageAdd {
+		if s.HasResidual() {
 			p.residual = max(p.residual, s.Residual+1)
 		}
 	}

@@ -67,6 +67,15 @@ func gate[T float](x *Exec, out *Tensor, in []*Tensor, run func(dst, a, by []T, 
 	})
 }
 
+// stage is that of a constant slope.
+func (Gate) stage(in []*Value, i int) (kernel.Stage, int, bool) {
+	slope, ok := perChannel(in[0], in[2])
+	if i != 0 || !ok || in[1].Known() != nil || in[1] == in[0] {
+		return kernel.Stage{}, -1, false
+	}
+	return kernel.Stage{Kind: kernel.StageGate, Slope: slope}, 1, true
+}
+
 func (Gate) inPlace() []int { return []int{0, 1} }
 
 // gradient: that of x is zero but where x is.

@@ -244,6 +244,10 @@ func (e Epilogue) applied(x float64, channel, i int, residuals [][]float32) floa
 			x = min(max(x, float64(s.Lo)), float64(s.Hi))
 		case StageAdd:
 			x += float64(residuals[s.Residual][i])
+		case StageGate:
+			if residuals[s.Residual][i] <= 0 {
+				x *= float64(channelValue(s.Slope, channel, 0))
+			}
 		case StageSigmoid:
 			x = 1 / (1 + math.Exp(-x))
 		case StageTanh:
@@ -272,6 +276,7 @@ func epilogues(r *rand.Rand, channels int) []Epilogue {
 		{{Kind: StageAffine, Scale: scale}, {Kind: StageAffine, Shift: shift}, {Kind: StageAdd}},
 		{{Kind: StageAdd}, {Kind: StagePRelu, Slope: slope}, {Kind: StageAdd, Residual: 1}},
 		{{Kind: StageAdd, Residual: 1}, {Kind: StagePRelu, Slope: slope}},
+		{{Kind: StageGate, Slope: []float32{0}, Residual: 1}}, {{Kind: StageAdd}, {Kind: StageGate, Slope: slope, Residual: 1}, {Kind: StageAdd}},
 		{{Kind: StageAdd}, {Kind: StageTanh}, {Kind: StageAdd, Residual: 1}, {Kind: StageClip, Lo: -1, Hi: 1}},
 	}
 }
@@ -457,6 +462,7 @@ func TestConvErrors(t *testing.T) {
 		{{Kind: StageAffine, Shift: []float32{}}},
 		{{Kind: StagePRelu}},
 		{{Kind: StageAdd, Residual: -1}},
+		{{Kind: StageGate, Slope: []float32{0}, Residual: -1}},
 		{{Kind: 99}},
 	} {
 		if _, err := PrepareConv(good, weights, e); err == nil {

@@ -11,6 +11,7 @@ const (
 	StagePRelu                    // x if x >= 0, else x*Slope[c]; a slope of 0 is Relu. NaN stays NaN
 	StageClip                     // min(max(x, Lo), Hi). NaN stays NaN
 	StageAdd                      // x + residuals[Residual], at the same index as the output
+	StageGate                     // x*Slope[c] if residuals[Residual] <= 0 at the same index, else x: the gradient of PRelu
 	StageSigmoid                  // 1/(1+exp(-x))
 	StageTanh
 )
@@ -19,13 +20,16 @@ const (
 type Stage struct {
 	Kind         StageKind
 	Scale, Shift []float32 // Affine: one value or one per channel; nil stands for 1 and 0
-	Slope        []float32 // PRelu: one value or one per channel
+	Slope        []float32 // PRelu, Gate: one value or one per channel
 	Lo, Hi       float32   // Clip
-	Residual     int       // Add: index into the residuals passed to Run
+	Residual     int       // Add, Gate: index into the residuals passed to Run
 }
 
 // perChannel reports whether what the stage does depends on the channel.
 func (s Stage) perChannel() bool { return max(len(s.Scale), len(s.Shift), len(s.Slope)) > 1 }
+
+// HasResidual reports whether the stage reads a residual.
+func (s Stage) HasResidual() bool { return s.Kind == StageAdd || s.Kind == StageGate }
 
 // Epilogue is applied to each output element, stage by stage, while it is in cache. A bias is an Affine with Shift.
 type Epilogue []Stage
@@ -47,12 +51,14 @@ func (e Epilogue) validate(channels int) error {
 		case StagePRelu:
 			err = perChannel(i, "slope", s.Slope, true)
 		case StageAdd:
-			if s.Residual < 0 {
-				err = fmt.Errorf("kernel: epilogue stage %d adds residual %d", i, s.Residual)
-			}
+		case StageGate:
+			err = perChannel(i, "slope", s.Slope, true)
 		case StageClip, StageSigmoid, StageTanh:
 		default:
 			err = fmt.Errorf("kernel: epilogue stage %d is of unknown kind %d", i, s.Kind)
+		}
+		if err == nil && s.HasResidual() && s.Residual < 0 {
+			err = fmt.Errorf("kernel: epilogue stage %d reads residual %d", i, s.Residual)
 		}
 		if err != nil {
 			return err
@@ -82,6 +88,8 @@ func (e Epilogue) apply(dst, x []float32, channel, at int, residuals [][]float32
 			Clip(out, x, s.Lo, s.Hi)
 		case StageAdd:
 			Add(out, x, residuals[s.Residual][at:at+len(x)])
+		case StageGate:
+			Gate(out, x, residuals[s.Residual][at:at+len(x)], channelValue(s.Slope, channel, 0))
 		case StageSigmoid:
 			Sigmoid(out, x)
 		case StageTanh:
