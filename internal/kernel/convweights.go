@@ -76,6 +76,9 @@ func weightPlans(s ConvShape) (plans []weightGradient) {
 	if len(plans) > 0 && os.Getenv("GANSR_CONV") != "" {
 		return plans
 	}
+	if b := newBlockWeights(s); b != nil {
+		plans = append(plans, b)
+	}
 	if m := newMatrixWeights(s); m != nil {
 		plans = append(plans, m)
 	}
@@ -129,8 +132,8 @@ func (c *convWeights) cost() float64 { return directWeightsCost(c.s) }
 func directWeightsCost(s ConvShape) float64 {
 	s.C /= s.Groups
 	cost := directCost(s) + sumCost*float64(s.OC*s.C*s.KH*s.KW)
-	if min(s.C, s.OC) < cpu.lanes {
-		cost *= fewChannels
+	if min(s.C, s.OC) < cpu.lanes || s.KH*s.KW == 1 {
+		cost *= packedWeights
 	}
 	return cost
 }
@@ -156,8 +159,9 @@ func (c *convWeights) run(p *Pool, dw, src, g, ws []float32) {
 const (
 	weightImages = 4 << 20 // elements of images that are packed at a time, at least one image
 	manyChannels = 64
-	fewChannels  = 2   // how much longer it takes with few channels, of either kind, whose packing and registers do less
-	sumCost      = 2.5 // a weight whose sum is written and put into its place
+	// How much longer it takes where packing weighs more: with few channels, of either kind, and with kernels of 1x1.
+	packedWeights = 2
+	sumCost       = 2.5 // a weight whose sum is written and put into its place
 )
 
 // convWeights computes the gradient of weights as a product of matrices, a sum over output pixels, by the micro-kernels of Gemm: panels of
