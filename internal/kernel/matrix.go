@@ -31,56 +31,6 @@ func (m *matrix) products() int     { return m.pixels * m.row * m.s.OC }
 func (m *matrix) blocks() Blocking  { return NotBlocked }
 func (m *matrix) setBlocked(Layout) {}
 
-// patch is the part of a kernel that lies on the source at an output pixel: taps from x0, y0 to before x1, y1, the first of which meets
-// element at of a source channel.
-type patch struct{ x0, y0, x1, y1, at int }
-
-// patches lists those of an image's output pixels.
-func (m *matrix) patches() []patch {
-	s := &m.s
-	axis := func(i, size, taps, stride, dilation, pad int) (first, end, at int) {
-		from := i*stride - pad
-		first = min(taps, max(0, ceilDiv(-from, dilation)))
-		end = max(first, min(taps, ceilDiv(size-from, dilation)))
-		return first, end, from + first*dilation
-	}
-	list := make([]patch, 0, m.outH*m.outW)
-	for y := range m.outH {
-		y0, y1, top := axis(y, s.H, s.KH, s.StrideH, s.DilationH, s.PadTop)
-		for x := range m.outW {
-			x0, x1, left := axis(x, s.W, s.KW, s.StrideW, s.DilationW, s.PadLeft)
-			list = append(list, patch{x0, y0, x1, y1, top*s.W + left})
-		}
-	}
-	return list
-}
-
-// fill sets rows to what each output pixel sees: elements [k/lanes][pixel][k%lanes], k < m.row, and zeros up to a multiple of lanes.
-func (m *matrix) fill(p *Pool, rows, src []float32, lanes int) {
-	s, area, plane, patches := &m.s, m.s.KH*m.s.KW, m.s.H*m.s.W, m.patches()
-	step := m.pixels * lanes
-	p.Run(m.pixels, func(_, i int) {
-		from, of := src[i/len(patches)*s.C*plane:][:s.C*plane], patches[i%len(patches)]
-		for k := i * lanes; k < len(rows); k += step {
-			clear(rows[k:][:lanes])
-		}
-		for c := range s.C {
-			for y := of.y0; y < of.y1; y++ {
-				at := c*plane + of.at + (y-of.y0)*s.DilationH*s.W
-				k := c*area + y*s.KW + of.x0
-				to, lane := i*lanes+k/lanes*step, k%lanes
-				for x := of.x0; x < of.x1; x++ {
-					rows[to+lane] = from[at]
-					at += s.DilationW
-					if lane++; lane == lanes {
-						to, lane = to+step, 0
-					}
-				}
-			}
-		}
-	})
-}
-
 // matrixConv is the convolution.
 type matrixConv struct {
 	matrix
@@ -101,7 +51,7 @@ const matrixDepth = 512
 
 func (m *matrixConv) Workspace(threads int) int {
 	lanes := cpu.lanes
-	return m.pixels*(roundUp(m.row, lanes)+roundUp(m.s.OC, lanes)) + threads*m.private()
+	return m.pixels*roundUp(m.row, lanes) + max(m.blocked(), m.pixels*roundUp(m.s.OC, lanes)+threads*m.private())
 }
 
 // private is the memory of a thread: sums of a block of output channels, a panel of weights, and what lies in its place if it is not whole.
@@ -110,8 +60,9 @@ func (m *matrixConv) private() int { return (m.pixels + 2*matrixDepth) * cpu.lan
 func (m *matrixConv) runLive(p *Pool, dst, src, weight, bias []float32, residuals [][]float32, ws []float32) {
 	f, lanes, step := cpu, cpu.lanes, m.pixels*cpu.lanes
 	co, depth := ceilDiv(m.s.OC, lanes), roundUp(m.row, lanes)
-	rows, product, ws := ws[:m.pixels*depth], ws[m.pixels*depth:][:co*step], ws[m.pixels*depth+co*step:]
-	m.fill(p, rows, src, lanes)
+	rows, ws := ws[:m.pixels*depth], ws[m.pixels*depth:]
+	m.fill(p, rows, src, lanes, ws)
+	product, ws := ws[:co*step], ws[co*step:]
 	groups := f.group(m.pixels, 1)
 	items := min(co, 4*p.Threads())
 	p.Run(items, func(worker, i int) {
@@ -161,10 +112,9 @@ func (m *matrixConv) packWeights(f *functions, panel, part, weight []float32, oc
 
 // matrixTranspose is the transposed convolution: what each source pixel gives, rows [pixel, OC*KH*KW], is the product, and is added up.
 type matrixTranspose struct {
-	matrix     // of the convolution that it is the transpose of
-	ep         Epilogue
-	channels   int // of the source
-	outH, outW int
+	matrix   // of the convolution that it is the transpose of
+	ep       Epilogue
+	channels int // of the source
 }
 
 // newMatrixTranspose returns nil for a shape that has too many pixels, or groups.
@@ -175,37 +125,19 @@ func newMatrixTranspose(s ConvTransposeShape, ep Epilogue) *matrixTranspose {
 	if !ok {
 		return nil
 	}
-	return &matrixTranspose{m, ep, s.C, s.OutH(), s.OutW()}
+	return &matrixTranspose{m, ep, s.C}
 }
 
 func (m *matrixTranspose) Workspace(threads int) int {
-	return m.pixels*(m.row+m.channels) + threads*m.outH*m.outW
+	return m.pixels*(m.row+m.channels) + m.beyond() + threads*m.adding()
 }
 
 func (m *matrixTranspose) runLive(p *Pool, dst, src, weight, bias []float32, residuals [][]float32, ws []float32) {
-	rows, pixels, ws := ws[:m.pixels*m.row], ws[m.pixels*m.row:][:m.pixels*m.channels], ws[m.pixels*(m.row+m.channels):]
+	pixels, ws := ws[:m.pixels*m.channels], ws[m.pixels*m.channels:]
+	rows, ws := ws[:m.pixels*m.row+m.beyond()], ws[m.pixels*m.row+m.beyond():]
 	m.pack(p, pixels, src, true)
 	Gemm(p, m.pixels, m.row, m.channels, pixels, m.channels, false, weight, m.row, false, rows, m.row, false)
-	oc, area, size, per := m.s.C, m.s.KH*m.s.KW, m.outH*m.outW, m.pixels/m.s.N
-	patches := m.patches()
-	p.Run(m.s.N*oc, func(worker, i int) {
-		n, c := i/oc, i%oc
-		plane := ws[worker*size:][:size]
-		for j := range plane {
-			plane[j] = bias[c]
-		}
-		for pixel, of := range patches {
-			row, at := rows[(n*per+pixel)*m.row+c*area:][:area], of.at
-			for y := of.y0; y < of.y1; y++ {
-				at := at + (y-of.y0)*m.s.DilationH*m.outW
-				for _, v := range row[y*m.s.KW+of.x0 : y*m.s.KW+of.x1] {
-					plane[at] += v
-					at += m.s.DilationW
-				}
-			}
-		}
-		m.ep.apply(dst[i*size:][:size], plane, c, i*size, residuals)
-	})
+	m.addUp(p, dst, rows, bias, m.ep, residuals, ws)
 }
 
 // pack makes [pixel, channel] of an image in the place of the convolution's output, or [channel, pixel].
@@ -239,11 +171,12 @@ func newMatrixWeights(s ConvShape) *matrixWeights {
 	return &matrixWeights{m}
 }
 
-func (m *matrixWeights) Workspace(int) int { return m.pixels * (m.row + m.s.OC) }
+func (m *matrixWeights) Workspace(int) int { return m.pixels*m.row + max(m.blocked(), m.pixels*m.s.OC) }
 
 func (m *matrixWeights) run(p *Pool, dw, src, g, ws []float32) {
-	rows, packed := ws[:m.pixels*m.row], ws[m.pixels*m.row:][:m.pixels*m.s.OC]
-	m.fill(p, rows, src, m.row)
+	rows, ws := ws[:m.pixels*m.row], ws[m.pixels*m.row:]
+	m.fill(p, rows, src, m.row, ws)
+	packed := ws[:m.pixels*m.s.OC]
 	m.pack(p, packed, g, false)
 	Gemm(p, m.s.OC, m.row, m.pixels, packed, m.pixels, false, rows, m.row, false, dw, m.row, false)
 }
