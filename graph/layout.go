@@ -30,7 +30,7 @@ type layouts struct {
 type role struct {
 	conv    blocker
 	weights *kernel.WeightGradient // instead, whose two operands are read in either form
-	op      Operator               // for blocks, if it is neither
+	op      Operator               // for blocks, if it is neither and has another form for them
 	read    []int                  // what convolutions and gradients of weights can read in either form
 	either  []int                  // what others can
 	same    []int                  // the result and operands, all of the same form
@@ -88,7 +88,7 @@ func (c *compiler) block() {
 			r.conv.setBlocked(kernel.Layout{Src: len(r.read) > 0 && l.blocked(st.in[0]), Dst: blocked})
 		case r.weights != nil:
 			r.weights.SetBlocked(kernel.Layout{Src: l.blocked(st.in[0]), Dst: l.blocked(st.in[1])})
-		case blocked:
+		case blocked, r.op != nil && len(r.either) > 0 && l.blocked(st.in[0]):
 			st.op = r.op
 		}
 		st.in = l.forms(st.in, r.images())
@@ -144,6 +144,12 @@ func (l *layouts) join(v, w int) { l.set[l.first(v)] = l.first(w) }
 // role tells which images of a step may be blocked.
 func (l *layouts) role(st step) role {
 	out := l.s.slots[st.out[0]].typ
+	if op, ok := st.op.(Moments); ok {
+		if op.byChannel(l.s.slots[st.in[0]].typ) {
+			return role{op: momentsOnBlocks{op}, either: st.in}
+		}
+		return role{}
+	}
 	if len(st.out) != 1 || out.DType != Float32 || out.Rank() != 4 {
 		return role{}
 	}
@@ -209,6 +215,11 @@ func (l *layouts) onBlocks(st step, out Type) (op Operator, images []int) {
 		if b, ok := l.overBlocks(op.Sliding, st, out); ok {
 			return AveragePool{b, op.CountPads}, st.in
 		}
+	case BatchNorm:
+		if l.s.slots[st.in[0]].fixed != nil {
+			return nil, nil
+		}
+		return batchNormOnBlocks{op}, st.in[:1]
 	case Concat:
 		for _, v := range st.in {
 			if sl := l.s.slots[v]; sl.fixed != nil || op.Axis != 1 || sl.typ.Shape[1]%kernel.Lanes() != 0 {

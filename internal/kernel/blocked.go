@@ -66,3 +66,17 @@ func blocks(p *Pool, blocked, plain []float32, n, c, area int, f func(block, cha
 		f(blocked[block*area*cpu.lanes:], plain[(block/perImage*c+first)*area:], min(cpu.lanes, c-first), part*area/parts, (part+1)*area/parts)
 	})
 }
+
+// ScaleShiftBlock sets dst = a*scale + shift for pixels of a block of channels, with one of each for each channel of it. Dst may be a.
+func ScaleShiftBlock(dst, a, scale, shift []float32) {
+	lanes := cpu.lanes
+	params := make([]float32, 4*lanes) // no bias, and a slope of 1
+	for i := range lanes {
+		params[lanes+i] = 1
+	}
+	copy(params[2*lanes:], scale)
+	copy(params[3*lanes:], shift)
+	if len(dst) > 0 {
+		cpu.store[addNever](dst, a[:len(dst)], nil, params)
+	}
+}
