@@ -192,13 +192,15 @@ func (l *layouts) onBlocks(st step, out Type) (op Operator, images []int) {
 	switch op := st.op.(type) {
 	case Add, Sub, Mul, Max, Min, Abs, Neg, Sign, Relu, Sigmoid, Tanh, Clip, Gelu, Softplus, Erf, Gate, PRelu:
 		_, joins := rowOpOf(op) // and so can have operands by channel
-		for _, v := range st.in {
+		for i, v := range st.in {
 			switch sl := l.s.slots[v]; {
 			case sl.fixed == nil && sl.typ.Equal(out):
 				images = append(images, v)
+			case i < unrepeated(op): // a constant, even of one element
+				return nil, nil
 			case sl.typ.Len() != 1 && !(joins && sl.typ.byChannel(4, out.Shape[1])):
 				return nil, nil
-			case sl.typ.Len() == 1 && out.Shape[1]%kernel.Lanes() != 0 && sl.fixed != nil && math.Abs(float64(Data[float32](sl.fixed)[0])) > mostWithin:
+			case sl.typ.Len() == 1 && out.Shape[1]%kernel.Lanes() != 0 && sl.fixed != nil && math.Abs(float64(Data[float32](sl.fixed)[0])) > kernel.MostWithin:
 				return nil, nil
 			}
 		}
@@ -245,6 +247,17 @@ func (l *layouts) onBlocks(st step, out Type) (op Operator, images []int) {
 	return nil, nil
 }
 
+// unrepeated is how many of an operator's operands, its first, are of the result's type, and not repeated to it.
+func unrepeated(op Operator) int {
+	switch op.(type) {
+	case Gate:
+		return 2
+	case PRelu, Clip:
+		return 1
+	}
+	return 0
+}
+
 // overBlocks returns the window over blocked images that keeps still within a block, for a pool or its gradient; pooled is the type of what is
 // pooled. There is none if it is over nothing somewhere, where the largest is infinite, or if operands are constants.
 func (l *layouts) overBlocks(s Sliding, st step, pooled Type) (b Sliding, ok bool) {
@@ -269,10 +282,6 @@ func (t Type) byChannel(rank, channels int) bool {
 	k := rank - t.Rank() // the channels are axis 1-k
 	return k >= 0 && k <= 1 && t.Len() == channels && t.Shape[1-k] == channels
 }
-
-// mostWithin bounds numbers that all channels of a block may meet, those that fill it too: with larger ones, infinite ones above all, they could
-// overflow where the others do not.
-const mostWithin = 1 << 40
 
 // blockedType is the type of a blocked image: [N, C/L, H, W, L], rounded up.
 func blockedType(t Type) Type {

@@ -168,41 +168,88 @@ func oneByOne(t *testing.T, results, inputs []*Value, tensors []*Tensor) (list [
 // TestInfiniteOperand: what fills the last block of channels is not to become NaN, which a convolution would spread.
 func TestInfiniteOperand(t *testing.T) {
 	t.Setenv("GANSR_CONV", "winograd2")
-	b := NewBuilder("infinite")
 	channels := kernel.Lanes() + 3
-	apply := func(op Operator, in ...*Value) *Value {
-		vs, err := b.Apply(op, in...)
+	for name, build := range map[string]func(n *trained, c, again, infinite, one *Value) *Value{
+		"used twice, and so no part of a convolution": func(n *trained, c, _, infinite, one *Value) *Value {
+			return n.apply(Add{}, n.apply(Min{}, n.apply(Mul{}, c, infinite), one), c)
+		},
+		"scaled within a convolution": func(n *trained, c, again, infinite, one *Value) *Value {
+			return n.apply(Clip{}, n.apply(Mul{}, n.apply(Tanh{}, again), infinite), n.b.Constant("low", Scalar(float32(-1))), one)
+		},
+		"gated within a convolution": func(n *trained, c, again, infinite, _ *Value) *Value { return n.apply(Gate{}, again, c, infinite) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := &trained{T: t, b: NewBuilder("infinite")}
+			conv := func(x *Value) *Value {
+				w := NewTensor(Float32, channels, channels, 3, 3)
+				fill(Data[float32](w), 0.5)
+				return n.apply(Conv{Strides: []int{1, 1}, Dilations: []int{1, 1}, Pads: []int{1, 1, 1, 1}, Groups: 1}, x, n.b.Constant("weights", w))
+			}
+			x, err := n.b.Input("x", Type{Float32, []int{1, channels, 8, 8}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := conv(x)
+			y := conv(build(n, c, conv(c), n.b.Constant("infinite", Scalar(float32(math.Inf(1)))), n.b.Constant("one", Scalar(float32(1)))))
+			s, err := NewSession([]*Value{x}, []*Value{y}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			in := NewTensor(Float32, x.Type().Shape...)
+			fill(Data[float32](in), 1)
+			out, err := s.Run(context.Background(), []*Tensor{in})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, v := range Data[float32](out[0]) {
+				if !(v > 0) {
+					t.Fatalf("element %d is %v", i, v)
+				}
+			}
+		})
+	}
+}
+
+// A constant in the place of an image is no block, even if it has one element as what is repeated has.
+func TestConstantImageOffBlocks(t *testing.T) {
+	t.Setenv("GANSR_CONV", "winograd2")
+	for _, build := range []func(n *trained, image, constant *Value) *Value{
+		func(n *trained, image, constant *Value) *Value {
+			return n.apply(Gate{}, constant, image, n.b.Constant("slope", Scalar(float32(0.5))))
+		},
+		func(n *trained, image, constant *Value) *Value {
+			return n.apply(Gate{}, image, constant, n.b.Constant("slope", Scalar(float32(0.5))))
+		},
+		func(n *trained, image, constant *Value) *Value { return n.apply(PRelu{}, constant, image) },
+	} {
+		n := &trained{T: t, rng: rand.New(rand.NewPCG(3, 4)), b: NewBuilder("one")}
+		input := func(shape ...int) *Value {
+			x := NewTensor(Float32, shape...)
+			fill(Data[float32](x), -2)
+			v, err := n.b.Input(fmt.Sprint("in", len(n.inputs)), x.Type())
+			if err != nil {
+				t.Fatal(err)
+			}
+			n.inputs, n.tensors = append(n.inputs, v), append(n.tensors, x)
+			return v
+		}
+		constant := NewTensor(Float32, 1, 1, 1, 1)
+		fill(Data[float32](constant), -3)
+		conv := func(x *Value) *Value {
+			return n.apply(Conv{Strides: []int{1, 1}, Dilations: []int{1, 1}, Pads: []int{1, 1, 1, 1}, Groups: 1}, x, input(1, 1, 3, 3))
+		}
+		results := []*Value{conv(build(n, conv(input(1, 1, 1, 1)), n.b.Constant("c", constant)))}
+		want, _ := oneByOne(t, results, n.inputs, n.tensors)
+		s, err := NewSession(n.inputs, results, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return vs[0]
-	}
-	number := func(v float64) *Value { return b.Constant("number", Scalar(float32(v))) }
-	weights := func() *Value {
-		w := NewTensor(Float32, channels, channels, 3, 3)
-		fill(Data[float32](w), 0.5)
-		return b.Constant("weights", w)
-	}
-	conv := Conv{Strides: []int{1, 1}, Dilations: []int{1, 1}, Pads: []int{1, 1, 1, 1}, Groups: 1}
-	x, err := b.Input("x", Type{Float32, []int{1, channels, 8, 8}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := apply(conv, x, weights()) // used twice, so that the product is not a part of it
-	y := apply(conv, apply(Add{}, apply(Min{}, apply(Mul{}, c, number(math.Inf(1))), number(1)), c), weights())
-	s, err := NewSession([]*Value{x}, []*Value{y}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	in := NewTensor(Float32, x.Type().Shape...)
-	fill(Data[float32](in), 1)
-	out, err := s.Run(context.Background(), []*Tensor{in})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, v := range Data[float32](out[0]) {
-		if !(v > 0) {
-			t.Fatalf("element %d is %v", i, v)
+		got, err := s.Run(context.Background(), n.tensors)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !Equal(got[0], want[0]) {
+			t.Errorf("%v by %v, want %v", got[0], s.Steps(), want[0])
 		}
 	}
 }

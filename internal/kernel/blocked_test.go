@@ -105,7 +105,7 @@ func TestFastBlocked(t *testing.T) {
 		conv := make([]float64, s.N*s.OC*s.OutH()*s.OutW())
 		RefConv(s.nd(), conv, widen(src), widen(weight), nil)
 		all := epilogues(r, s.OC)
-		for i, e := range ends([]Epilogue{nil, all[6], all[7], all[13], all[14]}) {
+		for i, e := range ends([]Epilogue{nil, all[6], all[7], all[13], all[14], all[15]}) {
 			t.Run(fmt.Sprintf("%d/%d", s.W, i), func(t *testing.T) {
 				transformsFor(t, s.KH, s.KW, func(t *testing.T, tr *transform) {
 					for _, l := range []Layout{{true, false}, {false, true}, {true, true}} {

@@ -52,8 +52,20 @@ func (s store) withBias(lanes int, bias []float32) store {
 	return s
 }
 
-// blocks reports whether the epilogue can be applied to blocked images: what is left of it does not tell channels apart.
-func (s *store) blocks() bool { return !slices.ContainsFunc(s.rest, Stage.perChannel) }
+// blocks reports whether the epilogue can be applied to blocked images: what is left of it does not tell channels apart, nor makes those that fill
+// a block infinite.
+func (s *store) blocks() bool {
+	return !slices.ContainsFunc(s.rest, func(st Stage) bool { return st.perChannel() || !st.within() })
+}
+
+// MostWithin bounds numbers that all channels of a block may meet, those that fill it too: with larger ones, infinite ones above all, they could
+// overflow where the others do not.
+const MostWithin = 1 << 40
+
+// within reports whether the stage scales, shifts and gates by numbers within MostWithin.
+func (s Stage) within() bool {
+	return !slices.ContainsFunc(slices.Concat(s.Scale, s.Shift, s.Slope), func(v float32) bool { return !(max(v, -v) <= MostWithin) })
+}
 
 // row applies the epilogue to pixels of a block, whose first element is element at of the destination and of residuals. It
 // uses src as scratch; dst may be a part of a residual.
