@@ -107,7 +107,8 @@ func (w *WeightGradient) Run(p *Pool, dw, src, g, ws []float32) error {
 // Blocks reports whether the source and the gradient may be blocked, each for itself.
 func (w *WeightGradient) Blocks() bool { return w.blocks() }
 
-// SetBlocked says whether the source and, as Dst, the gradient are blocked: neither is until it is called, at most once, before Run.
+// SetBlocked says whether the source and, as Dst, the gradient are blocked: neither is until it is called, at most once, before Run and Workspace, which
+// may be less then.
 func (w *WeightGradient) SetBlocked(l Layout) {
 	w.blocked = l
 	w.setBlocked(l)

@@ -60,13 +60,20 @@ func (b *blockWeights) cost() float64 {
 // strip is how many elements a row of the source has with what pads it.
 func (b *blockWeights) strip() int { return (b.s.W + b.s.PadLeft + b.s.PadRight) * b.cpu.lanes }
 
-func (b *blockWeights) imageSizes() (src, g int) {
+// copies is how many elements the blocked copies of images that are not blocked have.
+func (b *blockWeights) copies() (src, g int) {
 	s, lanes := &b.s, b.cpu.lanes
-	return s.N * b.ci * s.H * s.W * lanes, s.N * b.co * s.OutH() * s.OutW() * lanes
+	if !b.blocked.Src {
+		src = s.N * b.ci * s.H * s.W * lanes
+	}
+	if !b.blocked.Dst {
+		g = s.N * b.co * s.OutH() * s.OutW() * lanes
+	}
+	return src, g
 }
 
 func (b *blockWeights) Workspace(threads int) int {
-	src, g := b.imageSizes()
+	src, g := b.copies()
 	return cacheLine + b.parts*roundUp(b.sums, cacheLine) + threads*roundUp(b.strip(), cacheLine) + src + g
 }
 
@@ -85,7 +92,7 @@ func (b *blockWeights) run(p *Pool, dw, src, g, ws []float32) {
 	for i := range strips {
 		strips[i] = take(b.strip())
 	}
-	srcSize, gSize := b.imageSizes()
+	srcSize, gSize := b.copies()
 	if !b.blocked.Src {
 		to := ws[:srcSize]
 		Block(p, to, src, s.N, s.C, s.H*s.W)

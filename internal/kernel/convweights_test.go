@@ -99,9 +99,11 @@ func TestConvWeights(t *testing.T) {
 					}
 					w.SetBlocked(l)
 					fillNaN(same)
-					if err := w.Run(pool, same, blocked(src, s.C, s.H*s.W, l.Src), blocked(g, s.OC, s.OutH()*s.OutW(), l.Dst), make([]float32, w.Workspace(pool.Threads()))); err != nil {
+					ws, check := guarded(t, w.Workspace(pool.Threads()))
+					if err := w.Run(pool, same, blocked(src, s.C, s.H*s.W, l.Src), blocked(g, s.OC, s.OutH()*s.OutW(), l.Dst), ws); err != nil {
 						t.Fatal(err)
 					}
+					check()
 					if !slices.Equal(got, same) {
 						t.Errorf("%s: %s: %+v: blocks %+v change the result", cpu.path, plan.name(), s, l)
 					}
