@@ -38,10 +38,7 @@ func Block(p *Pool, dst, src []float32, n, c, area int) {
 
 // Unblock is the way back.
 func Unblock(p *Pool, dst, src []float32, n, c, area int) {
-	params := make([]float32, 4*cpu.lanes) // of an epilogue that does nothing
-	for i := cpu.lanes; i < 3*cpu.lanes; i++ {
-		params[i] = 1
-	}
+	params := cpu.copying()
 	blocks(p, src, dst, n, c, area, func(src, dst []float32, channels, from, to int) {
 		if channels == cpu.lanes && to-from >= cpu.lanes {
 			cpu.scatter[addNever](dst[from:], src[from*cpu.lanes:], nil, area, to-from, params)
@@ -69,13 +66,9 @@ func blocks(p *Pool, blocked, plain []float32, n, c, area int, f func(block, cha
 
 // ScaleShiftBlock sets dst = a*scale + shift for pixels of a block of channels, with one of each for each channel of it. Dst may be a.
 func ScaleShiftBlock(dst, a, scale, shift []float32) {
-	lanes := cpu.lanes
-	params := make([]float32, 4*lanes) // no bias, and a slope of 1
-	for i := range lanes {
-		params[lanes+i] = 1
-	}
-	copy(params[2*lanes:], scale)
-	copy(params[3*lanes:], shift)
+	params := cpu.copying()
+	copy(params[2*cpu.lanes:], scale)
+	copy(params[3*cpu.lanes:], shift)
 	if len(dst) > 0 {
 		cpu.store[addNever](dst, a[:len(dst)], nil, params)
 	}

@@ -33,7 +33,7 @@ func (f *fastWeights) memory(threads int) (m weightMemory) {
 	m.together = max(1, min(f.chunk, f.tilesX, (stripSize/(t*lanes)-t)/f.tileW+1))
 	width := max(lanes, (m.together-1)*f.tileW+t)
 	m.pitch, m.rowStride = oddLines(width*lanes), roundUp(width, cacheLine)
-	m.sizes = [4]int{t * m.pitch, lanes * m.rowStride, roundUp(f.tr.scratch, cacheLine), (2*max(f.s.KH*f.s.KW, lanes) + 4) * lanes}
+	m.sizes = [4]int{t * m.pitch, lanes * m.rowStride, roundUp(f.tr.scratch, cacheLine), 2 * max(f.s.KH*f.s.KW, lanes) * lanes}
 	for _, n := range m.sizes {
 		m.private += roundUp(n, cacheLine)
 	}
@@ -72,7 +72,7 @@ func (f *fastWeights) run(p *Pool, dw, src, g, ws []float32) {
 		spreadPhases(p, f.of, &f.s, phases, src, ws)
 		src = phases
 	}
-	k := weightChunk{fastWeights: f, weightMemory: f.memory(p.Threads()), src: src, g: g, dw: dw}
+	k := weightChunk{fastWeights: f, weightMemory: f.memory(p.Threads()), src: src, g: g, dw: dw, copying: f.cpu.copying()}
 	ws = aligned(ws)
 	take := func(n int) []float32 {
 		part := ws[:n]
@@ -164,6 +164,7 @@ type weightChunk struct {
 	*fastWeights
 	weightMemory
 	dw, src, g []float32
+	copying    []float32 // of a scatter that keeps every bit
 	xs, gs     []float32
 	x, y       channels
 	products   []float32
@@ -350,15 +351,11 @@ func (k *weightChunk) inverse(w *weightWorker, products []float32, oc, c int, ad
 func (k *weightChunk) store(w *weightWorker, dw []float32, add bool) {
 	lanes, s, area := k.cpu.lanes, &k.s, k.s.KH*k.s.KW
 	n := max(area, lanes)
-	taps, turned, params := w.store[:n*lanes], w.store[n*lanes:][:n*lanes], w.store[2*n*lanes:][:4*lanes]
+	taps, turned := w.store[:n*lanes], w.store[n*lanes:][:n*lanes]
 	for y := range s.KH {
 		copy(taps[y*s.KW*lanes:][:s.KW*lanes], w.strip[y*k.pitch:])
 	}
-	clear(params[:lanes])
-	for i := range lanes {
-		params[lanes+i], params[2*lanes+i], params[3*lanes+i] = 1, 1, 0
-	}
-	k.cpu.scatter[addNever](turned, taps, nil, n, n, params)
+	k.cpu.scatter[addNever](turned, taps, nil, n, n, k.copying)
 	for c := range lanes {
 		to, from := dw[c*area:][:area], turned[c*n:][:area]
 		if add {

@@ -17,9 +17,9 @@ type functions struct {
 	gemm []gemmFunc
 	// gemmRows[rows-1] does so for rows of a that are not packed, lda elements apart, and rows of b that are ldb elements
 	// apart; nil if a path has no such form.
-	gemmRows []func(a, b []float32, lda, ldb, depth int, c []float32, n, ldc int, bias, res, slope []float32)
+	gemmRows []stridedGemmFunc
 	// gemmColumns[rows-1] does so for columns of a, which are lda elements apart; see genericGemmColumns.
-	gemmColumns []gemmColumnsFunc
+	gemmColumns []stridedGemmFunc
 	// depthwise convolves a channel with a kernel, depthwiseRows rows of outputs at a time; see genericDepthwise.
 	depthwise func(w, b []float32, kw, pitch int, c []float32, n, ldc int, bias, res, slope []float32)
 	// depthwiseBlocks convolves pixels of a block, each channel with a kernel of its own; see genericDepthwiseBlocks.

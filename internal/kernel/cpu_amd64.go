@@ -17,10 +17,10 @@ var avx2 = functions{
 	path:  "avx2",
 	lanes: 8,
 	gemm:  []gemmFunc{gemm1AVX2, gemm2AVX2, gemm3AVX2, gemm4AVX2, gemm5AVX2, gemm6AVX2},
-	gemmRows: []func(a, b []float32, lda, ldb, depth int, c []float32, n, ldc int, bias, res, slope []float32){
+	gemmRows: []stridedGemmFunc{
 		gemmRows1AVX2, gemmRows2AVX2, gemmRows3AVX2, gemmRows4AVX2, gemmRows5AVX2, gemmRows6AVX2,
 	},
-	gemmColumns:     []gemmColumnsFunc{gemmColumns1AVX2, gemmColumns2AVX2, gemmColumns3AVX2, gemmColumns4AVX2, gemmColumns5AVX2, gemmColumns6AVX2},
+	gemmColumns:     []stridedGemmFunc{gemmColumns1AVX2, gemmColumns2AVX2, gemmColumns3AVX2, gemmColumns4AVX2, gemmColumns5AVX2, gemmColumns6AVX2},
 	depthwise:       depthwiseAVX2,
 	depthwiseBlocks: depthwiseBlocksAVX2,
 	binary: [numBinary]func(dst, a, b []float32){
@@ -54,7 +54,7 @@ var avx512 = functions{
 		gemm1AVX512, gemm2AVX512, gemm3AVX512, gemm4AVX512, gemm5AVX512, gemm6AVX512, gemm7AVX512,
 		gemm8AVX512, gemm9AVX512, gemm10AVX512, gemm11AVX512, gemm12AVX512, gemm13AVX512, gemm14AVX512,
 	},
-	gemmColumns: []gemmColumnsFunc{
+	gemmColumns: []stridedGemmFunc{
 		gemmColumns1AVX512, gemmColumns2AVX512, gemmColumns3AVX512, gemmColumns4AVX512, gemmColumns5AVX512, gemmColumns6AVX512, gemmColumns7AVX512,
 		gemmColumns8AVX512, gemmColumns9AVX512, gemmColumns10AVX512, gemmColumns11AVX512, gemmColumns12AVX512, gemmColumns13AVX512, gemmColumns14AVX512,
 	},

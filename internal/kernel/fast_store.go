@@ -9,6 +9,15 @@ type store struct {
 	rest          Epilogue
 }
 
+// copying is the parameters, [bias, slope, scale, shift][L], of a scatter or a store that keep every bit.
+func (f *functions) copying() []float32 {
+	params := make([]float32, 4*f.lanes)
+	for i := range f.lanes {
+		params[i], params[f.lanes+i], params[2*f.lanes+i], params[3*f.lanes+i] = negativeZero, 1, 1, negativeZero
+	}
+	return params
+}
+
 // newStore takes as much as it can of an epilogue, of len(bias) channels.
 func (f *functions) newStore(bias []float32, ep Epilogue, residual bool) store {
 	lanes := f.lanes

@@ -62,13 +62,13 @@ func genericGemm(rows int, a, b []float32, off []int32, c []float32, n, ldc int,
 	}
 }
 
-// gemmColumnsFunc is genericGemmColumns for a number of rows.
-type gemmColumnsFunc = func(a, b []float32, lda, ldb, depth int, c []float32, n, ldc int, bias, res, slope []float32)
+// stridedGemmFunc is a product for a number of rows, of operands whose rows or columns are at equal distances; see genericGemmColumns.
+type stridedGemmFunc = func(a, b []float32, lda, ldb, depth int, c []float32, n, ldc int, bias, res, slope []float32)
 
 var genericGemmsColumns = makeGenericGemmsColumns()
 
-func makeGenericGemmsColumns() []gemmColumnsFunc {
-	g := make([]gemmColumnsFunc, genericRows)
+func makeGenericGemmsColumns() []stridedGemmFunc {
+	g := make([]stridedGemmFunc, genericRows)
 	for i := range g {
 		g[i] = func(a, b []float32, lda, ldb, depth int, c []float32, n, ldc int, bias, res, slope []float32) {
 			genericGemmColumns(i+1, a, b, lda, ldb, depth, c, n, ldc, bias, res, slope)

@@ -85,15 +85,6 @@ func (m *matrix) collect(to, image []float32, of *patch) {
 	}
 }
 
-// copying returns what a scatter is to do if it keeps every bit.
-func (f *functions) copying() []float32 {
-	params := make([]float32, 4*f.lanes)
-	for i := range f.lanes {
-		params[i], params[f.lanes+i], params[2*f.lanes+i], params[3*f.lanes+i] = negativeZero, 1, 1, negativeZero
-	}
-	return params
-}
-
 const (
 	addedTaps   = 512  // that are added up together, or a kernel's row if that has more: they stay in a first- or second-level cache
 	addedPixels = 1024 // of the sums, or a row if that has more

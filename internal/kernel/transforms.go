@@ -46,8 +46,6 @@ type transform struct {
 	scratch int
 }
 
-const smallKernelSize = 9
-
 // winograd reports whether the transform is one of Winograd's, and not a Fourier transform.
 func (tr *transform) winograd() bool { return tr.weights != nil }
 

@@ -2,6 +2,8 @@
 
 package kernel
 
+const smallKernelSize = 9
+
 // winograd2ForwardGeneric transforms tiles of 4x4 for F(2,3).
 func winograd2ForwardGeneric(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32) {
 	for tile := range n {

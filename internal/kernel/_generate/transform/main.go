@@ -33,6 +33,7 @@ func main() {
 	}
 
 	var generic, simd bytes.Buffer
+	fmt.Fprintf(&generic, "const smallKernelSize = %d\n\n", smallKernel)
 	table(&generic, all, "Generic", "genericLanes", func(tr Transform) int {
 		plainGo(&generic, tr)
 		return tr.temp
