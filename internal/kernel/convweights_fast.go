@@ -13,11 +13,12 @@ import (
 // zeros around it; Winograd's has the transposes of the transforms that convolve.
 //
 // With L lanes, n tiles are planes of x, [group][tile][source channel of the group], and of g, [group][tile][output channel of the group];
-// channels are padded with zeros to multiples of L. Products are made for one group of each at a time: [plane][output channel][source channel].
+// channels are padded with zeros to multiples of L. Products are made for a group of each at a time: [plane][output channel][source channel].
 //
-// Either threads share chunks of tiles, whose planes are made once; their products are transformed back chunk by chunk. Or each thread has
-// chunks of its own, of few tiles, for a group of each, so that planes and the sum of products stay in a second-level cache; planes are made
-// again for each group of the others. The tiles have parts then, whose sums are added up at the end.
+// Either threads share chunks of tiles, whose planes are made once; their products are transformed back chunk by chunk, those of a Fourier
+// transform column by column. Or each thread has chunks of its own, of few tiles, for a group of each, so that planes and the sum of
+// products stay in a second-level cache; planes are made again for each group of the others. The tiles have parts then, whose sums are
+// added up at the end.
 type fastWeights struct {
 	cpu            *functions
 	tr             *transform
@@ -35,13 +36,14 @@ type fastWeights struct {
 }
 
 const (
-	weightPlanes   = 24 << 20 // elements of x and g, unless a single tile takes more: 96 MiB
-	weightProducts = 4 << 20  // elements of products
-	weightCached   = 5 << 19  // elements of x and g for Winograd's, whose transforms are quick beside memory
-	leastTiles     = 512      // of a chunk of Winograd's, so that products take longer than their sums
-	tileCost       = 0.003    // how much longer products of Fourier's take for each tile, which pass a first-level cache
-	productCost    = 1.5      // an element of Winograd's products: they are put into their places after few operations
-	weightFarCost  = 1.6      // how much longer transforms take whose planes leave all caches
+	weightPlanes   = 24 << 20  // elements of x and g, unless a single tile takes more: 96 MiB
+	weightProducts = 4 << 20   // elements of products
+	weightColumn   = 256 << 10 // elements of products of a column of Fourier's
+	weightCached   = 5 << 19   // elements of x and g for Winograd's, whose transforms are quick beside memory
+	leastTiles     = 512       // of a chunk of Winograd's, so that products take longer than their sums
+	tileCost       = 0.003     // how much longer products of Fourier's take for each tile, which pass a first-level cache
+	productCost    = 1.5       // an element of Winograd's products: they are put into their places after few operations
+	weightFarCost  = 1.6       // how much longer transforms take whose planes leave all caches
 
 	weightsOwn = 384 << 10 // elements of x, g and products that a thread has to itself: most of a second-level cache
 	leastOwn   = 20        // tiles of a chunk then, so that products take longer than reading and writing their sums
@@ -66,6 +68,9 @@ func newFastWeights(tr *transform, s ConvShape) *fastWeights {
 	}
 	f.chunk = even(f.tiles(), most)
 	products := weightProducts / tr.planes
+	if !tr.winograd() {
+		products = weightColumn / (3 * tr.t)
+	}
 	f.maxColumns = evenGroup(f.ci, lanes, max(lanes, int(math.Sqrt(float64(products)))))
 	f.maxRows = evenGroup(f.co, lanes, max(lanes, products/f.maxColumns))
 	return f
@@ -105,6 +110,14 @@ func groupSizes(n, lanes int) iter.Seq[int] {
 			size = evenGroup(n, lanes, size-lanes)
 		}
 	}
+}
+
+// shares is into how many parts, besides groups of channels, work that needs memory of a thread's own is divided.
+func (f *fastWeights) shares() int {
+	if !f.tr.winograd() {
+		return f.tr.t / 2 // columns
+	}
+	return f.parts
 }
 
 func (f *fastWeights) tiles() int { return f.s.N * f.tilesY * f.tilesX }
@@ -158,43 +171,38 @@ func (f *fastWeights) cost() float64 {
 	costs := costsOf[f.cpu.path]
 	lanes, planes := float64(f.cpu.lanes), float64(f.tr.planes)
 	tiles, ci, co := float64(f.tiles()), float64(f.ci), float64(f.co)
-	// The products read x once for each group of rows, g once for each of columns.
-	xGroups, gGroups := float64(ceilDiv(f.co, f.maxRows)), float64(ceilDiv(f.ci, f.maxColumns))
-	reads := ci*xGroups + co*gGroups
-	transforms, products := costs.transforms[f.tr.name], costs.product/lanes
-	kernels := float64(f.s.OC) * ci // that are transformed back
-	pairs := kernels                // of channels whose products are written
+	chunks := math.Ceil(tiles / float64(f.chunk))
+	transforms, product := costs.transforms[f.tr.name], costs.product/lanes
+	kernels := float64(f.s.OC) * ci
 	if min(f.s.C, f.s.OC) < f.cpu.lanes {
 		transforms[0] *= fewLoads
 	}
-	spread := 0.0
-	if f.strided() {
-		spread = spreadCost * float64(f.spreadSize())
+	memory := cacheCost // of x and g
+	if f.parts == 0 && planes*(ci+co)*tiles/chunks > float64(costs.shared) {
+		memory = costs.memory
+		transforms[0] *= weightFarCost
+		product *= math.Sqrt(weightFarCost)
 	}
-	if f.parts > 0 {
-		products *= ownFaster * (1 + sumsCost/float64(f.chunk))
+	// The products read x once for each group of rows, g once for each of columns.
+	reads := ci*float64(ceilDiv(f.co, f.maxRows)) + co*float64(ceilDiv(f.ci, f.maxColumns))
+	cost := 0.0 // besides transforms of tiles and products
+	switch {
+	case !f.tr.winograd():
+		product *= 1 + tileCost*float64(f.chunk)
+		rows := (1 + float64(f.s.KH)/float64(f.tr.t)) / 2 // of the outputs, that are transformed back: the columns are it all
+		cost = planes*tiles*(ci+co)*memory +
+			chunks*(planes*kernels*cacheCost+kernels/lanes*transforms[1]*rows+float64(f.columnsSize())*costs.memory)
+	case f.parts > 0:
+		product *= ownFaster * (1 + sumsCost/float64(f.chunk))
 		transforms[0] *= ownLoads * reads / (ci + co)
-		pairs *= float64(f.parts)
-	} else {
-		chunks := math.Ceil(tiles / float64(f.chunk))
-		memory := cacheCost // of x and g
-		if planes*(ci+co)*tiles/chunks > float64(costs.shared) {
-			memory = costs.memory
-			transforms[0] *= weightFarCost
-			products *= math.Sqrt(weightFarCost)
-		}
-		if !f.tr.winograd() {
-			products *= 1 + tileCost*float64(f.chunk)
-		}
-		spread += planes * tiles * reads * memory
-		pairs *= chunks
-		kernels = pairs
+		cost = planes*kernels*float64(f.parts)*productCost + kernels/lanes*transforms[1]
+	default:
+		cost = planes*tiles*reads*memory + chunks*kernels*(planes*productCost+transforms[1]/lanes)
 	}
-	perProduct := 2 * cacheCost
-	if f.tr.winograd() {
-		perProduct = productCost
+	cost += tiles*(ci+co)/lanes*transforms[0] + planes*tiles*kernels*product
+	if f.strided() {
+		cost += spreadCost * float64(f.spreadSize())
 	}
-	cost := spread + tiles*(ci+co)/lanes*transforms[0] + planes*(tiles*float64(f.s.OC)*ci*products+pairs*perProduct) + kernels/lanes*transforms[1]
 	if f.tr.name == "winograd6" { // its larger errors have to be worth it
 		cost *= 1.1
 	}

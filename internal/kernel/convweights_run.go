@@ -6,26 +6,28 @@ type weightMemory struct {
 	xPlane, gPlane, product int    // from one plane to the next
 	together                int    // tiles side by side that are loaded together, at most
 	pitch, rowStride        int    // of a strip, and of rows of pixels
-	sizes                   [4]int // of the parts of a weightWorker
+	sizes                   [5]int // of the parts of a weightWorker
 	planes, private         int    // of x and g, and for each thread, with planes if it has chunks of its own
 }
 
 // weightWorker is the memory of a thread.
-type weightWorker struct{ strip, rows, scratch, store []float32 }
+type weightWorker struct{ strip, rows, scratch, store, sums []float32 }
 
 // memory may depend on the number of threads, as results do not depend on it: groups are smaller where there are too few for threads.
 func (f *fastWeights) memory(threads int) (m weightMemory) {
 	lanes, t := f.cpu.lanes, f.tr.t
 	m.rows, m.columns = f.maxRows, f.maxColumns
 	ci, co := f.ci, f.co
-	if f.parts > 0 {
-		for f.parts*ceilDiv(f.co, m.rows)*ceilDiv(f.ci, m.columns) < threads && max(m.rows, m.columns) > lanes {
+	if shares := f.shares(); shares > 0 {
+		for shares*ceilDiv(f.co, m.rows)*ceilDiv(f.ci, m.columns) < threads && max(m.rows, m.columns) > lanes {
 			if m.columns >= m.rows {
 				m.columns = evenGroup(f.ci, lanes, m.columns-lanes)
 			} else {
 				m.rows = evenGroup(f.co, lanes, m.rows-lanes)
 			}
 		}
+	}
+	if f.parts > 0 {
 		ci, co = m.columns, m.rows
 	}
 	m.xPlane, m.gPlane = oddLines(f.chunk*ci), oddLines(f.chunk*co)
@@ -33,7 +35,10 @@ func (f *fastWeights) memory(threads int) (m weightMemory) {
 	m.together = max(1, min(f.chunk, f.tilesX, (stripSize/(t*lanes)-t)/f.tileW+1))
 	width := max(lanes, (m.together-1)*f.tileW+t)
 	m.pitch, m.rowStride = oddLines(width*lanes), roundUp(width, cacheLine)
-	m.sizes = [4]int{t * m.pitch, lanes * m.rowStride, roundUp(f.tr.scratch, cacheLine), 2 * max(f.s.KH*f.s.KW, lanes) * lanes}
+	m.sizes = [...]int{t * m.pitch, lanes * m.rowStride, roundUp(f.tr.scratch, cacheLine), 2 * max(f.s.KH*f.s.KW, lanes) * lanes, 0}
+	if !f.tr.winograd() {
+		m.sizes[4] = 3 * t * m.product
+	}
 	for _, n := range m.sizes {
 		m.private += roundUp(n, cacheLine)
 	}
@@ -53,10 +58,13 @@ func (f *fastWeights) units(m *weightMemory) (n, columns int) {
 func (f *fastWeights) Workspace(threads int) int {
 	m := f.memory(threads)
 	own := cacheLine + threads*m.private
-	if f.parts > 0 {
+	switch {
+	case !f.tr.winograd():
+		own += m.planes + f.columnsSize()
+	case f.parts > 0:
 		n, _ := f.units(&m)
 		own += f.parts * n * f.tr.planes * m.product
-	} else {
+	default:
 		own += m.planes + f.tr.planes*m.product
 	}
 	if f.strided() {
@@ -84,30 +92,38 @@ func (f *fastWeights) run(p *Pool, dw, src, g, ws []float32) {
 		for i, n := range k.sizes {
 			parts[i] = take(roundUp(n, cacheLine))
 		}
-		k.workers = append(k.workers, weightWorker{parts[0], parts[1], parts[2], parts[3]})
+		k.workers = append(k.workers, weightWorker{parts[0], parts[1], parts[2], parts[3], parts[4]})
 	}
-	if f.parts > 0 {
+	switch {
+	case !f.tr.winograd():
+		k.runColumns(p, take)
+	case f.parts > 0:
 		k.runOwn(p, take)
-	} else {
+	default:
 		k.runShared(p, take)
 	}
 }
 
-// runShared has threads share chunks.
+// runShared has threads share chunks, of a transform of Winograd's.
 func (k *weightChunk) runShared(p *Pool, take func(n int) []float32) {
-	k.xs, k.gs, k.products = take(k.tr.planes*k.xPlane), take(k.tr.planes*k.gPlane), take(k.tr.planes*k.product)
+	k.xs, k.gs = take(k.tr.planes*k.xPlane), take(k.tr.planes*k.gPlane)
 	k.x, k.y = channels{0, k.ci}, channels{0, k.co}
+	products := take(k.tr.planes * k.product)
+	together := min(16, ceilDiv(k.tr.planes, 2*p.Threads())) // planes
 	for k.first = 0; k.first < k.tiles(); k.first += k.chunk {
 		k.n = min(k.chunk, k.tiles()-k.first)
 		k.transform(p)
 		for y := 0; y < k.co; y += k.rows {
 			for x := 0; x < k.ci; x += k.columns {
-				k.multiply(p, y, x, false)
 				y, x := k.y.group(y, k.rows), k.x.group(x, k.columns)
+				p.Run(ceilDiv(k.tr.planes, together), func(_, i int) {
+					first := i * together
+					k.multiply(y, x, first, min(together, k.tr.planes-first), products[first*k.product:], false)
+				})
 				blocks := x.n / k.cpu.lanes
 				p.Run(min(y.n, k.s.OC-y.first)*blocks, func(worker, i int) {
 					row, block := i/blocks, i%blocks
-					k.inverse(&k.workers[worker], k.products[row*x.n+block*k.cpu.lanes:], y.first+row, x.first+block*k.cpu.lanes, k.first > 0)
+					k.inverse(&k.workers[worker], products[row*x.n+block*k.cpu.lanes:], y.first+row, x.first+block*k.cpu.lanes, k.first > 0)
 				})
 			}
 		}
@@ -125,14 +141,13 @@ func (k *weightChunk) runOwn(p *Pool, take func(n int) []float32) {
 		own.workers = k.workers[worker:][:1]
 		own.xs = planes[worker*k.planes:][:k.planes]
 		own.xs, own.gs = own.xs[:k.tr.planes*k.xPlane], own.xs[k.tr.planes*k.xPlane:]
-		own.products = sums[i*size:][:size]
 		x, y := group%columns*k.columns, group/columns*k.rows
 		own.x, own.y = channels{0, k.ci}.group(x, k.columns), channels{0, k.co}.group(y, k.rows)
 		begin, end := part*k.tiles()/k.parts, (part+1)*k.tiles()/k.parts
 		for own.first = begin; own.first < end; own.first += k.chunk {
 			own.n = min(k.chunk, end-own.first)
 			own.transform(nil)
-			own.multiply(nil, y, x, own.first > begin)
+			own.multiply(own.y, own.x, 0, k.tr.planes, sums[i*size:][:size], own.first > begin)
 		}
 	})
 	p.Run(k.s.OC*columns, func(worker, i int) {
@@ -167,7 +182,6 @@ type weightChunk struct {
 	copying    []float32 // of a scatter that keeps every bit
 	xs, gs     []float32
 	x, y       channels
-	products   []float32
 	workers    []weightWorker
 	first, n   int
 }
@@ -292,9 +306,8 @@ func (k *weightChunk) load(w *weightWorker, from image, n, block, y, x, bottom, 
 	return w.strip, k.pitch
 }
 
-// multiply makes the products of the group of output channels from y on with that of source channels from x on, or adds them to those that there are.
-func (k *weightChunk) multiply(p *Pool, firstY, firstX int, add bool) {
-	x, y := k.x.group(firstX, k.columns), k.y.group(firstY, k.rows)
+// multiply makes n planes, from first on, of the products of a group of output channels with one of source channels, or adds them to those that there are.
+func (k *weightChunk) multiply(y, x channels, first, n int, products []float32, add bool) {
 	xs, gs := k.xs[(x.first-k.x.first)*k.n:], k.gs[(y.first-k.y.first)*k.n:]
 	rows := min(y.n, k.s.OC-y.first)
 	panels := ceilDiv(rows, len(k.cpu.gemmColumns))
@@ -302,31 +315,30 @@ func (k *weightChunk) multiply(p *Pool, firstY, firstX int, add bool) {
 	if !add {
 		bias = make([]float32, len(k.cpu.gemmColumns))
 	}
-	together := min(16, ceilDiv(k.tr.planes, 2*p.Threads())) // planes
-	p.Run(ceilDiv(k.tr.planes, together), func(_, i int) {
-		for plane := i * together; plane < min(k.tr.planes, (i+1)*together); plane++ {
-			if next := plane + 1; next < k.tr.planes && k.parts == 0 {
-				k.cpu.prefetch(xs[next*k.xPlane:][:x.n*k.n])
-				k.cpu.prefetch(gs[next*k.gPlane:][:y.n*k.n])
-			}
-			for q := range panels {
-				first, end := q*rows/panels, (q+1)*rows/panels
-				k.cpu.gemmColumns[end-first-1](gs[plane*k.gPlane+first:], xs[plane*k.xPlane:], y.n, x.n, k.n, k.products[plane*k.product+first*x.n:], x.n, x.n, bias, nil, nil)
-			}
+	for i := range n {
+		x0, g0 := xs[(first+i)*k.xPlane:], gs[(first+i)*k.gPlane:]
+		if i+1 < n && k.parts == 0 {
+			k.cpu.prefetch(x0[k.xPlane:][:x.n*k.n])
+			k.cpu.prefetch(g0[k.gPlane:][:y.n*k.n])
 		}
-	})
+		for q := range panels {
+			from, end := q*rows/panels, (q+1)*rows/panels
+			k.cpu.gemmColumns[end-from-1](g0[from:], x0, y.n, x.n, k.n, products[i*k.product+from*x.n:], x.n, x.n, bias, nil, nil)
+		}
+	}
 }
 
-// inverse transforms the products of an output channel with a block of source channels back, and sets what they are the gradient of, or adds to it.
+// inverse transforms Winograd's products of an output channel with a block of source channels back, and sets what they are the gradient of, or adds to it.
 func (k *weightChunk) inverse(w *weightWorker, products []float32, oc, c int, add bool) {
+	k.tr.weights(w.strip, k.pitch, 0, products, k.product, 1, w.scratch)
+	k.put(w, k.pitch, oc, c, add)
+}
+
+// put sets the gradients of an output channel and a block of source channels to what the strip has, or adds it. Its rows are pitch apart.
+func (k *weightChunk) put(w *weightWorker, pitch, oc, c int, add bool) {
 	lanes, s := k.cpu.lanes, &k.s
-	if k.tr.winograd() {
-		k.tr.weights(w.strip, k.pitch, 0, products, k.product, 1, w.scratch)
-	} else {
-		k.tr.inverse(w.strip, k.pitch, 0, products, k.product, 1, s.KH, w.scratch)
-	}
 	if !k.strided() && c+lanes <= s.C {
-		k.store(w, k.dw[(oc*s.C+c)*s.KH*s.KW:][:lanes*s.KH*s.KW], add)
+		k.store(w, pitch, k.dw[(oc*s.C+c)*s.KH*s.KW:][:lanes*s.KH*s.KW], add)
 		return
 	}
 	of := k.of
@@ -335,7 +347,7 @@ func (k *weightChunk) inverse(w *weightWorker, products []float32, oc, c int, ad
 		ic, phase := (c+lane)/phases, (c+lane)%phases
 		to := k.dw[(oc*of.C+ic)*of.KH*of.KW:][:of.KH*of.KW]
 		for y := phase / of.StrideW; y < of.KH; y += of.StrideH {
-			row := w.strip[y/of.StrideH*k.pitch+lane:]
+			row := w.strip[y/of.StrideH*pitch+lane:]
 			for x := phase % of.StrideW; x < of.KW; x += of.StrideW {
 				v := row[x/of.StrideW*lanes]
 				if add {
@@ -348,12 +360,12 @@ func (k *weightChunk) inverse(w *weightWorker, products []float32, oc, c int, ad
 }
 
 // store puts the kernels of a block of source channels, which the strip has, into their places, or adds them to what is there.
-func (k *weightChunk) store(w *weightWorker, dw []float32, add bool) {
+func (k *weightChunk) store(w *weightWorker, pitch int, dw []float32, add bool) {
 	lanes, s, area := k.cpu.lanes, &k.s, k.s.KH*k.s.KW
 	n := max(area, lanes)
 	taps, turned := w.store[:n*lanes], w.store[n*lanes:][:n*lanes]
 	for y := range s.KH {
-		copy(taps[y*s.KW*lanes:][:s.KW*lanes], w.strip[y*k.pitch:])
+		copy(taps[y*s.KW*lanes:][:s.KW*lanes], w.strip[y*pitch:])
 	}
 	k.cpu.scatter[addNever](turned, taps, nil, n, n, k.copying)
 	for c := range lanes {

@@ -66,6 +66,13 @@ func TestConvWeights(t *testing.T) {
 				plans = weightPlans(s)
 			}
 			for _, plan := range plans {
+				if f, ok := plan.(*fastWeights); ok && f.tiles() > 2 {
+					several := *f
+					several.chunk = f.tiles() / 3
+					plans = append(plans, &several)
+				}
+			}
+			for _, plan := range plans {
 				tried[strings.Fields(plan.name())[0]] = true
 				w := WeightGradient{s: s, weightGradient: plan}
 				got, same := make([]float32, len(want)), make([]float32, len(want))

@@ -40,14 +40,32 @@ type transform struct {
 
 	// gradient transforms gradients of outputs to what the planes of tiles are multiplied by, and weights takes the sums of these products to
 	// the gradients of 3 x 3 kernels. Winograd's are the transposes of inverse and of kernel. A Fourier transform takes t x t gradients with the
-	// zeros that follow them, and takes the sums back by inverse.
+	// zeros that follow them, and takes the sums back by inverse or its parts.
 	gradient, weights func(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32)
+
+	// The parts of a Fourier transform's inverse, of use where few rows of the outputs are wanted: these need less of a column than its
+	// planes. inverseColumn takes the planes of a complex column, from p on, to t-2 pairs of vectors, re and im, in as many rows of x; a pair of
+	// 0 are the vectors that inverseReals gives for the two real columns. inverseRow takes a pair of each column, x[kx*xStride:], to t-2
+	// outputs, p[0:lanes], p[pStride:pStride+lanes], ...
+	inverseColumn, inverseReals, inverseRow func(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32)
 
 	scratch int
 }
 
 // winograd reports whether the transform is one of Winograd's, and not a Fourier transform.
 func (tr *transform) winograd() bool { return tr.weights != nil }
+
+// column returns where the planes of a Fourier transform's column begin, and how many there are: kx is 1 to t/2-1, or 0 for the two real columns,
+// one after the other.
+func (tr *transform) column(kx int) (first, n int) {
+	if kx == 0 {
+		return 3 * tr.t * (tr.t/2 - 1), 2 * tr.realColumn()
+	}
+	return 3 * tr.t * (kx - 1), 3 * tr.t
+}
+
+// realColumn is how many planes a real column has.
+func (tr *transform) realColumn() int { return 3*(tr.t/2-1) + 2 }
 
 // fits reports whether the transform can convolve with a kernel of kh x kw.
 func (tr *transform) fits(kh, kw int) bool {

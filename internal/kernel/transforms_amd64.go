@@ -104,6 +104,21 @@ func fft16SmallKernelAVX2(x []float32, xStride int, xStep int, p []float32, pStr
 //go:noescape
 func fft16GradientAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
+// fft16InverseColumnAVX2 returns 14 elements of a complex column of spectra of 16x16.
+//
+//go:noescape
+func fft16InverseColumnAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft16InverseRealsAVX2 returns 14 elements of a real column of spectra of 16x16.
+//
+//go:noescape
+func fft16InverseRealsAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft16InverseRowAVX2 returns a row of 14 outputs from columns of spectra of 16x16 that were transformed back.
+//
+//go:noescape
+func fft16InverseRowAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
 // fft20ForwardAVX2 transforms tiles of 20x20 to spectra of 20x20.
 //
 //go:noescape
@@ -128,6 +143,21 @@ func fft20SmallKernelAVX2(x []float32, xStride int, xStep int, p []float32, pStr
 //
 //go:noescape
 func fft20GradientAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft20InverseColumnAVX2 returns 18 elements of a complex column of spectra of 20x20.
+//
+//go:noescape
+func fft20InverseColumnAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft20InverseRealsAVX2 returns 18 elements of a real column of spectra of 20x20.
+//
+//go:noescape
+func fft20InverseRealsAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft20InverseRowAVX2 returns a row of 18 outputs from columns of spectra of 20x20 that were transformed back.
+//
+//go:noescape
+func fft20InverseRowAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
 // fft24ForwardAVX2 transforms tiles of 24x24 to spectra of 24x24.
 //
@@ -154,6 +184,21 @@ func fft24SmallKernelAVX2(x []float32, xStride int, xStep int, p []float32, pStr
 //go:noescape
 func fft24GradientAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
+// fft24InverseColumnAVX2 returns 22 elements of a complex column of spectra of 24x24.
+//
+//go:noescape
+func fft24InverseColumnAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft24InverseRealsAVX2 returns 22 elements of a real column of spectra of 24x24.
+//
+//go:noescape
+func fft24InverseRealsAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft24InverseRowAVX2 returns a row of 22 outputs from columns of spectra of 24x24 that were transformed back.
+//
+//go:noescape
+func fft24InverseRowAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
 // fft28ForwardAVX2 transforms tiles of 28x28 to spectra of 28x28.
 //
 //go:noescape
@@ -179,6 +224,21 @@ func fft28SmallKernelAVX2(x []float32, xStride int, xStep int, p []float32, pStr
 //go:noescape
 func fft28GradientAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
+// fft28InverseColumnAVX2 returns 26 elements of a complex column of spectra of 28x28.
+//
+//go:noescape
+func fft28InverseColumnAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft28InverseRealsAVX2 returns 26 elements of a real column of spectra of 28x28.
+//
+//go:noescape
+func fft28InverseRealsAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft28InverseRowAVX2 returns a row of 26 outputs from columns of spectra of 28x28 that were transformed back.
+//
+//go:noescape
+func fft28InverseRowAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
 // fft32ForwardAVX2 transforms tiles of 32x32 to spectra of 32x32.
 //
 //go:noescape
@@ -203,6 +263,21 @@ func fft32SmallKernelAVX2(x []float32, xStride int, xStep int, p []float32, pStr
 //
 //go:noescape
 func fft32GradientAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft32InverseColumnAVX2 returns 30 elements of a complex column of spectra of 32x32.
+//
+//go:noescape
+func fft32InverseColumnAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft32InverseRealsAVX2 returns 30 elements of a real column of spectra of 32x32.
+//
+//go:noescape
+func fft32InverseRealsAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft32InverseRowAVX2 returns a row of 30 outputs from columns of spectra of 32x32 that were transformed back.
+//
+//go:noescape
+func fft32InverseRowAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
 // winograd2ForwardAVX512 transforms tiles of 4x4 for F(2,3).
 //
@@ -304,6 +379,21 @@ func fft16SmallKernelAVX512(x []float32, xStride int, xStep int, p []float32, pS
 //go:noescape
 func fft16GradientAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
+// fft16InverseColumnAVX512 returns 14 elements of a complex column of spectra of 16x16.
+//
+//go:noescape
+func fft16InverseColumnAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft16InverseRealsAVX512 returns 14 elements of a real column of spectra of 16x16.
+//
+//go:noescape
+func fft16InverseRealsAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft16InverseRowAVX512 returns a row of 14 outputs from columns of spectra of 16x16 that were transformed back.
+//
+//go:noescape
+func fft16InverseRowAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
 // fft20ForwardAVX512 transforms tiles of 20x20 to spectra of 20x20.
 //
 //go:noescape
@@ -328,6 +418,21 @@ func fft20SmallKernelAVX512(x []float32, xStride int, xStep int, p []float32, pS
 //
 //go:noescape
 func fft20GradientAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft20InverseColumnAVX512 returns 18 elements of a complex column of spectra of 20x20.
+//
+//go:noescape
+func fft20InverseColumnAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft20InverseRealsAVX512 returns 18 elements of a real column of spectra of 20x20.
+//
+//go:noescape
+func fft20InverseRealsAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft20InverseRowAVX512 returns a row of 18 outputs from columns of spectra of 20x20 that were transformed back.
+//
+//go:noescape
+func fft20InverseRowAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
 // fft24ForwardAVX512 transforms tiles of 24x24 to spectra of 24x24.
 //
@@ -354,6 +459,21 @@ func fft24SmallKernelAVX512(x []float32, xStride int, xStep int, p []float32, pS
 //go:noescape
 func fft24GradientAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
+// fft24InverseColumnAVX512 returns 22 elements of a complex column of spectra of 24x24.
+//
+//go:noescape
+func fft24InverseColumnAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft24InverseRealsAVX512 returns 22 elements of a real column of spectra of 24x24.
+//
+//go:noescape
+func fft24InverseRealsAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft24InverseRowAVX512 returns a row of 22 outputs from columns of spectra of 24x24 that were transformed back.
+//
+//go:noescape
+func fft24InverseRowAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
 // fft28ForwardAVX512 transforms tiles of 28x28 to spectra of 28x28.
 //
 //go:noescape
@@ -379,6 +499,21 @@ func fft28SmallKernelAVX512(x []float32, xStride int, xStep int, p []float32, pS
 //go:noescape
 func fft28GradientAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
+// fft28InverseColumnAVX512 returns 26 elements of a complex column of spectra of 28x28.
+//
+//go:noescape
+func fft28InverseColumnAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft28InverseRealsAVX512 returns 26 elements of a real column of spectra of 28x28.
+//
+//go:noescape
+func fft28InverseRealsAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft28InverseRowAVX512 returns a row of 26 outputs from columns of spectra of 28x28 that were transformed back.
+//
+//go:noescape
+func fft28InverseRowAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
 // fft32ForwardAVX512 transforms tiles of 32x32 to spectra of 32x32.
 //
 //go:noescape
@@ -403,3 +538,18 @@ func fft32SmallKernelAVX512(x []float32, xStride int, xStep int, p []float32, pS
 //
 //go:noescape
 func fft32GradientAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft32InverseColumnAVX512 returns 30 elements of a complex column of spectra of 32x32.
+//
+//go:noescape
+func fft32InverseColumnAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft32InverseRealsAVX512 returns 30 elements of a real column of spectra of 32x32.
+//
+//go:noescape
+func fft32InverseRealsAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft32InverseRowAVX512 returns a row of 30 outputs from columns of spectra of 32x32 that were transformed back.
+//
+//go:noescape
+func fft32InverseRowAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)

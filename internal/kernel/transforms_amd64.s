@@ -8259,6 +8259,680 @@ done:
 	VZEROUPPER
 	RET
 
+// func fft16InverseColumnAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, FMA3
+TEXT ·fft16InverseColumnAVX2(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), R8
+	MOVQ n+72(FP), R10
+
+tile:
+	SUBQ        $0x01, R10
+	JLT         done
+	MOVQ        AX, SI
+	MOVQ        CX, DI
+	VMOVUPS     (DI)(BX*2), Y0
+	VSUBPS      (DI)(BX*1), Y0, Y1
+	VADDPS      (DI), Y0, Y0
+	IMUL3Q      $0x0000001a, BX, R9
+	VMOVUPS     (DI)(R9*1), Y2
+	IMUL3Q      $0x00000019, BX, R9
+	VSUBPS      (DI)(R9*1), Y2, Y3
+	IMUL3Q      $0x00000018, BX, R9
+	VADDPS      (DI)(R9*1), Y2, Y2
+	VADDPS      Y2, Y0, Y4
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y2, Y0
+	VADDPS      Y3, Y1, Y2
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y1
+	IMUL3Q      $0x0000000e, BX, R9
+	VMOVUPS     (DI)(R9*1), Y3
+	IMUL3Q      $0x0000000d, BX, R9
+	VSUBPS      (DI)(R9*1), Y3, Y5
+	IMUL3Q      $0x0000000c, BX, R9
+	VADDPS      (DI)(R9*1), Y3, Y3
+	IMUL3Q      $0x00000026, BX, R9
+	VMOVUPS     (DI)(R9*1), Y6
+	IMUL3Q      $0x00000025, BX, R9
+	VSUBPS      (DI)(R9*1), Y6, Y7
+	IMUL3Q      $0x00000024, BX, R9
+	VADDPS      (DI)(R9*1), Y6, Y6
+	VADDPS      Y6, Y3, Y8
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y6, Y3
+	VSUBPS      Y3, Y1, Y6
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y1, Y3
+	VADDPS      Y8, Y4, Y1
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y8, Y4
+	VADDPS      Y7, Y5, Y8
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y7, Y5
+	VADDPS      Y5, Y0, Y7
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y5, Y0
+	VADDPS      Y8, Y2, Y5
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y8, Y2
+	VMOVUPS     (DI)(BX*8), Y8
+	IMUL3Q      $0x00000007, BX, R9
+	VSUBPS      (DI)(R9*1), Y8, Y9
+	IMUL3Q      $0x00000006, BX, R9
+	VADDPS      (DI)(R9*1), Y8, Y8
+	IMUL3Q      $0x00000020, BX, R9
+	VMOVUPS     (DI)(R9*1), Y10
+	IMUL3Q      $0x0000001f, BX, R9
+	VSUBPS      (DI)(R9*1), Y10, Y11
+	IMUL3Q      $0x0000001e, BX, R9
+	VADDPS      (DI)(R9*1), Y10, Y10
+	VADDPS      Y10, Y8, Y12
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y10, Y8
+	VADDPS      Y11, Y9, Y10
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y11, Y9
+	IMUL3Q      $0x00000014, BX, R9
+	VMOVUPS     (DI)(R9*1), Y11
+	IMUL3Q      $0x00000013, BX, R9
+	VSUBPS      (DI)(R9*1), Y11, Y13
+	IMUL3Q      $0x00000012, BX, R9
+	VADDPS      (DI)(R9*1), Y11, Y11
+	IMUL3Q      $0x0000002c, BX, R9
+	VMOVUPS     (DI)(R9*1), Y14
+	IMUL3Q      $0x0000002b, BX, R9
+	VSUBPS      (DI)(R9*1), Y14, Y15
+	IMUL3Q      $0x0000002a, BX, R9
+	VADDPS      (DI)(R9*1), Y14, Y14
+	VMOVUPS     Y5, (R8)
+	VADDPS      Y14, Y11, Y5
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y14, Y11
+	VSUBPS      Y11, Y9, Y14
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y9, Y11
+	VADDPS      Y5, Y12, Y9
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y5, Y12
+	VSUBPS      Y12, Y2, Y5
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y2, Y12
+	VADDPS      Y9, Y1, Y2
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y9, Y1
+	VADDPS      Y15, Y13, Y9
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y15, Y13
+	VADDPS      Y13, Y8, Y15
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y13, Y8
+	VADDPS      Y8, Y11, Y13
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y8, Y11
+	VMOVAPS     Y0, Y8
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y11, Y8
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y11, Y0
+	VMOVAPS     Y3, Y11
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y13, Y11
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y13, Y3
+	VSUBPS      Y15, Y14, Y13
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y14, Y15
+	VMOVAPS     Y7, Y14
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y15, Y14
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y15, Y7
+	VMOVAPS     Y6, Y15
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y13, Y15
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y13, Y6
+	VADDPS      Y9, Y10, Y13
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y9, Y10
+	VADDPS      Y10, Y4, Y9
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y10, Y4
+	VMOVUPS     (R8), Y10
+	VMOVUPS     Y1, 32(R8)
+	VADDPS      Y10, Y13, Y1
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y13, Y10
+	IMUL3Q      $0x00000005, BX, R9
+	VMOVUPS     (DI)(R9*1), Y13
+	VMOVUPS     Y1, (R8)
+	VSUBPS      (DI)(BX*4), Y13, Y1
+	IMUL3Q      $0x00000003, BX, R9
+	VADDPS      (DI)(R9*1), Y13, Y13
+	VMOVUPS     Y9, 64(R8)
+	IMUL3Q      $0x0000001d, BX, R9
+	VMOVUPS     (DI)(R9*1), Y9
+	VMOVUPS     Y12, 96(R8)
+	IMUL3Q      $0x0000001c, BX, R9
+	VSUBPS      (DI)(R9*1), Y9, Y12
+	IMUL3Q      $0x0000001b, BX, R9
+	VADDPS      (DI)(R9*1), Y9, Y9
+	VMOVUPS     Y5, 128(R8)
+	VADDPS      Y9, Y13, Y5
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y9, Y13
+	VADDPS      Y12, Y1, Y9
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y12, Y1
+	IMUL3Q      $0x00000011, BX, R9
+	VMOVUPS     (DI)(R9*1), Y12
+	VMOVUPS     Y4, 160(R8)
+	IMUL3Q      $0x00000010, BX, R9
+	VSUBPS      (DI)(R9*1), Y12, Y4
+	IMUL3Q      $0x0000000f, BX, R9
+	VADDPS      (DI)(R9*1), Y12, Y12
+	VMOVUPS     Y8, 192(R8)
+	IMUL3Q      $0x00000029, BX, R9
+	VMOVUPS     (DI)(R9*1), Y8
+	VMOVUPS     Y3, 224(R8)
+	IMUL3Q      $0x00000028, BX, R9
+	VSUBPS      (DI)(R9*1), Y8, Y3
+	IMUL3Q      $0x00000027, BX, R9
+	VADDPS      (DI)(R9*1), Y8, Y8
+	VMOVUPS     Y11, 256(R8)
+	VADDPS      Y8, Y12, Y11
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y8, Y12
+	VSUBPS      Y12, Y1, Y8
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y1, Y12
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y12, Y1
+	VMULPS      transformConstantsAVX2<>+1728(SB), Y12, Y12
+	VMOVUPS     Y0, 288(R8)
+	VMULPS      transformConstantsAVX2<>+1728(SB), Y8, Y0
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y8, Y8
+	VMOVUPS     Y15, 320(R8)
+	VADDPS      Y11, Y5, Y15
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y11, Y5
+	VADDPS      Y3, Y4, Y11
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y4
+	VADDPS      Y4, Y13, Y3
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y4, Y13
+	VFMADD231PS transformConstantsAVX2<>+1824(SB), Y13, Y1
+	VFMADD231PS transformConstantsAVX2<>+1760(SB), Y13, Y12
+	VFMADD231PS transformConstantsAVX2<>+1792(SB), Y3, Y0
+	VFMADD231PS transformConstantsAVX2<>+1728(SB), Y3, Y8
+	VADDPS      Y11, Y9, Y3
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y11, Y9
+	VSUBPS      Y5, Y9, Y4
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y9, Y5
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y5, Y5
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y4, Y4
+	IMUL3Q      $0x0000000b, BX, R9
+	VMOVUPS     (DI)(R9*1), Y9
+	IMUL3Q      $0x0000000a, BX, R9
+	VSUBPS      (DI)(R9*1), Y9, Y11
+	IMUL3Q      $0x00000009, BX, R9
+	VADDPS      (DI)(R9*1), Y9, Y9
+	IMUL3Q      $0x00000023, BX, R9
+	VMOVUPS     (DI)(R9*1), Y13
+	VMOVUPS     Y3, 352(R8)
+	IMUL3Q      $0x00000022, BX, R9
+	VSUBPS      (DI)(R9*1), Y13, Y3
+	IMUL3Q      $0x00000021, BX, R9
+	VADDPS      (DI)(R9*1), Y13, Y13
+	VMOVUPS     Y5, 384(R8)
+	VADDPS      Y13, Y9, Y5
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y13, Y9
+	VADDPS      Y3, Y11, Y13
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y11
+	IMUL3Q      $0x00000017, BX, R9
+	VMOVUPS     (DI)(R9*1), Y3
+	VMOVUPS     Y4, 416(R8)
+	IMUL3Q      $0x00000016, BX, R9
+	VSUBPS      (DI)(R9*1), Y3, Y4
+	IMUL3Q      $0x00000015, BX, R9
+	VADDPS      (DI)(R9*1), Y3, Y3
+	VMOVUPS     Y13, 448(R8)
+	IMUL3Q      $0x0000002f, BX, R9
+	VMOVUPS     (DI)(R9*1), Y13
+	VMOVUPS     Y12, 480(R8)
+	IMUL3Q      $0x0000002e, BX, R9
+	VSUBPS      (DI)(R9*1), Y13, Y12
+	IMUL3Q      $0x0000002d, BX, R9
+	VADDPS      (DI)(R9*1), Y13, Y13
+	VMOVUPS     Y1, 512(R8)
+	VADDPS      Y13, Y3, Y1
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y13, Y3
+	VSUBPS      Y3, Y11, Y13
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y11, Y3
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y3, Y11
+	VMOVUPS     Y7, 544(R8)
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y13, Y7
+	VMULPS      transformConstantsAVX2<>+1728(SB), Y13, Y13
+	VMOVUPS     Y0, 576(R8)
+	VADDPS      Y1, Y5, Y0
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y5
+	VADDPS      Y0, Y15, Y1
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y0, Y15
+	VSUBPS      Y15, Y10, Y0
+	VMOVUPS     Y0, (SI)(DX*4)
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y10, Y15
+	IMUL3Q      $0x0000000c, DX, R9
+	VMOVUPS     Y15, (SI)(R9*1)
+	VADDPS      Y1, Y2, Y0
+	VMOVUPS     Y0, 32(SI)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y2
+	VMOVUPS     Y2, 32(SI)(DX*8)
+	VADDPS      Y12, Y4, Y0
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y12, Y4
+	VADDPS      Y4, Y9, Y1
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y4, Y9
+	VFMADD231PS transformConstantsAVX2<>+1728(SB), Y9, Y11
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y9, Y2
+	VFMADD231PS transformConstantsAVX2<>+1824(SB), Y3, Y2
+	VFMADD231PS transformConstantsAVX2<>+1824(SB), Y1, Y7
+	VFMADD231PS transformConstantsAVX2<>+1760(SB), Y1, Y13
+	VADDPS      Y13, Y8, Y1
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y13, Y8
+	VSUBPS      Y8, Y6, Y3
+	IMUL3Q      $0x00000005, DX, R9
+	VMOVUPS     Y3, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y6, Y8
+	IMUL3Q      $0x0000000d, DX, R9
+	VMOVUPS     Y8, (SI)(R9*1)
+	VADDPS      Y1, Y14, Y3
+	VMOVUPS     Y3, 32(SI)(DX*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y14
+	IMUL3Q      $0x00000009, DX, R9
+	VMOVUPS     Y14, 32(SI)(R9*1)
+	VMOVUPS     576(R8), Y1
+	VADDPS      Y1, Y7, Y3
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y7, Y1
+	VMOVUPS     544(R8), Y4
+	VADDPS      Y4, Y1, Y6
+	IMUL3Q      $0x00000005, DX, R9
+	VMOVUPS     Y6, 32(SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y4
+	IMUL3Q      $0x0000000d, DX, R9
+	VMOVUPS     Y4, 32(SI)(R9*1)
+	VMOVUPS     320(R8), Y1
+	VADDPS      Y1, Y3, Y4
+	VMOVUPS     Y4, (SI)(DX*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y1
+	IMUL3Q      $0x00000009, DX, R9
+	VMOVUPS     Y1, (SI)(R9*1)
+	VMOVUPS     512(R8), Y1
+	VADDPS      Y1, Y2, Y3
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y2, Y1
+	VADDPS      288(R8), Y1, Y1
+	IMUL3Q      $0x00000007, DX, R9
+	VMOVUPS     Y1, 32(SI)(R9*1)
+	VMOVUPS     256(R8), Y1
+	VADDPS      Y1, Y3, Y2
+	IMUL3Q      $0x00000003, DX, R9
+	VMOVUPS     Y2, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y1
+	IMUL3Q      $0x0000000b, DX, R9
+	VMOVUPS     Y1, (SI)(R9*1)
+	VMOVUPS     480(R8), Y1
+	VSUBPS      Y11, Y1, Y2
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y1, Y11
+	VMOVUPS     224(R8), Y1
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y11, Y1
+	IMUL3Q      $0x00000007, DX, R9
+	VMOVUPS     Y1, (SI)(R9*1)
+	VMOVUPS     192(R8), Y1
+	VADDPS      Y1, Y2, Y3
+	IMUL3Q      $0x00000003, DX, R9
+	VMOVUPS     Y3, 32(SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y2, Y1
+	IMUL3Q      $0x0000000b, DX, R9
+	VMOVUPS     Y1, 32(SI)(R9*1)
+	VMOVUPS     448(R8), Y1
+	VADDPS      Y1, Y0, Y2
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y0, Y1
+	VADDPS      Y5, Y1, Y0
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y5, Y1
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y1, Y1
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y0, Y0
+	VMOVUPS     416(R8), Y3
+	VSUBPS      Y0, Y3, Y4
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y3, Y0
+	VADDPS      160(R8), Y0, Y0
+	IMUL3Q      $0x00000006, DX, R9
+	VMOVUPS     Y0, 32(SI)(R9*1)
+	VMOVUPS     128(R8), Y0
+	VADDPS      Y0, Y4, Y3
+	VMOVUPS     Y3, (SI)(DX*2)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y4, Y0
+	IMUL3Q      $0x0000000a, DX, R9
+	VMOVUPS     Y0, (SI)(R9*1)
+	VMOVUPS     384(R8), Y0
+	VADDPS      Y0, Y1, Y3
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y0
+	VMOVUPS     96(R8), Y1
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y0, Y1
+	IMUL3Q      $0x00000006, DX, R9
+	VMOVUPS     Y1, (SI)(R9*1)
+	VMOVUPS     64(R8), Y0
+	VADDPS      Y0, Y3, Y1
+	VMOVUPS     Y1, 32(SI)(DX*2)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y0
+	IMUL3Q      $0x0000000a, DX, R9
+	VMOVUPS     Y0, 32(SI)(R9*1)
+	VMOVUPS     352(R8), Y0
+	VADDPS      Y0, Y2, Y1
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y2, Y0
+	VMOVUPS     32(R8), Y2
+	VADDPS      Y2, Y0, Y3
+	VMOVUPS     Y3, 32(SI)(DX*4)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y0, Y2
+	IMUL3Q      $0x0000000c, DX, R9
+	VMOVUPS     Y2, 32(SI)(R9*1)
+	VMOVUPS     (R8), Y0
+	VADDPS      Y0, Y1, Y2
+	VMOVUPS     Y2, (SI)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y0
+	VMOVUPS     Y0, (SI)(DX*8)
+	MOVQ        xStep+32(FP), SI
+	LEAQ        (AX)(SI*4), AX
+	ADDQ        $0x20, CX
+	JMP         tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft16InverseRealsAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, FMA3
+TEXT ·fft16InverseRealsAVX2(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), R8
+	MOVQ n+72(FP), R10
+
+tile:
+	SUBQ        $0x01, R10
+	JLT         done
+	MOVQ        AX, SI
+	MOVQ        CX, DI
+	VMOVUPS     (DI)(BX*2), Y0
+	VSUBPS      (DI)(BX*1), Y0, Y1
+	VADDPS      (DI), Y0, Y0
+	IMUL3Q      $0x00000014, BX, R9
+	VMOVUPS     (DI)(R9*1), Y2
+	IMUL3Q      $0x00000013, BX, R9
+	VSUBPS      (DI)(R9*1), Y2, Y3
+	IMUL3Q      $0x00000012, BX, R9
+	VADDPS      (DI)(R9*1), Y2, Y2
+	VADDPS      Y2, Y0, Y4
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y2, Y0
+	VADDPS      Y3, Y1, Y2
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y1
+	VMOVUPS     (DI)(BX*8), Y3
+	IMUL3Q      $0x00000007, BX, R9
+	VSUBPS      (DI)(R9*1), Y3, Y5
+	IMUL3Q      $0x00000006, BX, R9
+	VADDPS      (DI)(R9*1), Y3, Y3
+	IMUL3Q      $0x0000000e, BX, R9
+	VMOVUPS     (DI)(R9*1), Y6
+	IMUL3Q      $0x0000000d, BX, R9
+	VSUBPS      (DI)(R9*1), Y6, Y7
+	IMUL3Q      $0x0000000c, BX, R9
+	VADDPS      (DI)(R9*1), Y6, Y6
+	VADDPS      Y6, Y3, Y8
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y6
+	VSUBPS      Y6, Y0, Y3
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y0, Y6
+	VSUBPS      Y8, Y1, Y0
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y1, Y8
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y8, Y1
+	VMULPS      transformConstantsAVX2<>+1728(SB), Y8, Y8
+	VMULPS      transformConstantsAVX2<>+1728(SB), Y0, Y9
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y0, Y0
+	VADDPS      Y7, Y5, Y10
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y5, Y7
+	VADDPS      Y7, Y4, Y5
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y7, Y4
+	VFMADD231PS transformConstantsAVX2<>+1824(SB), Y4, Y1
+	VFMADD231PS transformConstantsAVX2<>+1760(SB), Y4, Y8
+	VFMADD231PS transformConstantsAVX2<>+1792(SB), Y5, Y9
+	VFMADD231PS transformConstantsAVX2<>+1728(SB), Y5, Y0
+	VADDPS      Y10, Y2, Y4
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y10, Y2
+	VSUBPS      Y3, Y2, Y5
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y2, Y3
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y3, Y2
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y5, Y3
+	IMUL3Q      $0x00000005, BX, R9
+	VMOVUPS     (DI)(R9*1), Y5
+	VSUBPS      (DI)(BX*4), Y5, Y7
+	IMUL3Q      $0x00000003, BX, R9
+	VADDPS      (DI)(R9*1), Y5, Y5
+	IMUL3Q      $0x00000011, BX, R9
+	VMOVUPS     (DI)(R9*1), Y10
+	IMUL3Q      $0x00000010, BX, R9
+	VSUBPS      (DI)(R9*1), Y10, Y11
+	IMUL3Q      $0x0000000f, BX, R9
+	VADDPS      (DI)(R9*1), Y10, Y10
+	VADDPS      Y10, Y5, Y12
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y10, Y5
+	VADDPS      Y11, Y7, Y10
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y11, Y7
+	VSUBPS      Y12, Y7, Y11
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y7, Y12
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y12, Y7
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y11, Y11
+	IMUL3Q      $0x0000000b, BX, R9
+	VMOVUPS     (DI)(R9*1), Y12
+	IMUL3Q      $0x0000000a, BX, R9
+	VSUBPS      (DI)(R9*1), Y12, Y13
+	IMUL3Q      $0x00000009, BX, R9
+	VADDPS      (DI)(R9*1), Y12, Y12
+	IMUL3Q      $0x00000015, BX, R9
+	VMOVUPS     (DI)(R9*1), Y14
+	IMUL3Q      $0x00000016, BX, R9
+	VMOVUPS     (DI)(R9*1), Y15
+	VMOVUPS     Y4, (R8)
+	VADDPS      Y15, Y14, Y4
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y15, Y14
+	VMOVAPS     Y14, Y15
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y12, Y15
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y12, Y14
+	VMOVAPS     Y14, Y12
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y7, Y12
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y7, Y14
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y8, Y14
+	IMUL3Q      $0x00000007, DX, R9
+	VMOVUPS     Y14, (SI)(R9*1)
+	VMOVAPS     Y12, Y7
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y1, Y7
+	IMUL3Q      $0x00000003, DX, R9
+	VMOVUPS     Y7, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y1, Y12
+	IMUL3Q      $0x0000000b, DX, R9
+	VMOVUPS     Y12, (SI)(R9*1)
+	VMOVAPS     Y15, Y1
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y11, Y1
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y11, Y15
+	VMOVAPS     Y15, Y7
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y0, Y7
+	IMUL3Q      $0x00000005, DX, R9
+	VMOVUPS     Y7, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y0, Y15
+	IMUL3Q      $0x0000000d, DX, R9
+	VMOVUPS     Y15, (SI)(R9*1)
+	VMOVAPS     Y1, Y0
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y9, Y0
+	VMOVUPS     Y0, (SI)(DX*1)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y9, Y1
+	IMUL3Q      $0x00000009, DX, R9
+	VMOVUPS     Y1, (SI)(R9*1)
+	VMOVAPS     Y4, Y0
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y13, Y0
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y13, Y4
+	VMOVAPS     Y4, Y1
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y5, Y1
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y5, Y4
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y2, Y4
+	IMUL3Q      $0x00000006, DX, R9
+	VMOVUPS     Y4, (SI)(R9*1)
+	VMOVAPS     Y1, Y2
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y3, Y2
+	VMOVUPS     Y2, (SI)(DX*2)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y3, Y1
+	IMUL3Q      $0x0000000a, DX, R9
+	VMOVUPS     Y1, (SI)(R9*1)
+	VMOVAPS     Y0, Y1
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y10, Y1
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y10, Y0
+	VMOVAPS     Y0, Y2
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y6, Y2
+	VMOVUPS     Y2, (SI)(DX*4)
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y6, Y0
+	IMUL3Q      $0x0000000c, DX, R9
+	VMOVUPS     Y0, (SI)(R9*1)
+	VMOVUPS     (R8), Y0
+	VMOVAPS     Y1, Y2
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y0, Y2
+	VMOVUPS     Y2, (SI)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y0, Y1
+	VMOVUPS     Y1, (SI)(DX*8)
+	MOVQ        xStep+32(FP), SI
+	LEAQ        (AX)(SI*4), AX
+	ADDQ        $0x20, CX
+	JMP         tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft16InverseRowAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, FMA3
+TEXT ·fft16InverseRowAVX2(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), SI
+	MOVQ n+72(FP), R9
+
+tile:
+	SUBQ        $0x01, R9
+	JLT         done
+	MOVQ        AX, SI
+	MOVQ        CX, DI
+	VMOVUPS     (SI)(DX*1), Y0
+	IMUL3Q      $0x00000007, DX, R8
+	VMOVUPS     (SI)(R8*1), Y1
+	VADDPS      Y1, Y0, Y2
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y0
+	IMUL3Q      $0x00000003, DX, R8
+	VMOVUPS     (SI)(R8*1), Y1
+	IMUL3Q      $0x00000005, DX, R8
+	VMOVUPS     (SI)(R8*1), Y3
+	VADDPS      Y3, Y1, Y4
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y3
+	VADDPS      Y4, Y2, Y1
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y4, Y2
+	VMOVUPS     (SI)(DX*2), Y4
+	IMUL3Q      $0x00000006, DX, R8
+	VMOVUPS     (SI)(R8*1), Y5
+	VADDPS      Y5, Y4, Y6
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y5, Y4
+	VMOVUPS     (SI), Y5
+	VMOVUPS     32(SI), Y7
+	VADDPS      Y7, Y5, Y8
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y7, Y5
+	VMOVUPS     32(SI)(DX*4), Y7
+	VMOVAPS     Y5, Y9
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y7, Y9
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y7, Y5
+	VMOVUPS     (SI)(DX*4), Y7
+	VMOVAPS     Y8, Y10
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y7, Y10
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y7, Y8
+	VMOVAPS     Y10, Y7
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y6, Y7
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y6, Y10
+	VMOVAPS     Y7, Y6
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y1, Y6
+	VMOVUPS     Y6, (DI)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y1, Y7
+	VMOVUPS     Y7, (DI)(BX*8)
+	VMOVUPS     32(SI)(DX*1), Y1
+	IMUL3Q      $0x00000007, DX, R8
+	VMOVUPS     32(SI)(R8*1), Y6
+	VADDPS      Y6, Y1, Y7
+	VSUBPS      Y6, Y1, Y1
+	VADDPS      Y3, Y7, Y6
+	VSUBPS      Y3, Y7, Y3
+	IMUL3Q      $0x00000003, DX, R8
+	VMOVUPS     32(SI)(R8*1), Y7
+	IMUL3Q      $0x00000005, DX, R8
+	VMOVUPS     32(SI)(R8*1), Y11
+	VADDPS      Y11, Y7, Y12
+	VSUBPS      Y7, Y11, Y7
+	VSUBPS      Y7, Y1, Y11
+	VADDPS      Y7, Y1, Y1
+	VMOVAPS     Y10, Y7
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y1, Y7
+	VMOVUPS     Y7, (DI)(BX*4)
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y1, Y10
+	IMUL3Q      $0x0000000c, BX, R8
+	VMOVUPS     Y10, (DI)(R8*1)
+	VSUBPS      Y11, Y2, Y1
+	VADDPS      Y11, Y2, Y2
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y2, Y2
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y1, Y1
+	VSUBPS      Y12, Y0, Y7
+	VADDPS      Y12, Y0, Y0
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y0, Y10
+	VFMADD231PS transformConstantsAVX2<>+1824(SB), Y3, Y10
+	VMULPS      transformConstantsAVX2<>+1728(SB), Y0, Y0
+	VFMADD231PS transformConstantsAVX2<>+1760(SB), Y3, Y0
+	VMULPS      transformConstantsAVX2<>+1728(SB), Y7, Y3
+	VFMADD231PS transformConstantsAVX2<>+1792(SB), Y6, Y3
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y7, Y7
+	VFMADD231PS transformConstantsAVX2<>+1728(SB), Y6, Y7
+	VMOVUPS     32(SI)(DX*2), Y6
+	IMUL3Q      $0x00000006, DX, R8
+	VMOVUPS     32(SI)(R8*1), Y11
+	VADDPS      Y11, Y6, Y12
+	VSUBPS      Y11, Y6, Y6
+	VMOVAPS     Y8, Y11
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y6, Y11
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y6, Y8
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y2, Y8
+	IMUL3Q      $0x00000006, BX, R8
+	VMOVUPS     Y8, (DI)(R8*1)
+	VMOVAPS     Y11, Y2
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y1, Y2
+	VMOVUPS     Y2, (DI)(BX*2)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y1, Y11
+	IMUL3Q      $0x0000000a, BX, R8
+	VMOVUPS     Y11, (DI)(R8*1)
+	VSUBPS      Y12, Y4, Y1
+	VADDPS      Y12, Y4, Y2
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y2, Y2
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y1, Y1
+	VMOVAPS     Y9, Y4
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y1, Y4
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y1, Y9
+	VMOVAPS     Y9, Y1
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y7, Y1
+	IMUL3Q      $0x00000005, BX, R8
+	VMOVUPS     Y1, (DI)(R8*1)
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y7, Y9
+	IMUL3Q      $0x0000000d, BX, R8
+	VMOVUPS     Y9, (DI)(R8*1)
+	VMOVAPS     Y4, Y1
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y3, Y1
+	VMOVUPS     Y1, (DI)(BX*1)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y3, Y4
+	IMUL3Q      $0x00000009, BX, R8
+	VMOVUPS     Y4, (DI)(R8*1)
+	VMOVAPS     Y5, Y1
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y2, Y1
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y2, Y5
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y0, Y5
+	IMUL3Q      $0x00000007, BX, R8
+	VMOVUPS     Y5, (DI)(R8*1)
+	VMOVAPS     Y1, Y0
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y10, Y0
+	IMUL3Q      $0x00000003, BX, R8
+	VMOVUPS     Y0, (DI)(R8*1)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y10, Y1
+	IMUL3Q      $0x0000000b, BX, R8
+	VMOVUPS     Y1, (DI)(R8*1)
+	MOVQ        xStep+32(FP), SI
+	LEAQ        (AX)(SI*4), AX
+	ADDQ        $0x20, CX
+	JMP         tile
+
+done:
+	VZEROUPPER
+	RET
+
 // func fft20ForwardAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 // Requires: AVX, FMA3
 TEXT ·fft20ForwardAVX2(SB), NOSPLIT, $0-104
@@ -12519,6 +13193,948 @@ pass3:
 	ADDQ        $0x00000020, R8
 	DECQ        R11
 	JNZ         pass3
+	MOVQ        xStep+32(FP), SI
+	LEAQ        (AX)(SI*4), AX
+	ADDQ        $0x20, CX
+	JMP         tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft20InverseColumnAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, FMA3
+TEXT ·fft20InverseColumnAVX2(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), R8
+	MOVQ n+72(FP), R10
+
+tile:
+	SUBQ        $0x01, R10
+	JLT         done
+	MOVQ        AX, SI
+	MOVQ        CX, DI
+	VMOVUPS     (DI)(BX*2), Y0
+	VSUBPS      (DI)(BX*1), Y0, Y1
+	VADDPS      (DI), Y0, Y0
+	IMUL3Q      $0x0000000e, BX, R9
+	VMOVUPS     (DI)(R9*1), Y2
+	IMUL3Q      $0x0000000d, BX, R9
+	VSUBPS      (DI)(R9*1), Y2, Y3
+	IMUL3Q      $0x0000000c, BX, R9
+	VADDPS      (DI)(R9*1), Y2, Y2
+	IMUL3Q      $0x00000032, BX, R9
+	VMOVUPS     (DI)(R9*1), Y4
+	IMUL3Q      $0x00000031, BX, R9
+	VSUBPS      (DI)(R9*1), Y4, Y5
+	IMUL3Q      $0x00000030, BX, R9
+	VADDPS      (DI)(R9*1), Y4, Y4
+	VADDPS      Y4, Y2, Y6
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y4, Y2
+	VMULPS      transformConstantsAVX2<>+1920(SB), Y2, Y4
+	VMULPS      transformConstantsAVX2<>+1952(SB), Y2, Y2
+	VADDPS      Y6, Y0, Y7
+	VMOVAPS     Y0, Y8
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y6, Y8
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y6, Y0
+	VADDPS      Y5, Y3, Y6
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y5, Y3
+	VMULPS      transformConstantsAVX2<>+1920(SB), Y3, Y5
+	VMULPS      transformConstantsAVX2<>+1952(SB), Y3, Y3
+	VADDPS      Y6, Y1, Y9
+	VMOVAPS     Y1, Y10
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y6, Y10
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y6, Y1
+	IMUL3Q      $0x0000001a, BX, R9
+	VMOVUPS     (DI)(R9*1), Y6
+	IMUL3Q      $0x00000019, BX, R9
+	VSUBPS      (DI)(R9*1), Y6, Y11
+	IMUL3Q      $0x00000018, BX, R9
+	VADDPS      (DI)(R9*1), Y6, Y6
+	IMUL3Q      $0x00000026, BX, R9
+	VMOVUPS     (DI)(R9*1), Y12
+	IMUL3Q      $0x00000025, BX, R9
+	VSUBPS      (DI)(R9*1), Y12, Y13
+	IMUL3Q      $0x00000024, BX, R9
+	VADDPS      (DI)(R9*1), Y12, Y12
+	VADDPS      Y12, Y6, Y14
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y12, Y6
+	VFMADD231PS transformConstantsAVX2<>+1952(SB), Y6, Y4
+	VFMADD231PS transformConstantsAVX2<>+2048(SB), Y6, Y2
+	VFMADD132PS transformConstantsAVX2<>+32(SB), Y14, Y7
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y14, Y8
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y14, Y0
+	VADDPS      Y13, Y11, Y6
+	VSUBPS      Y13, Y11, Y11
+	VFMADD231PS transformConstantsAVX2<>+1952(SB), Y11, Y5
+	VFMADD231PS transformConstantsAVX2<>+2048(SB), Y11, Y3
+	VADDPS      Y6, Y9, Y9
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y6, Y10
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y6, Y1
+	VSUBPS      Y2, Y1, Y6
+	VADDPS      Y2, Y1, Y1
+	VSUBPS      Y4, Y10, Y2
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y10, Y4
+	VADDPS      Y3, Y0, Y10
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y0
+	VADDPS      Y5, Y8, Y3
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y5, Y8
+	IMUL3Q      $0x00000020, BX, R9
+	VMOVUPS     (DI)(R9*1), Y5
+	IMUL3Q      $0x0000001f, BX, R9
+	VSUBPS      (DI)(R9*1), Y5, Y11
+	IMUL3Q      $0x0000001e, BX, R9
+	VADDPS      (DI)(R9*1), Y5, Y5
+	IMUL3Q      $0x00000014, BX, R9
+	VMOVUPS     (DI)(R9*1), Y12
+	IMUL3Q      $0x00000013, BX, R9
+	VSUBPS      (DI)(R9*1), Y12, Y13
+	IMUL3Q      $0x00000012, BX, R9
+	VADDPS      (DI)(R9*1), Y12, Y12
+	IMUL3Q      $0x0000002c, BX, R9
+	VMOVUPS     (DI)(R9*1), Y14
+	IMUL3Q      $0x0000002b, BX, R9
+	VSUBPS      (DI)(R9*1), Y14, Y15
+	IMUL3Q      $0x0000002a, BX, R9
+	VADDPS      (DI)(R9*1), Y14, Y14
+	VMOVUPS     Y3, (R8)
+	VADDPS      Y14, Y12, Y3
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y12, Y14
+	VMULPS      transformConstantsAVX2<>+1920(SB), Y14, Y12
+	VMULPS      transformConstantsAVX2<>+1952(SB), Y14, Y14
+	VMOVUPS     Y8, 32(R8)
+	VADDPS      Y3, Y5, Y8
+	VMOVUPS     Y10, 64(R8)
+	VMOVAPS     Y5, Y10
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y3, Y10
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y3, Y5
+	VADDPS      Y15, Y13, Y3
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y13, Y15
+	VMULPS      transformConstantsAVX2<>+1920(SB), Y15, Y13
+	VMULPS      transformConstantsAVX2<>+1952(SB), Y15, Y15
+	VMOVUPS     Y0, 96(R8)
+	VADDPS      Y3, Y11, Y0
+	VMOVUPS     Y9, 128(R8)
+	VMOVAPS     Y11, Y9
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y3, Y9
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y3, Y11
+	VMOVUPS     (DI)(BX*8), Y3
+	VMOVUPS     Y2, 160(R8)
+	IMUL3Q      $0x00000007, BX, R9
+	VSUBPS      (DI)(R9*1), Y3, Y2
+	IMUL3Q      $0x00000006, BX, R9
+	VADDPS      (DI)(R9*1), Y3, Y3
+	VMOVUPS     Y4, 192(R8)
+	IMUL3Q      $0x00000038, BX, R9
+	VMOVUPS     (DI)(R9*1), Y4
+	VMOVUPS     Y6, 224(R8)
+	IMUL3Q      $0x00000037, BX, R9
+	VSUBPS      (DI)(R9*1), Y4, Y6
+	IMUL3Q      $0x00000036, BX, R9
+	VADDPS      (DI)(R9*1), Y4, Y4
+	VMOVUPS     Y1, 256(R8)
+	VADDPS      Y4, Y3, Y1
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y4
+	VFMADD231PS transformConstantsAVX2<>+1952(SB), Y4, Y12
+	VFMADD231PS transformConstantsAVX2<>+2048(SB), Y4, Y14
+	VFMADD132PS transformConstantsAVX2<>+32(SB), Y1, Y8
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y1, Y10
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y1, Y5
+	VADDPS      Y8, Y7, Y1
+	VSUBPS      Y8, Y7, Y3
+	VADDPS      Y6, Y2, Y4
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y2, Y6
+	VFMADD231PS transformConstantsAVX2<>+1952(SB), Y6, Y13
+	VFMADD231PS transformConstantsAVX2<>+2048(SB), Y6, Y15
+	VADDPS      Y4, Y0, Y0
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y4, Y9
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y4, Y11
+	VSUBPS      Y14, Y11, Y2
+	VADDPS      Y14, Y11, Y4
+	VMOVUPS     256(R8), Y6
+	VSUBPS      Y4, Y6, Y7
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y6, Y4
+	VMOVUPS     224(R8), Y6
+	VADDPS      Y6, Y2, Y8
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y2, Y6
+	VSUBPS      Y12, Y9, Y2
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y9, Y12
+	VMOVUPS     192(R8), Y9
+	VADDPS      Y9, Y12, Y11
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y12, Y9
+	VMOVUPS     160(R8), Y12
+	VSUBPS      Y2, Y12, Y14
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y12, Y2
+	VMOVUPS     128(R8), Y12
+	VMOVUPS     Y14, 160(R8)
+	VADDPS      Y12, Y0, Y14
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y0, Y12
+	VADDPS      Y15, Y5, Y0
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y15, Y5
+	VMOVUPS     96(R8), Y15
+	VMOVUPS     Y9, 128(R8)
+	VSUBPS      Y5, Y15, Y9
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y15, Y5
+	VMOVUPS     64(R8), Y15
+	VMOVUPS     Y6, 96(R8)
+	VADDPS      Y15, Y0, Y6
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y0, Y15
+	VADDPS      Y13, Y10, Y0
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y13, Y10
+	VMOVUPS     32(R8), Y13
+	VMOVUPS     Y6, 64(R8)
+	VADDPS      Y13, Y10, Y6
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y10, Y13
+	VMOVUPS     (R8), Y10
+	VMOVUPS     Y6, 32(R8)
+	VSUBPS      Y0, Y10, Y6
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y10, Y0
+	IMUL3Q      $0x00000011, BX, R9
+	VMOVUPS     (DI)(R9*1), Y10
+	VMOVUPS     Y0, (R8)
+	IMUL3Q      $0x00000010, BX, R9
+	VSUBPS      (DI)(R9*1), Y10, Y0
+	IMUL3Q      $0x0000000f, BX, R9
+	VADDPS      (DI)(R9*1), Y10, Y10
+	VMOVUPS     Y7, 192(R8)
+	IMUL3Q      $0x00000005, BX, R9
+	VMOVUPS     (DI)(R9*1), Y7
+	VMOVUPS     Y5, 224(R8)
+	VSUBPS      (DI)(BX*4), Y7, Y5
+	IMUL3Q      $0x00000003, BX, R9
+	VADDPS      (DI)(R9*1), Y7, Y7
+	VMOVUPS     Y14, 256(R8)
+	IMUL3Q      $0x0000001d, BX, R9
+	VMOVUPS     (DI)(R9*1), Y14
+	VMOVUPS     Y3, 288(R8)
+	IMUL3Q      $0x0000001c, BX, R9
+	VSUBPS      (DI)(R9*1), Y14, Y3
+	IMUL3Q      $0x0000001b, BX, R9
+	VADDPS      (DI)(R9*1), Y14, Y14
+	VMOVUPS     Y6, 320(R8)
+	VADDPS      Y14, Y7, Y6
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y7, Y14
+	VMULPS      transformConstantsAVX2<>+1920(SB), Y14, Y7
+	VMULPS      transformConstantsAVX2<>+1952(SB), Y14, Y14
+	VMOVUPS     Y2, 352(R8)
+	VADDPS      Y6, Y10, Y2
+	VMOVUPS     Y11, 384(R8)
+	VMOVAPS     Y10, Y11
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y6, Y11
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y6, Y10
+	VADDPS      Y3, Y5, Y6
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y5, Y3
+	VMULPS      transformConstantsAVX2<>+1920(SB), Y3, Y5
+	VMULPS      transformConstantsAVX2<>+1952(SB), Y3, Y3
+	VMOVUPS     Y13, 416(R8)
+	VADDPS      Y6, Y0, Y13
+	VMOVUPS     Y8, 448(R8)
+	VMOVAPS     Y0, Y8
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y6, Y8
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y6, Y0
+	IMUL3Q      $0x00000029, BX, R9
+	VMOVUPS     (DI)(R9*1), Y6
+	VMOVUPS     Y15, 480(R8)
+	IMUL3Q      $0x00000028, BX, R9
+	VSUBPS      (DI)(R9*1), Y6, Y15
+	IMUL3Q      $0x00000027, BX, R9
+	VADDPS      (DI)(R9*1), Y6, Y6
+	VMOVUPS     Y9, 512(R8)
+	IMUL3Q      $0x00000035, BX, R9
+	VMOVUPS     (DI)(R9*1), Y9
+	VMOVUPS     Y4, 544(R8)
+	IMUL3Q      $0x00000034, BX, R9
+	VSUBPS      (DI)(R9*1), Y9, Y4
+	IMUL3Q      $0x00000033, BX, R9
+	VADDPS      (DI)(R9*1), Y9, Y9
+	VMOVUPS     Y1, 576(R8)
+	VADDPS      Y9, Y6, Y1
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y9, Y6
+	VFMADD231PS transformConstantsAVX2<>+1952(SB), Y6, Y7
+	VFMADD231PS transformConstantsAVX2<>+2048(SB), Y6, Y14
+	VFMADD132PS transformConstantsAVX2<>+32(SB), Y1, Y2
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y1, Y11
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y1, Y10
+	VADDPS      Y4, Y15, Y1
+	VSUBPS      Y4, Y15, Y4
+	VFMADD231PS transformConstantsAVX2<>+1952(SB), Y4, Y5
+	VFMADD231PS transformConstantsAVX2<>+2048(SB), Y4, Y3
+	VADDPS      Y1, Y13, Y4
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y1, Y8
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y1, Y0
+	VSUBPS      Y14, Y0, Y1
+	VADDPS      Y14, Y0, Y0
+	VSUBPS      Y7, Y8, Y6
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y8, Y7
+	VADDPS      Y3, Y10, Y8
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y10
+	VADDPS      Y5, Y11, Y3
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y5, Y11
+	IMUL3Q      $0x0000002f, BX, R9
+	VMOVUPS     (DI)(R9*1), Y5
+	IMUL3Q      $0x0000002e, BX, R9
+	VSUBPS      (DI)(R9*1), Y5, Y9
+	IMUL3Q      $0x0000002d, BX, R9
+	VADDPS      (DI)(R9*1), Y5, Y5
+	IMUL3Q      $0x00000023, BX, R9
+	VMOVUPS     (DI)(R9*1), Y13
+	IMUL3Q      $0x00000022, BX, R9
+	VSUBPS      (DI)(R9*1), Y13, Y14
+	IMUL3Q      $0x00000021, BX, R9
+	VADDPS      (DI)(R9*1), Y13, Y13
+	IMUL3Q      $0x0000003b, BX, R9
+	VMOVUPS     (DI)(R9*1), Y15
+	VMOVUPS     Y3, 608(R8)
+	IMUL3Q      $0x0000003a, BX, R9
+	VSUBPS      (DI)(R9*1), Y15, Y3
+	IMUL3Q      $0x00000039, BX, R9
+	VADDPS      (DI)(R9*1), Y15, Y15
+	VMOVUPS     Y11, 640(R8)
+	VADDPS      Y15, Y13, Y11
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y13, Y15
+	VMULPS      transformConstantsAVX2<>+1920(SB), Y15, Y13
+	VMULPS      transformConstantsAVX2<>+1952(SB), Y15, Y15
+	VMOVUPS     Y8, 672(R8)
+	VADDPS      Y11, Y5, Y8
+	VMOVUPS     Y10, 704(R8)
+	VMOVAPS     Y5, Y10
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y11, Y10
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y11, Y5
+	VADDPS      Y3, Y14, Y11
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y14, Y3
+	VMULPS      transformConstantsAVX2<>+1920(SB), Y3, Y14
+	VMULPS      transformConstantsAVX2<>+1952(SB), Y3, Y3
+	VMOVUPS     Y4, 736(R8)
+	VADDPS      Y11, Y9, Y4
+	VMOVUPS     Y6, 768(R8)
+	VMOVAPS     Y9, Y6
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y11, Y6
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y11, Y9
+	IMUL3Q      $0x0000000b, BX, R9
+	VMOVUPS     (DI)(R9*1), Y11
+	VMOVUPS     Y7, 800(R8)
+	IMUL3Q      $0x0000000a, BX, R9
+	VSUBPS      (DI)(R9*1), Y11, Y7
+	IMUL3Q      $0x00000009, BX, R9
+	VADDPS      (DI)(R9*1), Y11, Y11
+	VMOVUPS     Y1, 832(R8)
+	IMUL3Q      $0x00000017, BX, R9
+	VMOVUPS     (DI)(R9*1), Y1
+	VMOVUPS     Y0, 864(R8)
+	IMUL3Q      $0x00000016, BX, R9
+	VSUBPS      (DI)(R9*1), Y1, Y0
+	IMUL3Q      $0x00000015, BX, R9
+	VADDPS      (DI)(R9*1), Y1, Y1
+	VMOVUPS     Y9, 896(R8)
+	VADDPS      Y1, Y11, Y9
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y11
+	VFMADD231PS transformConstantsAVX2<>+1952(SB), Y11, Y13
+	VFMADD231PS transformConstantsAVX2<>+2048(SB), Y11, Y15
+	VFMADD132PS transformConstantsAVX2<>+32(SB), Y9, Y8
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y9, Y10
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y9, Y5
+	VADDPS      Y8, Y2, Y1
+	VSUBPS      Y8, Y2, Y2
+	VSUBPS      Y2, Y12, Y8
+	IMUL3Q      $0x00000005, DX, R9
+	VMOVUPS     Y8, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y12, Y2
+	IMUL3Q      $0x0000000f, DX, R9
+	VMOVUPS     Y2, (SI)(R9*1)
+	VMOVUPS     576(R8), Y2
+	VADDPS      Y2, Y1, Y8
+	VMOVUPS     Y8, 32(SI)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y2
+	IMUL3Q      $0x0000000a, DX, R9
+	VMOVUPS     Y2, 32(SI)(R9*1)
+	VADDPS      Y0, Y7, Y1
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y0, Y7
+	VFMADD231PS transformConstantsAVX2<>+1952(SB), Y7, Y14
+	VFMADD231PS transformConstantsAVX2<>+2048(SB), Y7, Y3
+	VADDPS      Y1, Y4, Y0
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y1, Y6
+	VMOVUPS     896(R8), Y2
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y1, Y2
+	VSUBPS      Y15, Y2, Y1
+	VADDPS      Y15, Y2, Y2
+	VMOVUPS     864(R8), Y4
+	VSUBPS      Y2, Y4, Y7
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y4, Y2
+	VADDPS      544(R8), Y2, Y2
+	VMOVUPS     Y2, (SI)(DX*8)
+	VMOVUPS     512(R8), Y2
+	VSUBPS      Y7, Y2, Y4
+	IMUL3Q      $0x00000003, DX, R9
+	VMOVUPS     Y4, 32(SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y2, Y7
+	IMUL3Q      $0x0000000d, DX, R9
+	VMOVUPS     Y7, 32(SI)(R9*1)
+	VMOVUPS     832(R8), Y2
+	VADDPS      Y2, Y1, Y4
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y2
+	VMOVUPS     480(R8), Y1
+	VSUBPS      Y2, Y1, Y7
+	IMUL3Q      $0x00000007, DX, R9
+	VMOVUPS     Y7, 32(SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y1, Y2
+	IMUL3Q      $0x00000011, DX, R9
+	VMOVUPS     Y2, 32(SI)(R9*1)
+	VMOVUPS     448(R8), Y1
+	VSUBPS      Y4, Y1, Y2
+	VMOVUPS     Y2, (SI)(DX*2)
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y1, Y4
+	IMUL3Q      $0x0000000c, DX, R9
+	VMOVUPS     Y4, (SI)(R9*1)
+	VSUBPS      Y13, Y6, Y1
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y6, Y13
+	VMOVUPS     800(R8), Y2
+	VADDPS      Y2, Y13, Y4
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y13, Y2
+	VADDPS      416(R8), Y2, Y2
+	IMUL3Q      $0x00000009, DX, R9
+	VMOVUPS     Y2, 32(SI)(R9*1)
+	VMOVUPS     384(R8), Y2
+	VADDPS      Y2, Y4, Y6
+	VMOVUPS     Y6, (SI)(DX*4)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y4, Y2
+	IMUL3Q      $0x0000000e, DX, R9
+	VMOVUPS     Y2, (SI)(R9*1)
+	VMOVUPS     768(R8), Y2
+	VSUBPS      Y1, Y2, Y4
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y2, Y1
+	VMOVUPS     352(R8), Y2
+	VSUBPS      Y1, Y2, Y6
+	IMUL3Q      $0x00000006, DX, R9
+	VMOVUPS     Y6, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y2, Y1
+	IMUL3Q      $0x00000010, DX, R9
+	VMOVUPS     Y1, (SI)(R9*1)
+	VMOVUPS     320(R8), Y1
+	VADDPS      Y1, Y4, Y2
+	VMOVUPS     Y2, 32(SI)(DX*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y4, Y1
+	IMUL3Q      $0x0000000b, DX, R9
+	VMOVUPS     Y1, 32(SI)(R9*1)
+	VMOVUPS     736(R8), Y1
+	VADDPS      Y1, Y0, Y2
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y0, Y1
+	VMOVUPS     288(R8), Y0
+	VADDPS      Y0, Y1, Y4
+	IMUL3Q      $0x00000005, DX, R9
+	VMOVUPS     Y4, 32(SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y0
+	IMUL3Q      $0x0000000f, DX, R9
+	VMOVUPS     Y0, 32(SI)(R9*1)
+	VMOVUPS     256(R8), Y0
+	VADDPS      Y0, Y2, Y1
+	VMOVUPS     Y1, (SI)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y2, Y0
+	IMUL3Q      $0x0000000a, DX, R9
+	VMOVUPS     Y0, (SI)(R9*1)
+	VADDPS      Y3, Y5, Y0
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y5
+	VMOVUPS     704(R8), Y1
+	VSUBPS      Y5, Y1, Y2
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y1, Y5
+	VADDPS      224(R8), Y5, Y1
+	VMOVUPS     Y1, 32(SI)(DX*8)
+	VMOVUPS     192(R8), Y1
+	VADDPS      Y1, Y2, Y3
+	IMUL3Q      $0x00000003, DX, R9
+	VMOVUPS     Y3, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y2, Y1
+	IMUL3Q      $0x0000000d, DX, R9
+	VMOVUPS     Y1, (SI)(R9*1)
+	VMOVUPS     672(R8), Y1
+	VADDPS      Y1, Y0, Y2
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y0, Y1
+	VMOVUPS     96(R8), Y0
+	VADDPS      Y0, Y1, Y3
+	IMUL3Q      $0x00000007, DX, R9
+	VMOVUPS     Y3, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y0
+	IMUL3Q      $0x00000011, DX, R9
+	VMOVUPS     Y0, (SI)(R9*1)
+	VMOVUPS     64(R8), Y0
+	VSUBPS      Y2, Y0, Y1
+	VMOVUPS     Y1, 32(SI)(DX*2)
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y0, Y2
+	IMUL3Q      $0x0000000c, DX, R9
+	VMOVUPS     Y2, 32(SI)(R9*1)
+	VADDPS      Y14, Y10, Y0
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y14, Y10
+	VMOVUPS     640(R8), Y1
+	VADDPS      Y1, Y10, Y2
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y10, Y1
+	VMOVUPS     128(R8), Y3
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y3
+	IMUL3Q      $0x00000009, DX, R9
+	VMOVUPS     Y3, (SI)(R9*1)
+	VMOVUPS     32(R8), Y1
+	VADDPS      Y1, Y2, Y3
+	VMOVUPS     Y3, 32(SI)(DX*4)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y2, Y1
+	IMUL3Q      $0x0000000e, DX, R9
+	VMOVUPS     Y1, 32(SI)(R9*1)
+	VMOVUPS     608(R8), Y1
+	VSUBPS      Y0, Y1, Y2
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y1, Y0
+	VMOVUPS     (R8), Y1
+	VSUBPS      Y0, Y1, Y3
+	IMUL3Q      $0x00000006, DX, R9
+	VMOVUPS     Y3, 32(SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y1, Y0
+	IMUL3Q      $0x00000010, DX, R9
+	VMOVUPS     Y0, 32(SI)(R9*1)
+	VMOVUPS     160(R8), Y0
+	VSUBPS      Y2, Y0, Y1
+	VMOVUPS     Y1, (SI)(DX*1)
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y0, Y2
+	IMUL3Q      $0x0000000b, DX, R9
+	VMOVUPS     Y2, (SI)(R9*1)
+	MOVQ        xStep+32(FP), SI
+	LEAQ        (AX)(SI*4), AX
+	ADDQ        $0x20, CX
+	JMP         tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft20InverseRealsAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, FMA3
+TEXT ·fft20InverseRealsAVX2(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), R8
+	MOVQ n+72(FP), R10
+
+tile:
+	SUBQ        $0x01, R10
+	JLT         done
+	MOVQ        AX, SI
+	MOVQ        CX, DI
+	IMUL3Q      $0x0000000e, BX, R9
+	VMOVUPS     (DI)(R9*1), Y0
+	IMUL3Q      $0x0000000d, BX, R9
+	VSUBPS      (DI)(R9*1), Y0, Y1
+	IMUL3Q      $0x0000000c, BX, R9
+	VADDPS      (DI)(R9*1), Y0, Y0
+	VMOVUPS     (DI)(BX*2), Y2
+	VSUBPS      (DI)(BX*1), Y2, Y3
+	VADDPS      (DI), Y2, Y2
+	IMUL3Q      $0x0000001a, BX, R9
+	VMOVUPS     (DI)(R9*1), Y4
+	IMUL3Q      $0x00000019, BX, R9
+	VSUBPS      (DI)(R9*1), Y4, Y5
+	IMUL3Q      $0x00000018, BX, R9
+	VADDPS      (DI)(R9*1), Y4, Y4
+	VADDPS      Y4, Y2, Y6
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y2, Y4
+	VMULPS      transformConstantsAVX2<>+1952(SB), Y4, Y2
+	VMULPS      transformConstantsAVX2<>+1920(SB), Y4, Y4
+	VMOVAPS     Y0, Y7
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y6, Y7
+	VMOVAPS     Y0, Y8
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y6, Y8
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y0, Y6
+	VADDPS      Y5, Y3, Y0
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y5
+	VMULPS      transformConstantsAVX2<>+1920(SB), Y5, Y3
+	VMULPS      transformConstantsAVX2<>+1952(SB), Y5, Y5
+	VADDPS      Y0, Y1, Y9
+	VMOVAPS     Y1, Y10
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y0, Y10
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y0, Y1
+	VMOVUPS     (DI)(BX*8), Y0
+	IMUL3Q      $0x00000007, BX, R9
+	VSUBPS      (DI)(R9*1), Y0, Y11
+	IMUL3Q      $0x00000006, BX, R9
+	VADDPS      (DI)(R9*1), Y0, Y0
+	IMUL3Q      $0x00000014, BX, R9
+	VMOVUPS     (DI)(R9*1), Y12
+	IMUL3Q      $0x00000013, BX, R9
+	VSUBPS      (DI)(R9*1), Y12, Y13
+	IMUL3Q      $0x00000012, BX, R9
+	VADDPS      (DI)(R9*1), Y12, Y12
+	VADDPS      Y12, Y0, Y14
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y12, Y0
+	VFMADD231PS transformConstantsAVX2<>+2048(SB), Y0, Y2
+	VFMADD231PS transformConstantsAVX2<>+1952(SB), Y0, Y4
+	VFMADD231PS transformConstantsAVX2<>+2080(SB), Y14, Y7
+	VFMADD231PS transformConstantsAVX2<>+2112(SB), Y14, Y8
+	VSUBPS      Y14, Y6, Y0
+	VADDPS      Y13, Y11, Y6
+	VSUBPS      Y11, Y13, Y11
+	VFMADD231PS transformConstantsAVX2<>+1952(SB), Y11, Y3
+	VFMADD231PS transformConstantsAVX2<>+2048(SB), Y11, Y5
+	VADDPS      Y6, Y9, Y9
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y6, Y10
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y6, Y1
+	VADDPS      Y4, Y1, Y6
+	VSUBPS      Y4, Y1, Y1
+	VSUBPS      Y2, Y10, Y4
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y10, Y2
+	VSUBPS      Y5, Y8, Y10
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y8, Y5
+	VADDPS      Y3, Y7, Y8
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y7
+	IMUL3Q      $0x0000000b, BX, R9
+	VMOVUPS     (DI)(R9*1), Y3
+	IMUL3Q      $0x0000000a, BX, R9
+	VSUBPS      (DI)(R9*1), Y3, Y11
+	IMUL3Q      $0x00000009, BX, R9
+	VADDPS      (DI)(R9*1), Y3, Y3
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y3, Y3
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y11, Y11
+	VMULPS      transformConstantsAVX2<>+1920(SB), Y3, Y12
+	VMULPS      transformConstantsAVX2<>+1952(SB), Y3, Y3
+	IMUL3Q      $0x00000017, BX, R9
+	VMOVUPS     (DI)(R9*1), Y13
+	IMUL3Q      $0x00000016, BX, R9
+	VSUBPS      (DI)(R9*1), Y13, Y14
+	IMUL3Q      $0x00000015, BX, R9
+	VADDPS      (DI)(R9*1), Y13, Y13
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y13, Y13
+	VFMADD231PS transformConstantsAVX2<>+1952(SB), Y13, Y12
+	VFMADD231PS transformConstantsAVX2<>+2048(SB), Y13, Y3
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y14, Y13
+	IMUL3Q      $0x00000011, BX, R9
+	VMOVUPS     (DI)(R9*1), Y14
+	IMUL3Q      $0x00000010, BX, R9
+	VSUBPS      (DI)(R9*1), Y14, Y15
+	IMUL3Q      $0x0000000f, BX, R9
+	VADDPS      (DI)(R9*1), Y14, Y14
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y14, Y14
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y15, Y15
+	VMOVUPS     Y4, (R8)
+	VMULPS      transformConstantsAVX2<>+1920(SB), Y14, Y4
+	VMOVUPS     Y5, 32(R8)
+	IMUL3Q      $0x00000005, BX, R9
+	VMOVUPS     (DI)(R9*1), Y5
+	VMOVUPS     Y10, 64(R8)
+	VSUBPS      (DI)(BX*4), Y5, Y10
+	IMUL3Q      $0x00000003, BX, R9
+	VADDPS      (DI)(R9*1), Y5, Y5
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y5, Y5
+	VFMADD231PS transformConstantsAVX2<>+1952(SB), Y5, Y4
+	VMULPS      transformConstantsAVX2<>+1920(SB), Y5, Y5
+	VFMADD231PS transformConstantsAVX2<>+2144(SB), Y14, Y5
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y10, Y10
+	IMUL3Q      $0x0000001c, BX, R9
+	VMOVUPS     (DI)(R9*1), Y14
+	VMOVUPS     Y2, 96(R8)
+	VADDPS      Y14, Y15, Y2
+	VADDPS      Y10, Y2, Y2
+	VMOVUPS     Y3, 128(R8)
+	VMOVAPS     Y14, Y3
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y15, Y3
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y15, Y14
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y10, Y14
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y10, Y3
+	VADDPS      Y4, Y3, Y10
+	VSUBPS      Y4, Y3, Y3
+	VSUBPS      Y5, Y14, Y4
+	VADDPS      Y5, Y14, Y5
+	IMUL3Q      $0x0000001b, BX, R9
+	VMOVUPS     (DI)(R9*1), Y14
+	VADDPS      Y14, Y11, Y15
+	VADDPS      Y13, Y15, Y15
+	VMOVUPS     Y4, 160(R8)
+	VADDPS      Y2, Y15, Y4
+	VSUBPS      Y2, Y15, Y2
+	VMOVAPS     Y2, Y15
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y0, Y15
+	IMUL3Q      $0x00000005, DX, R9
+	VMOVUPS     Y15, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y0, Y2
+	IMUL3Q      $0x0000000f, DX, R9
+	VMOVUPS     Y2, (SI)(R9*1)
+	VMOVAPS     Y4, Y0
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y9, Y0
+	VMOVUPS     Y0, (SI)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y9, Y4
+	IMUL3Q      $0x0000000a, DX, R9
+	VMOVUPS     Y4, (SI)(R9*1)
+	VMOVAPS     Y14, Y0
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y11, Y0
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y11, Y14
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y13, Y14
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y13, Y0
+	VSUBPS      Y12, Y0, Y2
+	VADDPS      Y12, Y0, Y0
+	VADDPS      Y3, Y0, Y4
+	VSUBPS      Y3, Y0, Y0
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y7, Y0
+	IMUL3Q      $0x00000009, DX, R9
+	VMOVUPS     Y0, (SI)(R9*1)
+	VMOVAPS     Y4, Y0
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y6, Y0
+	VMOVUPS     Y0, (SI)(DX*4)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y6, Y4
+	IMUL3Q      $0x0000000e, DX, R9
+	VMOVUPS     Y4, (SI)(R9*1)
+	VSUBPS      Y10, Y2, Y0
+	VADDPS      Y10, Y2, Y2
+	VMOVAPS     Y2, Y3
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y1, Y3
+	IMUL3Q      $0x00000006, DX, R9
+	VMOVUPS     Y3, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y1, Y2
+	IMUL3Q      $0x00000010, DX, R9
+	VMOVUPS     Y2, (SI)(R9*1)
+	VMOVAPS     Y0, Y1
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y8, Y1
+	VMOVUPS     Y1, (SI)(DX*1)
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y8, Y0
+	IMUL3Q      $0x0000000b, DX, R9
+	VMOVUPS     Y0, (SI)(R9*1)
+	VMOVUPS     128(R8), Y0
+	VSUBPS      Y0, Y14, Y1
+	VADDPS      Y0, Y14, Y0
+	VSUBPS      Y5, Y0, Y2
+	VADDPS      Y5, Y0, Y0
+	VMOVUPS     96(R8), Y3
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y3, Y0
+	VMOVUPS     Y0, (SI)(DX*8)
+	VMOVUPS     64(R8), Y0
+	VMOVAPS     Y2, Y3
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y0, Y3
+	IMUL3Q      $0x00000003, DX, R9
+	VMOVUPS     Y3, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y0, Y2
+	IMUL3Q      $0x0000000d, DX, R9
+	VMOVUPS     Y2, (SI)(R9*1)
+	VMOVUPS     160(R8), Y0
+	VADDPS      Y0, Y1, Y2
+	VSUBPS      Y0, Y1, Y0
+	VMOVUPS     32(R8), Y1
+	VMOVAPS     Y0, Y3
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y1, Y3
+	IMUL3Q      $0x00000007, DX, R9
+	VMOVUPS     Y3, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y1, Y0
+	IMUL3Q      $0x00000011, DX, R9
+	VMOVUPS     Y0, (SI)(R9*1)
+	VMOVUPS     (R8), Y0
+	VMOVAPS     Y2, Y1
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y0, Y1
+	VMOVUPS     Y1, (SI)(DX*2)
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y0, Y2
+	IMUL3Q      $0x0000000c, DX, R9
+	VMOVUPS     Y2, (SI)(R9*1)
+	MOVQ        xStep+32(FP), SI
+	LEAQ        (AX)(SI*4), AX
+	ADDQ        $0x20, CX
+	JMP         tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft20InverseRowAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, FMA3
+TEXT ·fft20InverseRowAVX2(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), R8
+	MOVQ n+72(FP), R10
+
+tile:
+	SUBQ        $0x01, R10
+	JLT         done
+	MOVQ        AX, SI
+	MOVQ        CX, DI
+	VMOVUPS     (SI)(DX*4), Y0
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y0, Y0
+	VMOVUPS     (SI)(DX*8), Y1
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y1, Y1
+	IMUL3Q      $0x00000006, DX, R9
+	VMOVUPS     (SI)(R9*1), Y2
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y2, Y2
+	VMOVUPS     (SI)(DX*2), Y3
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y3, Y3
+	VMOVUPS     32(SI)(DX*8), Y4
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y4, Y4
+	VMOVUPS     32(SI)(DX*4), Y5
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y5, Y5
+	VMOVUPS     32(SI)(DX*2), Y6
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y6, Y6
+	VMOVUPS     32(SI)(R9*1), Y7
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y7, Y7
+	VMULPS      transformConstantsAVX2<>+1920(SB), Y7, Y8
+	VFMADD231PS transformConstantsAVX2<>+1952(SB), Y6, Y8
+	VMULPS      transformConstantsAVX2<>+1920(SB), Y6, Y6
+	VFMADD231PS transformConstantsAVX2<>+2144(SB), Y7, Y6
+	VMULPS      transformConstantsAVX2<>+1920(SB), Y5, Y7
+	VFMADD231PS transformConstantsAVX2<>+1952(SB), Y4, Y7
+	VMULPS      transformConstantsAVX2<>+1952(SB), Y5, Y5
+	VFMADD231PS transformConstantsAVX2<>+2048(SB), Y4, Y5
+	VMOVUPS     32(SI), Y4
+	VADDPS      Y4, Y2, Y9
+	VADDPS      Y3, Y9, Y9
+	VMOVAPS     Y4, Y10
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y2, Y10
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y2, Y4
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y3, Y4
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y3, Y10
+	VADDPS      Y8, Y10, Y2
+	VSUBPS      Y8, Y10, Y3
+	VSUBPS      Y6, Y4, Y8
+	VADDPS      Y6, Y4, Y4
+	VMOVUPS     (SI), Y6
+	VADDPS      Y6, Y0, Y10
+	VADDPS      Y1, Y10, Y10
+	VADDPS      Y9, Y10, Y11
+	VSUBPS      Y9, Y10, Y9
+	VMOVAPS     Y6, Y10
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y0, Y10
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y0, Y6
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y1, Y6
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y1, Y10
+	VSUBPS      Y7, Y10, Y0
+	VADDPS      Y7, Y10, Y1
+	VADDPS      Y3, Y1, Y7
+	VSUBPS      Y3, Y1, Y1
+	VSUBPS      Y2, Y0, Y3
+	VADDPS      Y2, Y0, Y0
+	VSUBPS      Y5, Y6, Y2
+	VADDPS      Y5, Y6, Y5
+	VSUBPS      Y4, Y5, Y6
+	VADDPS      Y4, Y5, Y4
+	VADDPS      Y8, Y2, Y5
+	VSUBPS      Y8, Y2, Y2
+	VMOVUPS     (SI)(DX*1), Y8
+	IMUL3Q      $0x00000009, DX, R9
+	VMOVUPS     (SI)(R9*1), Y10
+	VADDPS      Y10, Y8, Y12
+	VSUBPS      Y8, Y10, Y8
+	VMULPS      transformConstantsAVX2<>+1920(SB), Y8, Y10
+	VMULPS      transformConstantsAVX2<>+1952(SB), Y8, Y8
+	IMUL3Q      $0x00000005, DX, R9
+	VMOVUPS     (SI)(R9*1), Y13
+	VADDPS      Y13, Y12, Y14
+	VMOVAPS     Y13, Y15
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y12, Y15
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y12, Y13
+	IMUL3Q      $0x00000003, DX, R9
+	VMOVUPS     (SI)(R9*1), Y12
+	VMOVUPS     Y6, (R8)
+	IMUL3Q      $0x00000007, DX, R9
+	VMOVUPS     (SI)(R9*1), Y6
+	VMOVUPS     Y2, 32(R8)
+	VADDPS      Y6, Y12, Y2
+	VSUBPS      Y12, Y6, Y6
+	VFMADD231PS transformConstantsAVX2<>+1952(SB), Y6, Y10
+	VFMADD231PS transformConstantsAVX2<>+2048(SB), Y6, Y8
+	VADDPS      Y2, Y14, Y6
+	VMOVAPS     Y11, Y12
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y6, Y12
+	VMOVUPS     Y12, (DI)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y6, Y11
+	IMUL3Q      $0x0000000a, BX, R9
+	VMOVUPS     Y11, (DI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y2, Y15
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y2, Y13
+	IMUL3Q      $0x00000003, DX, R9
+	VMOVUPS     32(SI)(R9*1), Y2
+	IMUL3Q      $0x00000007, DX, R9
+	VMOVUPS     32(SI)(R9*1), Y6
+	VADDPS      Y6, Y2, Y11
+	VSUBPS      Y6, Y2, Y2
+	VMOVUPS     32(SI)(DX*1), Y6
+	IMUL3Q      $0x00000009, DX, R9
+	VMOVUPS     32(SI)(R9*1), Y12
+	VADDPS      Y12, Y6, Y14
+	VSUBPS      Y6, Y12, Y6
+	VMULPS      transformConstantsAVX2<>+1952(SB), Y6, Y12
+	VFMADD231PS transformConstantsAVX2<>+2048(SB), Y2, Y12
+	VMULPS      transformConstantsAVX2<>+1920(SB), Y6, Y6
+	VFMADD231PS transformConstantsAVX2<>+1952(SB), Y2, Y6
+	VADDPS      Y6, Y13, Y2
+	VSUBPS      Y6, Y13, Y6
+	VMOVAPS     Y0, Y13
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y6, Y13
+	IMUL3Q      $0x00000006, BX, R9
+	VMOVUPS     Y13, (DI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y6, Y0
+	IMUL3Q      $0x00000010, BX, R9
+	VMOVUPS     Y0, (DI)(R9*1)
+	VMOVAPS     Y7, Y0
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y2, Y0
+	VMOVUPS     Y0, (DI)(BX*4)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y2, Y7
+	IMUL3Q      $0x0000000e, BX, R9
+	VMOVUPS     Y7, (DI)(R9*1)
+	VSUBPS      Y12, Y15, Y0
+	VADDPS      Y12, Y15, Y2
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y2, Y4
+	VMOVUPS     Y4, (DI)(BX*8)
+	VMOVAPS     Y5, Y2
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y0, Y2
+	VMOVUPS     Y2, (DI)(BX*2)
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y0, Y5
+	IMUL3Q      $0x0000000c, BX, R9
+	VMOVUPS     Y5, (DI)(R9*1)
+	IMUL3Q      $0x00000005, DX, R9
+	VMOVUPS     32(SI)(R9*1), Y0
+	VMOVAPS     Y0, Y2
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y14, Y2
+	VFMADD231PS transformConstantsAVX2<>+2080(SB), Y11, Y2
+	VADDPS      Y10, Y2, Y4
+	VSUBPS      Y10, Y2, Y2
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y2, Y1
+	IMUL3Q      $0x00000009, BX, R9
+	VMOVUPS     Y1, (DI)(R9*1)
+	VMOVAPS     Y3, Y1
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y4, Y1
+	VMOVUPS     Y1, (DI)(BX*1)
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y4, Y3
+	IMUL3Q      $0x0000000b, BX, R9
+	VMOVUPS     Y3, (DI)(R9*1)
+	VMOVAPS     Y0, Y1
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y14, Y1
+	VADDPS      Y14, Y0, Y0
+	VSUBPS      Y11, Y0, Y0
+	VFMADD231PS transformConstantsAVX2<>+2112(SB), Y11, Y1
+	VMOVAPS     Y9, Y2
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y0, Y2
+	IMUL3Q      $0x00000005, BX, R9
+	VMOVUPS     Y2, (DI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y0, Y9
+	IMUL3Q      $0x0000000f, BX, R9
+	VMOVUPS     Y9, (DI)(R9*1)
+	VSUBPS      Y8, Y1, Y0
+	VADDPS      Y8, Y1, Y1
+	VMOVUPS     32(R8), Y2
+	VMOVAPS     Y2, Y3
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y1, Y3
+	IMUL3Q      $0x00000007, BX, R9
+	VMOVUPS     Y3, (DI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y1, Y2
+	IMUL3Q      $0x00000011, BX, R9
+	VMOVUPS     Y2, (DI)(R9*1)
+	VMOVUPS     (R8), Y1
+	VMOVAPS     Y1, Y2
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y0, Y2
+	IMUL3Q      $0x00000003, BX, R9
+	VMOVUPS     Y2, (DI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y0, Y1
+	IMUL3Q      $0x0000000d, BX, R9
+	VMOVUPS     Y1, (DI)(R9*1)
 	MOVQ        xStep+32(FP), SI
 	LEAQ        (AX)(SI*4), AX
 	ADDQ        $0x20, CX
@@ -17656,6 +19272,1144 @@ pass3:
 	ADDQ        $0x00000020, R8
 	DECQ        R11
 	JNZ         pass3
+	MOVQ        xStep+32(FP), SI
+	LEAQ        (AX)(SI*4), AX
+	ADDQ        $0x20, CX
+	JMP         tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft24InverseColumnAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, FMA3
+TEXT ·fft24InverseColumnAVX2(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), R8
+	MOVQ n+72(FP), R10
+
+tile:
+	SUBQ        $0x01, R10
+	JLT         done
+	MOVQ        AX, SI
+	MOVQ        CX, DI
+	VMOVUPS     (DI)(BX*2), Y0
+	VSUBPS      (DI)(BX*1), Y0, Y1
+	VADDPS      (DI), Y0, Y0
+	IMUL3Q      $0x0000001a, BX, R9
+	VMOVUPS     (DI)(R9*1), Y2
+	IMUL3Q      $0x00000019, BX, R9
+	VSUBPS      (DI)(R9*1), Y2, Y3
+	IMUL3Q      $0x00000018, BX, R9
+	VADDPS      (DI)(R9*1), Y2, Y2
+	IMUL3Q      $0x00000032, BX, R9
+	VMOVUPS     (DI)(R9*1), Y4
+	IMUL3Q      $0x00000031, BX, R9
+	VSUBPS      (DI)(R9*1), Y4, Y5
+	IMUL3Q      $0x00000030, BX, R9
+	VADDPS      (DI)(R9*1), Y4, Y4
+	VADDPS      Y4, Y2, Y6
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y4, Y2
+	VADDPS      Y6, Y0, Y4
+	VFMADD231PS transformConstantsAVX2<>+96(SB), Y6, Y0
+	VADDPS      Y5, Y3, Y6
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y5, Y3
+	VMOVAPS     Y0, Y5
+	VFMADD231PS transformConstantsAVX2<>+2208(SB), Y3, Y5
+	VFMADD231PS transformConstantsAVX2<>+2240(SB), Y3, Y0
+	VADDPS      Y6, Y1, Y3
+	VFMADD231PS transformConstantsAVX2<>+96(SB), Y6, Y1
+	VMOVAPS     Y1, Y6
+	VFMADD231PS transformConstantsAVX2<>+2240(SB), Y2, Y6
+	VFMADD231PS transformConstantsAVX2<>+2208(SB), Y2, Y1
+	IMUL3Q      $0x00000026, BX, R9
+	VMOVUPS     (DI)(R9*1), Y2
+	IMUL3Q      $0x00000025, BX, R9
+	VSUBPS      (DI)(R9*1), Y2, Y7
+	IMUL3Q      $0x00000024, BX, R9
+	VADDPS      (DI)(R9*1), Y2, Y2
+	IMUL3Q      $0x0000000e, BX, R9
+	VMOVUPS     (DI)(R9*1), Y8
+	IMUL3Q      $0x0000000d, BX, R9
+	VSUBPS      (DI)(R9*1), Y8, Y9
+	IMUL3Q      $0x0000000c, BX, R9
+	VADDPS      (DI)(R9*1), Y8, Y8
+	IMUL3Q      $0x0000003e, BX, R9
+	VMOVUPS     (DI)(R9*1), Y10
+	IMUL3Q      $0x0000003d, BX, R9
+	VSUBPS      (DI)(R9*1), Y10, Y11
+	IMUL3Q      $0x0000003c, BX, R9
+	VADDPS      (DI)(R9*1), Y10, Y10
+	VADDPS      Y10, Y8, Y12
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y8, Y10
+	VADDPS      Y12, Y2, Y8
+	VFMADD231PS transformConstantsAVX2<>+96(SB), Y12, Y2
+	VADDPS      Y8, Y4, Y12
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y8, Y4
+	VADDPS      Y11, Y9, Y8
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y9, Y11
+	VMOVAPS     Y2, Y9
+	VFMADD231PS transformConstantsAVX2<>+2208(SB), Y11, Y9
+	VFMADD231PS transformConstantsAVX2<>+2240(SB), Y11, Y2
+	VADDPS      Y2, Y0, Y11
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y2, Y0
+	VSUBPS      Y9, Y5, Y2
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y5, Y9
+	VADDPS      Y8, Y7, Y5
+	VFMADD231PS transformConstantsAVX2<>+96(SB), Y8, Y7
+	VMOVAPS     Y7, Y8
+	VFMADD231PS transformConstantsAVX2<>+2240(SB), Y10, Y8
+	VFMADD231PS transformConstantsAVX2<>+2208(SB), Y10, Y7
+	VADDPS      Y7, Y1, Y10
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y7, Y1
+	VSUBPS      Y8, Y6, Y7
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y6, Y8
+	VADDPS      Y5, Y3, Y6
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y5, Y3
+	IMUL3Q      $0x00000014, BX, R9
+	VMOVUPS     (DI)(R9*1), Y5
+	IMUL3Q      $0x00000013, BX, R9
+	VSUBPS      (DI)(R9*1), Y5, Y13
+	IMUL3Q      $0x00000012, BX, R9
+	VADDPS      (DI)(R9*1), Y5, Y5
+	IMUL3Q      $0x0000002c, BX, R9
+	VMOVUPS     (DI)(R9*1), Y14
+	IMUL3Q      $0x0000002b, BX, R9
+	VSUBPS      (DI)(R9*1), Y14, Y15
+	IMUL3Q      $0x0000002a, BX, R9
+	VADDPS      (DI)(R9*1), Y14, Y14
+	VMOVUPS     Y6, (R8)
+	IMUL3Q      $0x00000044, BX, R9
+	VMOVUPS     (DI)(R9*1), Y6
+	VMOVUPS     Y4, 32(R8)
+	IMUL3Q      $0x00000043, BX, R9
+	VSUBPS      (DI)(R9*1), Y6, Y4
+	IMUL3Q      $0x00000042, BX, R9
+	VADDPS      (DI)(R9*1), Y6, Y6
+	VMOVUPS     Y2, 64(R8)
+	VADDPS      Y6, Y14, Y2
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y6, Y14
+	VADDPS      Y2, Y5, Y6
+	VFMADD231PS transformConstantsAVX2<>+96(SB), Y2, Y5
+	VADDPS      Y4, Y15, Y2
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y4, Y15
+	VMOVAPS     Y5, Y4
+	VFMADD231PS transformConstantsAVX2<>+2208(SB), Y15, Y4
+	VFMADD231PS transformConstantsAVX2<>+2240(SB), Y15, Y5
+	VADDPS      Y2, Y13, Y15
+	VFMADD231PS transformConstantsAVX2<>+96(SB), Y2, Y13
+	VMOVAPS     Y13, Y2
+	VFMADD231PS transformConstantsAVX2<>+2240(SB), Y14, Y2
+	VFMADD231PS transformConstantsAVX2<>+2208(SB), Y14, Y13
+	IMUL3Q      $0x00000038, BX, R9
+	VMOVUPS     (DI)(R9*1), Y14
+	VMOVUPS     Y15, 96(R8)
+	IMUL3Q      $0x00000037, BX, R9
+	VSUBPS      (DI)(R9*1), Y14, Y15
+	IMUL3Q      $0x00000036, BX, R9
+	VADDPS      (DI)(R9*1), Y14, Y14
+	VMOVUPS     Y8, 128(R8)
+	VMOVUPS     (DI)(BX*8), Y8
+	VMOVUPS     Y2, 160(R8)
+	IMUL3Q      $0x00000007, BX, R9
+	VSUBPS      (DI)(R9*1), Y8, Y2
+	IMUL3Q      $0x00000006, BX, R9
+	VADDPS      (DI)(R9*1), Y8, Y8
+	VMOVUPS     Y10, 192(R8)
+	IMUL3Q      $0x00000020, BX, R9
+	VMOVUPS     (DI)(R9*1), Y10
+	VMOVUPS     Y0, 224(R8)
+	IMUL3Q      $0x0000001f, BX, R9
+	VSUBPS      (DI)(R9*1), Y10, Y0
+	IMUL3Q      $0x0000001e, BX, R9
+	VADDPS      (DI)(R9*1), Y10, Y10
+	VMOVUPS     Y13, 256(R8)
+	VADDPS      Y10, Y8, Y13
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y10, Y8
+	VADDPS      Y13, Y14, Y10
+	VFMADD231PS transformConstantsAVX2<>+96(SB), Y13, Y14
+	VADDPS      Y10, Y6, Y13
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y10, Y6
+	VADDPS      Y6, Y3, Y10
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y6, Y3
+	VADDPS      Y13, Y12, Y6
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y13, Y12
+	VADDPS      Y0, Y2, Y13
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y0, Y2
+	VMOVAPS     Y14, Y0
+	VFMADD231PS transformConstantsAVX2<>+2208(SB), Y2, Y0
+	VFMADD231PS transformConstantsAVX2<>+2240(SB), Y2, Y14
+	VADDPS      Y14, Y5, Y2
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y14, Y5
+	VSUBPS      Y5, Y1, Y14
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y1, Y5
+	VSUBPS      Y2, Y11, Y1
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y11, Y2
+	VSUBPS      Y0, Y4, Y11
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y4, Y0
+	VADDPS      Y0, Y9, Y4
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y0, Y9
+	VSUBPS      Y11, Y7, Y0
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y7, Y11
+	VADDPS      Y13, Y15, Y7
+	VFMADD231PS transformConstantsAVX2<>+96(SB), Y13, Y15
+	VMOVAPS     Y15, Y13
+	VFMADD231PS transformConstantsAVX2<>+2240(SB), Y8, Y13
+	VFMADD231PS transformConstantsAVX2<>+2208(SB), Y8, Y15
+	VMOVUPS     256(R8), Y8
+	VMOVUPS     Y12, 288(R8)
+	VADDPS      Y8, Y15, Y12
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y15, Y8
+	VMOVUPS     224(R8), Y15
+	VMOVUPS     Y3, 256(R8)
+	VADDPS      Y15, Y8, Y3
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y8, Y15
+	VMOVUPS     192(R8), Y8
+	VMOVUPS     Y10, 224(R8)
+	VSUBPS      Y12, Y8, Y10
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y8, Y12
+	VMOVUPS     160(R8), Y8
+	VMOVUPS     Y11, 192(R8)
+	VSUBPS      Y13, Y8, Y11
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y8, Y13
+	VMOVUPS     128(R8), Y8
+	VMOVUPS     Y0, 160(R8)
+	VADDPS      Y8, Y13, Y0
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y13, Y8
+	VMOVUPS     64(R8), Y13
+	VMOVUPS     Y0, 128(R8)
+	VADDPS      Y13, Y11, Y0
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y11, Y13
+	VMOVUPS     96(R8), Y11
+	VMOVUPS     Y0, 64(R8)
+	VADDPS      Y11, Y7, Y0
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y7, Y11
+	VMOVUPS     32(R8), Y7
+	VMOVUPS     Y13, 96(R8)
+	VSUBPS      Y11, Y7, Y13
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y7, Y11
+	VMOVUPS     (R8), Y7
+	VMOVUPS     Y13, 32(R8)
+	VADDPS      Y7, Y0, Y13
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y0, Y7
+	IMUL3Q      $0x0000000b, BX, R9
+	VMOVUPS     (DI)(R9*1), Y0
+	VMOVUPS     Y13, (R8)
+	IMUL3Q      $0x0000000a, BX, R9
+	VSUBPS      (DI)(R9*1), Y0, Y13
+	IMUL3Q      $0x00000009, BX, R9
+	VADDPS      (DI)(R9*1), Y0, Y0
+	VMOVUPS     Y11, 320(R8)
+	IMUL3Q      $0x00000023, BX, R9
+	VMOVUPS     (DI)(R9*1), Y11
+	VMOVUPS     Y9, 352(R8)
+	IMUL3Q      $0x00000022, BX, R9
+	VSUBPS      (DI)(R9*1), Y11, Y9
+	IMUL3Q      $0x00000021, BX, R9
+	VADDPS      (DI)(R9*1), Y11, Y11
+	VMOVUPS     Y1, 384(R8)
+	IMUL3Q      $0x0000003b, BX, R9
+	VMOVUPS     (DI)(R9*1), Y1
+	VMOVUPS     Y12, 416(R8)
+	IMUL3Q      $0x0000003a, BX, R9
+	VSUBPS      (DI)(R9*1), Y1, Y12
+	IMUL3Q      $0x00000039, BX, R9
+	VADDPS      (DI)(R9*1), Y1, Y1
+	VMOVUPS     Y3, 448(R8)
+	VADDPS      Y1, Y11, Y3
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y11
+	VADDPS      Y3, Y0, Y1
+	VFMADD231PS transformConstantsAVX2<>+96(SB), Y3, Y0
+	VADDPS      Y12, Y9, Y3
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y12, Y9
+	VMOVAPS     Y0, Y12
+	VFMADD231PS transformConstantsAVX2<>+2208(SB), Y9, Y12
+	VFMADD231PS transformConstantsAVX2<>+2240(SB), Y9, Y0
+	VADDPS      Y3, Y13, Y9
+	VFMADD231PS transformConstantsAVX2<>+96(SB), Y3, Y13
+	VMOVAPS     Y13, Y3
+	VFMADD231PS transformConstantsAVX2<>+2240(SB), Y11, Y3
+	VFMADD231PS transformConstantsAVX2<>+2208(SB), Y11, Y13
+	IMUL3Q      $0x0000002f, BX, R9
+	VMOVUPS     (DI)(R9*1), Y11
+	VMOVUPS     Y5, 480(R8)
+	IMUL3Q      $0x0000002e, BX, R9
+	VSUBPS      (DI)(R9*1), Y11, Y5
+	IMUL3Q      $0x0000002d, BX, R9
+	VADDPS      (DI)(R9*1), Y11, Y11
+	VMOVUPS     Y14, 512(R8)
+	IMUL3Q      $0x00000017, BX, R9
+	VMOVUPS     (DI)(R9*1), Y14
+	VMOVUPS     Y15, 544(R8)
+	IMUL3Q      $0x00000016, BX, R9
+	VSUBPS      (DI)(R9*1), Y14, Y15
+	IMUL3Q      $0x00000015, BX, R9
+	VADDPS      (DI)(R9*1), Y14, Y14
+	VMOVUPS     Y4, 576(R8)
+	IMUL3Q      $0x00000047, BX, R9
+	VMOVUPS     (DI)(R9*1), Y4
+	VMOVUPS     Y8, 608(R8)
+	IMUL3Q      $0x00000046, BX, R9
+	VSUBPS      (DI)(R9*1), Y4, Y8
+	IMUL3Q      $0x00000045, BX, R9
+	VADDPS      (DI)(R9*1), Y4, Y4
+	VMOVUPS     Y10, 640(R8)
+	VADDPS      Y4, Y14, Y10
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y14, Y4
+	VADDPS      Y10, Y11, Y14
+	VFMADD231PS transformConstantsAVX2<>+96(SB), Y10, Y11
+	VADDPS      Y14, Y1, Y10
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y14, Y1
+	VADDPS      Y8, Y15, Y14
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y15, Y8
+	VMOVAPS     Y11, Y15
+	VFMADD231PS transformConstantsAVX2<>+2208(SB), Y8, Y15
+	VFMADD231PS transformConstantsAVX2<>+2240(SB), Y8, Y11
+	VADDPS      Y11, Y0, Y8
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y11, Y0
+	VSUBPS      Y15, Y12, Y11
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y12, Y15
+	VADDPS      Y14, Y5, Y12
+	VFMADD231PS transformConstantsAVX2<>+96(SB), Y14, Y5
+	VMOVAPS     Y5, Y14
+	VFMADD231PS transformConstantsAVX2<>+2240(SB), Y4, Y14
+	VFMADD231PS transformConstantsAVX2<>+2208(SB), Y4, Y5
+	VADDPS      Y5, Y13, Y4
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y5, Y13
+	VSUBPS      Y0, Y13, Y5
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y13, Y0
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y0, Y0
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y5, Y5
+	VSUBPS      Y14, Y3, Y13
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y3, Y14
+	VSUBPS      Y11, Y13, Y3
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y13, Y11
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y11, Y11
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y3, Y3
+	VADDPS      Y12, Y9, Y13
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y12, Y9
+	VADDPS      Y1, Y9, Y12
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y9
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y9, Y1
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y12, Y9
+	IMUL3Q      $0x0000001d, BX, R9
+	VMOVUPS     (DI)(R9*1), Y12
+	VMOVUPS     Y13, 672(R8)
+	IMUL3Q      $0x0000001c, BX, R9
+	VSUBPS      (DI)(R9*1), Y12, Y13
+	IMUL3Q      $0x0000001b, BX, R9
+	VADDPS      (DI)(R9*1), Y12, Y12
+	VMOVUPS     Y1, 704(R8)
+	IMUL3Q      $0x00000005, BX, R9
+	VMOVUPS     (DI)(R9*1), Y1
+	VMOVUPS     Y9, 736(R8)
+	VSUBPS      (DI)(BX*4), Y1, Y9
+	IMUL3Q      $0x00000003, BX, R9
+	VADDPS      (DI)(R9*1), Y1, Y1
+	VMOVUPS     Y11, 768(R8)
+	IMUL3Q      $0x00000035, BX, R9
+	VMOVUPS     (DI)(R9*1), Y11
+	VMOVUPS     Y3, 800(R8)
+	IMUL3Q      $0x00000034, BX, R9
+	VSUBPS      (DI)(R9*1), Y11, Y3
+	IMUL3Q      $0x00000033, BX, R9
+	VADDPS      (DI)(R9*1), Y11, Y11
+	VMOVUPS     Y14, 832(R8)
+	VADDPS      Y11, Y1, Y14
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y11
+	VADDPS      Y14, Y12, Y1
+	VFMADD231PS transformConstantsAVX2<>+96(SB), Y14, Y12
+	VADDPS      Y3, Y9, Y14
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y9, Y3
+	VMOVAPS     Y12, Y9
+	VFMADD231PS transformConstantsAVX2<>+2208(SB), Y3, Y9
+	VFMADD231PS transformConstantsAVX2<>+2240(SB), Y3, Y12
+	VADDPS      Y14, Y13, Y3
+	VFMADD231PS transformConstantsAVX2<>+96(SB), Y14, Y13
+	VMOVAPS     Y13, Y14
+	VFMADD231PS transformConstantsAVX2<>+2240(SB), Y11, Y14
+	VFMADD231PS transformConstantsAVX2<>+2208(SB), Y11, Y13
+	IMUL3Q      $0x00000041, BX, R9
+	VMOVUPS     (DI)(R9*1), Y11
+	VMOVUPS     Y3, 864(R8)
+	IMUL3Q      $0x00000040, BX, R9
+	VSUBPS      (DI)(R9*1), Y11, Y3
+	IMUL3Q      $0x0000003f, BX, R9
+	VADDPS      (DI)(R9*1), Y11, Y11
+	VMOVUPS     Y14, 896(R8)
+	IMUL3Q      $0x00000011, BX, R9
+	VMOVUPS     (DI)(R9*1), Y14
+	VMOVUPS     Y4, 928(R8)
+	IMUL3Q      $0x00000010, BX, R9
+	VSUBPS      (DI)(R9*1), Y14, Y4
+	IMUL3Q      $0x0000000f, BX, R9
+	VADDPS      (DI)(R9*1), Y14, Y14
+	VMOVUPS     Y0, 960(R8)
+	IMUL3Q      $0x00000029, BX, R9
+	VMOVUPS     (DI)(R9*1), Y0
+	VMOVUPS     Y5, 992(R8)
+	IMUL3Q      $0x00000028, BX, R9
+	VSUBPS      (DI)(R9*1), Y0, Y5
+	IMUL3Q      $0x00000027, BX, R9
+	VADDPS      (DI)(R9*1), Y0, Y0
+	VMOVUPS     Y13, 1024(R8)
+	VADDPS      Y0, Y14, Y13
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y0, Y14
+	VADDPS      Y13, Y11, Y0
+	VFMADD231PS transformConstantsAVX2<>+96(SB), Y13, Y11
+	VADDPS      Y0, Y1, Y13
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y0, Y1
+	VADDPS      Y13, Y10, Y0
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y13, Y10
+	VADDPS      Y10, Y7, Y13
+	IMUL3Q      $0x00000006, DX, R9
+	VMOVUPS     Y13, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y10, Y7
+	IMUL3Q      $0x00000012, DX, R9
+	VMOVUPS     Y7, (SI)(R9*1)
+	VADDPS      Y0, Y6, Y7
+	VMOVUPS     Y7, 32(SI)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y0, Y6
+	IMUL3Q      $0x0000000c, DX, R9
+	VMOVUPS     Y6, 32(SI)(R9*1)
+	VADDPS      Y5, Y4, Y0
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y5, Y4
+	VMOVAPS     Y11, Y5
+	VFMADD231PS transformConstantsAVX2<>+2208(SB), Y4, Y5
+	VFMADD231PS transformConstantsAVX2<>+2240(SB), Y4, Y11
+	VADDPS      Y11, Y12, Y4
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y11, Y12
+	VSUBPS      Y4, Y8, Y6
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y8, Y4
+	VADDPS      Y4, Y2, Y7
+	VMOVUPS     Y7, 32(SI)(DX*8)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y4, Y2
+	IMUL3Q      $0x00000014, DX, R9
+	VMOVUPS     Y2, 32(SI)(R9*1)
+	VMOVUPS     640(R8), Y2
+	VSUBPS      Y6, Y2, Y4
+	VMOVUPS     Y4, (SI)(DX*2)
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y2, Y6
+	IMUL3Q      $0x0000000e, DX, R9
+	VMOVUPS     Y6, (SI)(R9*1)
+	VSUBPS      Y5, Y9, Y2
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y9, Y5
+	VADDPS      Y5, Y15, Y4
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y5, Y15
+	VMOVUPS     608(R8), Y5
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y15, Y5
+	IMUL3Q      $0x0000000a, DX, R9
+	VMOVUPS     Y5, (SI)(R9*1)
+	VMOVUPS     576(R8), Y5
+	VSUBPS      Y4, Y5, Y6
+	VMOVUPS     Y6, 32(SI)(DX*4)
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y5, Y4
+	IMUL3Q      $0x00000010, DX, R9
+	VMOVUPS     Y4, 32(SI)(R9*1)
+	VADDPS      Y0, Y3, Y4
+	VFMADD231PS transformConstantsAVX2<>+96(SB), Y0, Y3
+	VMOVAPS     Y3, Y0
+	VFMADD231PS transformConstantsAVX2<>+2240(SB), Y14, Y0
+	VFMADD231PS transformConstantsAVX2<>+2208(SB), Y14, Y3
+	VMOVUPS     1024(R8), Y5
+	VADDPS      Y5, Y3, Y6
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y5
+	VADDPS      Y12, Y5, Y3
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y12, Y5
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y5, Y5
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y3, Y3
+	VMOVUPS     992(R8), Y7
+	VSUBPS      Y3, Y7, Y8
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y7, Y3
+	VADDPS      544(R8), Y3, Y3
+	IMUL3Q      $0x0000000b, DX, R9
+	VMOVUPS     Y3, 32(SI)(R9*1)
+	VMOVUPS     512(R8), Y3
+	VSUBPS      Y8, Y3, Y7
+	IMUL3Q      $0x00000005, DX, R9
+	VMOVUPS     Y7, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y3, Y8
+	IMUL3Q      $0x00000011, DX, R9
+	VMOVUPS     Y8, (SI)(R9*1)
+	VMOVUPS     960(R8), Y3
+	VADDPS      Y3, Y5, Y7
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y5, Y3
+	VMOVUPS     480(R8), Y5
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y5
+	IMUL3Q      $0x0000000b, DX, R9
+	VMOVUPS     Y5, (SI)(R9*1)
+	VMOVUPS     448(R8), Y3
+	VSUBPS      Y7, Y3, Y5
+	IMUL3Q      $0x00000005, DX, R9
+	VMOVUPS     Y5, 32(SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y3, Y7
+	IMUL3Q      $0x00000011, DX, R9
+	VMOVUPS     Y7, 32(SI)(R9*1)
+	VMOVUPS     928(R8), Y3
+	VSUBPS      Y6, Y3, Y5
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y3, Y6
+	VMOVUPS     416(R8), Y3
+	VADDPS      Y3, Y6, Y7
+	VMOVUPS     Y7, (SI)(DX*8)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y6, Y3
+	IMUL3Q      $0x00000014, DX, R9
+	VMOVUPS     Y3, (SI)(R9*1)
+	VMOVUPS     384(R8), Y3
+	VADDPS      Y3, Y5, Y6
+	VMOVUPS     Y6, 32(SI)(DX*2)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y5, Y3
+	IMUL3Q      $0x0000000e, DX, R9
+	VMOVUPS     Y3, 32(SI)(R9*1)
+	VMOVUPS     896(R8), Y3
+	VSUBPS      Y0, Y3, Y5
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y3, Y0
+	VMOVUPS     832(R8), Y3
+	VADDPS      Y3, Y0, Y6
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y0, Y3
+	VADDPS      352(R8), Y3, Y0
+	IMUL3Q      $0x0000000a, DX, R9
+	VMOVUPS     Y0, 32(SI)(R9*1)
+	VMOVUPS     128(R8), Y0
+	VSUBPS      Y6, Y0, Y3
+	VMOVUPS     Y3, (SI)(DX*4)
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y0, Y6
+	IMUL3Q      $0x00000010, DX, R9
+	VMOVUPS     Y6, (SI)(R9*1)
+	VADDPS      Y2, Y5, Y0
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y2, Y5
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y5, Y2
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y0, Y0
+	VMOVUPS     800(R8), Y3
+	VSUBPS      Y0, Y3, Y5
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y3, Y0
+	VMOVUPS     96(R8), Y3
+	VSUBPS      Y0, Y3, Y6
+	IMUL3Q      $0x00000007, DX, R9
+	VMOVUPS     Y6, 32(SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y3, Y0
+	IMUL3Q      $0x00000013, DX, R9
+	VMOVUPS     Y0, 32(SI)(R9*1)
+	VMOVUPS     160(R8), Y0
+	VADDPS      Y0, Y5, Y3
+	VMOVUPS     Y3, (SI)(DX*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y5, Y0
+	IMUL3Q      $0x0000000d, DX, R9
+	VMOVUPS     Y0, (SI)(R9*1)
+	VMOVUPS     768(R8), Y0
+	VADDPS      Y0, Y2, Y3
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y2, Y0
+	VMOVUPS     192(R8), Y2
+	VADDPS      Y2, Y0, Y5
+	IMUL3Q      $0x00000007, DX, R9
+	VMOVUPS     Y5, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y0, Y2
+	IMUL3Q      $0x00000013, DX, R9
+	VMOVUPS     Y2, (SI)(R9*1)
+	VMOVUPS     64(R8), Y0
+	VADDPS      Y0, Y3, Y2
+	VMOVUPS     Y2, 32(SI)(DX*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y0
+	IMUL3Q      $0x0000000d, DX, R9
+	VMOVUPS     Y0, 32(SI)(R9*1)
+	VMOVUPS     864(R8), Y0
+	VADDPS      Y0, Y4, Y2
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y4, Y0
+	VSUBPS      Y1, Y0, Y3
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y0, Y1
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y1, Y0
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y3, Y1
+	VMOVUPS     736(R8), Y3
+	VSUBPS      Y1, Y3, Y4
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y3, Y1
+	VMOVUPS     320(R8), Y3
+	VADDPS      Y3, Y1, Y5
+	IMUL3Q      $0x00000009, DX, R9
+	VMOVUPS     Y5, 32(SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y3
+	IMUL3Q      $0x00000015, DX, R9
+	VMOVUPS     Y3, 32(SI)(R9*1)
+	VMOVUPS     224(R8), Y1
+	VSUBPS      Y4, Y1, Y3
+	IMUL3Q      $0x00000003, DX, R9
+	VMOVUPS     Y3, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y1, Y4
+	IMUL3Q      $0x0000000f, DX, R9
+	VMOVUPS     Y4, (SI)(R9*1)
+	VMOVUPS     704(R8), Y1
+	VADDPS      Y1, Y0, Y3
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y0, Y1
+	VMOVUPS     256(R8), Y0
+	VADDPS      Y0, Y1, Y4
+	IMUL3Q      $0x00000009, DX, R9
+	VMOVUPS     Y4, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y0
+	IMUL3Q      $0x00000015, DX, R9
+	VMOVUPS     Y0, (SI)(R9*1)
+	VMOVUPS     32(R8), Y0
+	VADDPS      Y0, Y3, Y1
+	IMUL3Q      $0x00000003, DX, R9
+	VMOVUPS     Y1, 32(SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y0
+	IMUL3Q      $0x0000000f, DX, R9
+	VMOVUPS     Y0, 32(SI)(R9*1)
+	VMOVUPS     672(R8), Y0
+	VADDPS      Y0, Y2, Y1
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y2, Y0
+	VMOVUPS     288(R8), Y2
+	VSUBPS      Y0, Y2, Y3
+	IMUL3Q      $0x00000006, DX, R9
+	VMOVUPS     Y3, 32(SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y2, Y0
+	IMUL3Q      $0x00000012, DX, R9
+	VMOVUPS     Y0, 32(SI)(R9*1)
+	VMOVUPS     (R8), Y0
+	VADDPS      Y0, Y1, Y2
+	VMOVUPS     Y2, (SI)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y0
+	IMUL3Q      $0x0000000c, DX, R9
+	VMOVUPS     Y0, (SI)(R9*1)
+	MOVQ        xStep+32(FP), SI
+	LEAQ        (AX)(SI*4), AX
+	ADDQ        $0x20, CX
+	JMP         tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft24InverseRealsAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, FMA3
+TEXT ·fft24InverseRealsAVX2(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), R8
+	MOVQ n+72(FP), R10
+
+tile:
+	SUBQ        $0x01, R10
+	JLT         done
+	MOVQ        AX, SI
+	MOVQ        CX, DI
+	VMOVUPS     (DI)(BX*8), Y0
+	IMUL3Q      $0x00000007, BX, R9
+	VSUBPS      (DI)(R9*1), Y0, Y1
+	IMUL3Q      $0x00000006, BX, R9
+	VADDPS      (DI)(R9*1), Y0, Y0
+	IMUL3Q      $0x0000000e, BX, R9
+	VMOVUPS     (DI)(R9*1), Y2
+	IMUL3Q      $0x0000000d, BX, R9
+	VSUBPS      (DI)(R9*1), Y2, Y3
+	IMUL3Q      $0x0000000c, BX, R9
+	VADDPS      (DI)(R9*1), Y2, Y2
+	IMUL3Q      $0x00000020, BX, R9
+	VMOVUPS     (DI)(R9*1), Y4
+	IMUL3Q      $0x0000001f, BX, R9
+	VSUBPS      (DI)(R9*1), Y4, Y5
+	IMUL3Q      $0x0000001e, BX, R9
+	VADDPS      (DI)(R9*1), Y4, Y4
+	VADDPS      Y4, Y2, Y6
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y2, Y4
+	VMOVAPS     Y0, Y2
+	VFMADD231PS transformConstantsAVX2<>+96(SB), Y4, Y2
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y0, Y4
+	VADDPS      Y5, Y3, Y0
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y5
+	VMOVAPS     Y2, Y3
+	VFMADD231PS transformConstantsAVX2<>+2208(SB), Y5, Y3
+	VFMADD231PS transformConstantsAVX2<>+2240(SB), Y5, Y2
+	VADDPS      Y0, Y1, Y5
+	VFMADD231PS transformConstantsAVX2<>+96(SB), Y0, Y1
+	VMOVAPS     Y1, Y0
+	VFMADD231PS transformConstantsAVX2<>+2240(SB), Y6, Y0
+	VFMADD231PS transformConstantsAVX2<>+2208(SB), Y6, Y1
+	IMUL3Q      $0x0000001a, BX, R9
+	VMOVUPS     (DI)(R9*1), Y6
+	IMUL3Q      $0x00000019, BX, R9
+	VSUBPS      (DI)(R9*1), Y6, Y7
+	IMUL3Q      $0x00000018, BX, R9
+	VADDPS      (DI)(R9*1), Y6, Y6
+	VMOVUPS     (DI)(BX*2), Y8
+	VSUBPS      (DI)(BX*1), Y8, Y9
+	VADDPS      (DI), Y8, Y8
+	IMUL3Q      $0x00000014, BX, R9
+	VMOVUPS     (DI)(R9*1), Y10
+	IMUL3Q      $0x00000013, BX, R9
+	VSUBPS      (DI)(R9*1), Y10, Y11
+	IMUL3Q      $0x00000012, BX, R9
+	VADDPS      (DI)(R9*1), Y10, Y10
+	VADDPS      Y10, Y8, Y12
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y10, Y8
+	VMOVAPS     Y6, Y10
+	VFMADD231PS transformConstantsAVX2<>+96(SB), Y8, Y10
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y6, Y8
+	VADDPS      Y8, Y4, Y6
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y8, Y4
+	VADDPS      Y11, Y9, Y8
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y9, Y11
+	VMOVAPS     Y10, Y9
+	VFMADD231PS transformConstantsAVX2<>+2208(SB), Y11, Y9
+	VFMADD231PS transformConstantsAVX2<>+2240(SB), Y11, Y10
+	VSUBPS      Y10, Y2, Y11
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y2, Y10
+	VADDPS      Y9, Y3, Y2
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y9, Y3
+	VADDPS      Y8, Y7, Y9
+	VFMADD231PS transformConstantsAVX2<>+96(SB), Y8, Y7
+	VMOVAPS     Y7, Y8
+	VFMADD231PS transformConstantsAVX2<>+2208(SB), Y12, Y8
+	VFMADD231PS transformConstantsAVX2<>+2240(SB), Y12, Y7
+	VSUBPS      Y7, Y1, Y12
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y1, Y7
+	VSUBPS      Y10, Y12, Y1
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y12, Y10
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y10, Y10
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y1, Y1
+	VSUBPS      Y8, Y0, Y12
+	VADDPS      Y8, Y0, Y0
+	VSUBPS      Y2, Y12, Y8
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y12, Y2
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y2, Y2
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y8, Y8
+	VADDPS      Y9, Y5, Y12
+	VSUBPS      Y9, Y5, Y5
+	VADDPS      Y6, Y5, Y9
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y6, Y5
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y5, Y5
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y9, Y6
+	IMUL3Q      $0x00000011, BX, R9
+	VMOVUPS     (DI)(R9*1), Y9
+	IMUL3Q      $0x00000010, BX, R9
+	VSUBPS      (DI)(R9*1), Y9, Y13
+	IMUL3Q      $0x0000000f, BX, R9
+	VADDPS      (DI)(R9*1), Y9, Y9
+	IMUL3Q      $0x00000005, BX, R9
+	VMOVUPS     (DI)(R9*1), Y14
+	VSUBPS      (DI)(BX*4), Y14, Y15
+	IMUL3Q      $0x00000003, BX, R9
+	VADDPS      (DI)(R9*1), Y14, Y14
+	VMOVUPS     Y12, (R8)
+	IMUL3Q      $0x0000001d, BX, R9
+	VMOVUPS     (DI)(R9*1), Y12
+	VMOVUPS     Y4, 32(R8)
+	IMUL3Q      $0x0000001c, BX, R9
+	VSUBPS      (DI)(R9*1), Y12, Y4
+	IMUL3Q      $0x0000001b, BX, R9
+	VADDPS      (DI)(R9*1), Y12, Y12
+	VMOVUPS     Y6, 64(R8)
+	VADDPS      Y12, Y14, Y6
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y12, Y14
+	VMOVAPS     Y9, Y12
+	VFMADD231PS transformConstantsAVX2<>+64(SB), Y6, Y12
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y6, Y9
+	VADDPS      Y4, Y15, Y6
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y15, Y4
+	VMOVAPS     Y12, Y15
+	VFMADD231PS transformConstantsAVX2<>+2208(SB), Y4, Y15
+	VFMADD231PS transformConstantsAVX2<>+2240(SB), Y4, Y12
+	VADDPS      Y6, Y13, Y4
+	VFMADD231PS transformConstantsAVX2<>+96(SB), Y6, Y13
+	VMOVAPS     Y13, Y6
+	VFMADD231PS transformConstantsAVX2<>+2208(SB), Y14, Y6
+	VFMADD231PS transformConstantsAVX2<>+2240(SB), Y14, Y13
+	IMUL3Q      $0x00000017, BX, R9
+	VMOVUPS     (DI)(R9*1), Y14
+	VMOVUPS     Y4, 96(R8)
+	IMUL3Q      $0x00000016, BX, R9
+	VSUBPS      (DI)(R9*1), Y14, Y4
+	IMUL3Q      $0x00000015, BX, R9
+	VADDPS      (DI)(R9*1), Y14, Y14
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y14, Y14
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y4, Y4
+	VMOVUPS     Y5, 128(R8)
+	IMUL3Q      $0x0000000b, BX, R9
+	VMOVUPS     (DI)(R9*1), Y5
+	VMOVUPS     Y9, 160(R8)
+	IMUL3Q      $0x0000000a, BX, R9
+	VSUBPS      (DI)(R9*1), Y5, Y9
+	IMUL3Q      $0x00000009, BX, R9
+	VADDPS      (DI)(R9*1), Y5, Y5
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y5, Y5
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y9, Y9
+	VMOVUPS     Y8, 192(R8)
+	IMUL3Q      $0x00000022, BX, R9
+	VMOVUPS     (DI)(R9*1), Y8
+	VMOVUPS     Y2, 224(R8)
+	VADDPS      Y8, Y9, Y2
+	VFMADD231PS transformConstantsAVX2<>+96(SB), Y9, Y8
+	VMOVAPS     Y8, Y9
+	VFMADD231PS transformConstantsAVX2<>+2208(SB), Y5, Y9
+	VFMADD231PS transformConstantsAVX2<>+2240(SB), Y5, Y8
+	IMUL3Q      $0x00000021, BX, R9
+	VMOVUPS     (DI)(R9*1), Y5
+	VMOVUPS     Y2, 256(R8)
+	VADDPS      Y5, Y4, Y2
+	VFMADD231PS transformConstantsAVX2<>+96(SB), Y4, Y5
+	VMOVAPS     Y5, Y4
+	VFMADD231PS transformConstantsAVX2<>+2240(SB), Y14, Y4
+	VFMADD231PS transformConstantsAVX2<>+2208(SB), Y14, Y5
+	VADDPS      Y8, Y5, Y14
+	VSUBPS      Y8, Y5, Y5
+	VMOVAPS     Y5, Y8
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y12, Y8
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y12, Y5
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y10, Y5
+	IMUL3Q      $0x0000000b, DX, R9
+	VMOVUPS     Y5, (SI)(R9*1)
+	VMOVAPS     Y8, Y5
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y1, Y5
+	IMUL3Q      $0x00000005, DX, R9
+	VMOVUPS     Y5, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y1, Y8
+	IMUL3Q      $0x00000011, DX, R9
+	VMOVUPS     Y8, (SI)(R9*1)
+	VMOVAPS     Y14, Y1
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y6, Y1
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y6, Y14
+	VMOVAPS     Y14, Y5
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y7, Y5
+	VMOVUPS     Y5, (SI)(DX*8)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y7, Y14
+	IMUL3Q      $0x00000014, DX, R9
+	VMOVUPS     Y14, (SI)(R9*1)
+	VMOVAPS     Y1, Y5
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y11, Y5
+	VMOVUPS     Y5, (SI)(DX*2)
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y11, Y1
+	IMUL3Q      $0x0000000e, DX, R9
+	VMOVUPS     Y1, (SI)(R9*1)
+	VSUBPS      Y9, Y4, Y1
+	VADDPS      Y9, Y4, Y4
+	VMOVAPS     Y4, Y5
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y13, Y5
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y13, Y4
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y3, Y4
+	IMUL3Q      $0x0000000a, DX, R9
+	VMOVUPS     Y4, (SI)(R9*1)
+	VMOVAPS     Y5, Y3
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y0, Y3
+	VMOVUPS     Y3, (SI)(DX*4)
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y0, Y5
+	IMUL3Q      $0x00000010, DX, R9
+	VMOVUPS     Y5, (SI)(R9*1)
+	VMOVAPS     Y1, Y0
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y15, Y0
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y15, Y1
+	VMOVUPS     224(R8), Y3
+	VMOVAPS     Y1, Y4
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y3, Y4
+	IMUL3Q      $0x00000007, DX, R9
+	VMOVUPS     Y4, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y3, Y1
+	IMUL3Q      $0x00000013, DX, R9
+	VMOVUPS     Y1, (SI)(R9*1)
+	VMOVUPS     192(R8), Y1
+	VMOVAPS     Y0, Y3
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y1, Y3
+	VMOVUPS     Y3, (SI)(DX*1)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y1, Y0
+	IMUL3Q      $0x0000000d, DX, R9
+	VMOVUPS     Y0, (SI)(R9*1)
+	VMOVUPS     256(R8), Y0
+	VADDPS      Y0, Y2, Y1
+	VSUBPS      Y0, Y2, Y0
+	VMOVUPS     160(R8), Y2
+	VMOVAPS     Y0, Y3
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y2, Y3
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y2, Y0
+	VMOVUPS     128(R8), Y2
+	VMOVAPS     Y0, Y4
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y2, Y4
+	IMUL3Q      $0x00000009, DX, R9
+	VMOVUPS     Y4, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y2, Y0
+	IMUL3Q      $0x00000015, DX, R9
+	VMOVUPS     Y0, (SI)(R9*1)
+	VMOVUPS     64(R8), Y0
+	VMOVAPS     Y3, Y2
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y0, Y2
+	IMUL3Q      $0x00000003, DX, R9
+	VMOVUPS     Y2, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y0, Y3
+	IMUL3Q      $0x0000000f, DX, R9
+	VMOVUPS     Y3, (SI)(R9*1)
+	VMOVUPS     96(R8), Y0
+	VMOVAPS     Y1, Y2
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y0, Y2
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y0, Y1
+	VMOVUPS     32(R8), Y0
+	VMOVAPS     Y1, Y3
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y0, Y3
+	IMUL3Q      $0x00000006, DX, R9
+	VMOVUPS     Y3, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y0, Y1
+	IMUL3Q      $0x00000012, DX, R9
+	VMOVUPS     Y1, (SI)(R9*1)
+	VMOVUPS     (R8), Y0
+	VMOVAPS     Y2, Y1
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y0, Y1
+	VMOVUPS     Y1, (SI)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y0, Y2
+	IMUL3Q      $0x0000000c, DX, R9
+	VMOVUPS     Y2, (SI)(R9*1)
+	MOVQ        xStep+32(FP), SI
+	LEAQ        (AX)(SI*4), AX
+	ADDQ        $0x20, CX
+	JMP         tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft24InverseRowAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, FMA3
+TEXT ·fft24InverseRowAVX2(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), R8
+	MOVQ n+72(FP), R10
+
+tile:
+	SUBQ        $0x01, R10
+	JLT         done
+	MOVQ        AX, SI
+	MOVQ        CX, DI
+	VMOVUPS     (SI)(DX*8), Y0
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y0, Y0
+	VMOVUPS     (SI)(DX*4), Y1
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y1, Y1
+	VMOVUPS     32(SI)(DX*8), Y2
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y2, Y2
+	VMOVUPS     32(SI)(DX*4), Y3
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y3, Y3
+	VMOVUPS     32(SI), Y4
+	VADDPS      Y4, Y1, Y5
+	VFMADD231PS transformConstantsAVX2<>+96(SB), Y1, Y4
+	VMOVAPS     Y4, Y1
+	VFMADD231PS transformConstantsAVX2<>+2208(SB), Y3, Y1
+	VFMADD231PS transformConstantsAVX2<>+2240(SB), Y3, Y4
+	VMOVUPS     (SI), Y3
+	VADDPS      Y3, Y0, Y6
+	VFMADD231PS transformConstantsAVX2<>+96(SB), Y0, Y3
+	VMOVAPS     Y3, Y0
+	VFMADD231PS transformConstantsAVX2<>+2240(SB), Y2, Y0
+	VFMADD231PS transformConstantsAVX2<>+2208(SB), Y2, Y3
+	VADDPS      Y4, Y3, Y2
+	VSUBPS      Y4, Y3, Y3
+	VSUBPS      Y1, Y0, Y4
+	VADDPS      Y1, Y0, Y0
+	VADDPS      Y5, Y6, Y1
+	VSUBPS      Y5, Y6, Y5
+	IMUL3Q      $0x00000005, DX, R9
+	VMOVUPS     (SI)(R9*1), Y6
+	IMUL3Q      $0x0000000b, DX, R9
+	VMOVUPS     (SI)(R9*1), Y7
+	VADDPS      Y7, Y6, Y8
+	VSUBPS      Y6, Y7, Y6
+	IMUL3Q      $0x00000003, DX, R9
+	VMOVUPS     (SI)(R9*1), Y7
+	VADDPS      Y7, Y8, Y9
+	VFMADD231PS transformConstantsAVX2<>+96(SB), Y8, Y7
+	VMOVUPS     (SI)(DX*1), Y8
+	IMUL3Q      $0x00000007, DX, R9
+	VMOVUPS     (SI)(R9*1), Y10
+	VADDPS      Y10, Y8, Y11
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y8, Y10
+	IMUL3Q      $0x00000009, DX, R9
+	VMOVUPS     (SI)(R9*1), Y8
+	VADDPS      Y8, Y11, Y12
+	VFMADD231PS transformConstantsAVX2<>+96(SB), Y11, Y8
+	VADDPS      Y12, Y9, Y11
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y12, Y9
+	VMOVUPS     (SI)(DX*2), Y12
+	IMUL3Q      $0x0000000a, DX, R9
+	VMOVUPS     (SI)(R9*1), Y13
+	VADDPS      Y13, Y12, Y14
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y12, Y13
+	IMUL3Q      $0x00000006, DX, R9
+	VMOVUPS     (SI)(R9*1), Y12
+	VADDPS      Y12, Y14, Y15
+	VFMADD231PS transformConstantsAVX2<>+96(SB), Y14, Y12
+	VMOVAPS     Y1, Y14
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y15, Y14
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y15, Y1
+	VMOVAPS     Y14, Y15
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y11, Y15
+	VMOVUPS     Y15, (DI)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y11, Y14
+	IMUL3Q      $0x0000000c, BX, R9
+	VMOVUPS     Y14, (DI)(R9*1)
+	IMUL3Q      $0x00000005, DX, R9
+	VMOVUPS     32(SI)(R9*1), Y11
+	IMUL3Q      $0x0000000b, DX, R9
+	VMOVUPS     32(SI)(R9*1), Y14
+	VADDPS      Y14, Y11, Y15
+	VSUBPS      Y11, Y14, Y11
+	VMOVAPS     Y7, Y14
+	VFMADD231PS transformConstantsAVX2<>+2240(SB), Y15, Y14
+	VFMADD231PS transformConstantsAVX2<>+2208(SB), Y15, Y7
+	IMUL3Q      $0x00000003, DX, R9
+	VMOVUPS     32(SI)(R9*1), Y15
+	VMOVUPS     Y4, (R8)
+	VMOVAPS     Y15, Y4
+	VFMADD231PS transformConstantsAVX2<>+96(SB), Y11, Y4
+	VADDPS      Y11, Y15, Y11
+	VMOVAPS     Y4, Y15
+	VFMADD231PS transformConstantsAVX2<>+2208(SB), Y6, Y15
+	VFMADD231PS transformConstantsAVX2<>+2240(SB), Y6, Y4
+	VMOVUPS     32(SI)(DX*1), Y6
+	VMOVUPS     Y3, 32(R8)
+	IMUL3Q      $0x00000007, DX, R9
+	VMOVUPS     32(SI)(R9*1), Y3
+	VMOVUPS     Y13, 64(R8)
+	VADDPS      Y3, Y6, Y13
+	VSUBPS      Y3, Y6, Y3
+	VMOVAPS     Y8, Y6
+	VFMADD231PS transformConstantsAVX2<>+2208(SB), Y13, Y6
+	VFMADD231PS transformConstantsAVX2<>+2240(SB), Y13, Y8
+	VSUBPS      Y8, Y7, Y13
+	VADDPS      Y8, Y7, Y7
+	VSUBPS      Y6, Y14, Y8
+	VADDPS      Y6, Y14, Y6
+	IMUL3Q      $0x00000009, DX, R9
+	VMOVUPS     32(SI)(R9*1), Y14
+	VMOVUPS     Y5, 96(R8)
+	VMOVAPS     Y14, Y5
+	VFMADD231PS transformConstantsAVX2<>+96(SB), Y3, Y5
+	VADDPS      Y3, Y14, Y3
+	VADDPS      Y3, Y11, Y14
+	VSUBPS      Y3, Y11, Y3
+	VMOVAPS     Y1, Y11
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y3, Y11
+	IMUL3Q      $0x00000006, BX, R9
+	VMOVUPS     Y11, (DI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y3, Y1
+	IMUL3Q      $0x00000012, BX, R9
+	VMOVUPS     Y1, (DI)(R9*1)
+	VADDPS      Y14, Y9, Y1
+	VSUBPS      Y14, Y9, Y3
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y3, Y3
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y1, Y1
+	VMOVAPS     Y5, Y9
+	VFMADD231PS transformConstantsAVX2<>+2208(SB), Y10, Y9
+	VFMADD231PS transformConstantsAVX2<>+2240(SB), Y10, Y5
+	VSUBPS      Y5, Y4, Y10
+	VADDPS      Y5, Y4, Y4
+	VSUBPS      Y4, Y13, Y5
+	VADDPS      Y4, Y13, Y4
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y4, Y4
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y5, Y5
+	VADDPS      Y9, Y15, Y11
+	VSUBPS      Y9, Y15, Y9
+	VSUBPS      Y11, Y8, Y13
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y8, Y11
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y11, Y8
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y13, Y11
+	VMOVUPS     32(SI)(DX*2), Y13
+	IMUL3Q      $0x0000000a, DX, R9
+	VMOVUPS     32(SI)(R9*1), Y14
+	VADDPS      Y14, Y13, Y15
+	VSUBPS      Y14, Y13, Y13
+	VMOVAPS     Y12, Y14
+	VFMADD231PS transformConstantsAVX2<>+2208(SB), Y13, Y14
+	VFMADD231PS transformConstantsAVX2<>+2240(SB), Y13, Y12
+	VMOVAPS     Y0, Y13
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y12, Y13
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y12, Y0
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y9, Y0
+	IMUL3Q      $0x0000000a, BX, R9
+	VMOVUPS     Y0, (DI)(R9*1)
+	VMOVAPS     Y13, Y0
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y6, Y0
+	VMOVUPS     Y0, (DI)(BX*4)
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y6, Y13
+	IMUL3Q      $0x00000010, BX, R9
+	VMOVUPS     Y13, (DI)(R9*1)
+	VMOVAPS     Y2, Y0
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y14, Y0
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y14, Y2
+	VMOVAPS     Y2, Y6
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y7, Y6
+	VMOVUPS     Y6, (DI)(BX*8)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y7, Y2
+	IMUL3Q      $0x00000014, BX, R9
+	VMOVUPS     Y2, (DI)(R9*1)
+	VMOVAPS     Y0, Y2
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y10, Y2
+	VMOVUPS     Y2, (DI)(BX*2)
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y10, Y0
+	IMUL3Q      $0x0000000e, BX, R9
+	VMOVUPS     Y0, (DI)(R9*1)
+	IMUL3Q      $0x00000006, DX, R9
+	VMOVUPS     32(SI)(R9*1), Y0
+	VMOVAPS     Y0, Y2
+	VFMADD231PS transformConstantsAVX2<>+64(SB), Y15, Y2
+	VSUBPS      Y15, Y0, Y0
+	VMOVUPS     96(R8), Y6
+	VMOVAPS     Y6, Y7
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y0, Y7
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y0, Y6
+	VMOVAPS     Y6, Y0
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y3, Y0
+	IMUL3Q      $0x00000009, BX, R9
+	VMOVUPS     Y0, (DI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y3, Y6
+	IMUL3Q      $0x00000015, BX, R9
+	VMOVUPS     Y6, (DI)(R9*1)
+	VMOVAPS     Y7, Y0
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y1, Y0
+	IMUL3Q      $0x00000003, BX, R9
+	VMOVUPS     Y0, (DI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y1, Y7
+	IMUL3Q      $0x0000000f, BX, R9
+	VMOVUPS     Y7, (DI)(R9*1)
+	VMOVUPS     64(R8), Y0
+	VMOVAPS     Y2, Y1
+	VFMADD231PS transformConstantsAVX2<>+2208(SB), Y0, Y1
+	VFMADD231PS transformConstantsAVX2<>+2240(SB), Y0, Y2
+	VMOVUPS     32(R8), Y0
+	VMOVAPS     Y0, Y3
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y2, Y3
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y2, Y0
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y4, Y0
+	IMUL3Q      $0x0000000b, BX, R9
+	VMOVUPS     Y0, (DI)(R9*1)
+	VMOVAPS     Y3, Y0
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y5, Y0
+	IMUL3Q      $0x00000005, BX, R9
+	VMOVUPS     Y0, (DI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y5, Y3
+	IMUL3Q      $0x00000011, BX, R9
+	VMOVUPS     Y3, (DI)(R9*1)
+	VMOVUPS     (R8), Y0
+	VMOVAPS     Y0, Y2
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y1, Y2
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y1, Y0
+	VMOVAPS     Y0, Y1
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y8, Y1
+	IMUL3Q      $0x00000007, BX, R9
+	VMOVUPS     Y1, (DI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y8, Y0
+	IMUL3Q      $0x00000013, BX, R9
+	VMOVUPS     Y0, (DI)(R9*1)
+	VMOVAPS     Y2, Y0
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y11, Y0
+	VMOVUPS     Y0, (DI)(BX*1)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y11, Y2
+	IMUL3Q      $0x0000000d, BX, R9
+	VMOVUPS     Y2, (DI)(R9*1)
 	MOVQ        xStep+32(FP), SI
 	LEAQ        (AX)(SI*4), AX
 	ADDQ        $0x20, CX
@@ -24387,6 +27141,1551 @@ pass3:
 	ADDQ        $0x00000020, R8
 	DECQ        R11
 	JNZ         pass3
+	MOVQ        xStep+32(FP), SI
+	LEAQ        (AX)(SI*4), AX
+	ADDQ        $0x20, CX
+	JMP         tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft28InverseColumnAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, FMA3
+TEXT ·fft28InverseColumnAVX2(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), R8
+	MOVQ n+72(FP), R10
+
+tile:
+	SUBQ        $0x01, R10
+	JLT         done
+	MOVQ        AX, SI
+	MOVQ        CX, DI
+	VMOVUPS     (DI)(BX*2), Y0
+	VSUBPS      (DI)(BX*1), Y0, Y1
+	VADDPS      (DI), Y0, Y0
+	IMUL3Q      $0x0000000e, BX, R9
+	VMOVUPS     (DI)(R9*1), Y2
+	IMUL3Q      $0x0000000d, BX, R9
+	VSUBPS      (DI)(R9*1), Y2, Y3
+	IMUL3Q      $0x0000000c, BX, R9
+	VADDPS      (DI)(R9*1), Y2, Y2
+	IMUL3Q      $0x0000004a, BX, R9
+	VMOVUPS     (DI)(R9*1), Y4
+	IMUL3Q      $0x00000049, BX, R9
+	VSUBPS      (DI)(R9*1), Y4, Y5
+	IMUL3Q      $0x00000048, BX, R9
+	VADDPS      (DI)(R9*1), Y4, Y4
+	VADDPS      Y4, Y2, Y6
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y4, Y2
+	VMULPS      transformConstantsAVX2<>+2304(SB), Y2, Y4
+	VMULPS      transformConstantsAVX2<>+2336(SB), Y2, Y7
+	VMULPS      transformConstantsAVX2<>+2368(SB), Y2, Y2
+	VADDPS      Y6, Y0, Y8
+	VMOVAPS     Y0, Y9
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y6, Y9
+	VMOVAPS     Y0, Y10
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y6, Y10
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y6, Y0
+	VADDPS      Y5, Y3, Y6
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y5, Y3
+	VMULPS      transformConstantsAVX2<>+2304(SB), Y3, Y5
+	VMULPS      transformConstantsAVX2<>+2336(SB), Y3, Y11
+	VMULPS      transformConstantsAVX2<>+2368(SB), Y3, Y3
+	VADDPS      Y6, Y1, Y12
+	VMOVAPS     Y1, Y13
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y6, Y13
+	VMOVAPS     Y1, Y14
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y6, Y14
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y6, Y1
+	IMUL3Q      $0x0000001a, BX, R9
+	VMOVUPS     (DI)(R9*1), Y6
+	IMUL3Q      $0x00000019, BX, R9
+	VSUBPS      (DI)(R9*1), Y6, Y15
+	IMUL3Q      $0x00000018, BX, R9
+	VADDPS      (DI)(R9*1), Y6, Y6
+	VMOVUPS     Y1, (R8)
+	IMUL3Q      $0x0000003e, BX, R9
+	VMOVUPS     (DI)(R9*1), Y1
+	VMOVUPS     Y14, 32(R8)
+	IMUL3Q      $0x0000003d, BX, R9
+	VSUBPS      (DI)(R9*1), Y1, Y14
+	IMUL3Q      $0x0000003c, BX, R9
+	VADDPS      (DI)(R9*1), Y1, Y1
+	VMOVUPS     Y13, 64(R8)
+	VADDPS      Y1, Y6, Y13
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y6
+	VFMADD231PS transformConstantsAVX2<>+2336(SB), Y6, Y4
+	VFMADD231PS transformConstantsAVX2<>+2496(SB), Y6, Y7
+	VFMADD231PS transformConstantsAVX2<>+2528(SB), Y6, Y2
+	VADDPS      Y13, Y8, Y1
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y13, Y9
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y13, Y10
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y13, Y0
+	VADDPS      Y14, Y15, Y6
+	VSUBPS      Y14, Y15, Y8
+	VFMADD231PS transformConstantsAVX2<>+2336(SB), Y8, Y5
+	VFMADD231PS transformConstantsAVX2<>+2496(SB), Y8, Y11
+	VFMADD231PS transformConstantsAVX2<>+2528(SB), Y8, Y3
+	VADDPS      Y6, Y12, Y8
+	VMOVUPS     64(R8), Y12
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y6, Y12
+	VMOVUPS     32(R8), Y13
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y6, Y13
+	VMOVUPS     (R8), Y14
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y6, Y14
+	IMUL3Q      $0x00000026, BX, R9
+	VMOVUPS     (DI)(R9*1), Y6
+	IMUL3Q      $0x00000025, BX, R9
+	VSUBPS      (DI)(R9*1), Y6, Y15
+	IMUL3Q      $0x00000024, BX, R9
+	VADDPS      (DI)(R9*1), Y6, Y6
+	VMOVUPS     Y14, (R8)
+	IMUL3Q      $0x00000032, BX, R9
+	VMOVUPS     (DI)(R9*1), Y14
+	VMOVUPS     Y13, 32(R8)
+	IMUL3Q      $0x00000031, BX, R9
+	VSUBPS      (DI)(R9*1), Y14, Y13
+	IMUL3Q      $0x00000030, BX, R9
+	VADDPS      (DI)(R9*1), Y14, Y14
+	VMOVUPS     Y12, 64(R8)
+	VADDPS      Y14, Y6, Y12
+	VSUBPS      Y14, Y6, Y6
+	VFMADD231PS transformConstantsAVX2<>+2368(SB), Y6, Y4
+	VFMADD231PS transformConstantsAVX2<>+2528(SB), Y6, Y7
+	VFMADD231PS transformConstantsAVX2<>+2336(SB), Y6, Y2
+	VADDPS      Y12, Y1, Y1
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y12, Y9
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y12, Y10
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y12, Y0
+	VADDPS      Y13, Y15, Y6
+	VSUBPS      Y13, Y15, Y12
+	VFMADD231PS transformConstantsAVX2<>+2368(SB), Y12, Y5
+	VFMADD231PS transformConstantsAVX2<>+2528(SB), Y12, Y11
+	VFMADD231PS transformConstantsAVX2<>+2336(SB), Y12, Y3
+	VADDPS      Y6, Y8, Y8
+	VMOVUPS     64(R8), Y12
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y6, Y12
+	VMOVUPS     32(R8), Y13
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y6, Y13
+	VMOVUPS     (R8), Y14
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y6, Y14
+	VSUBPS      Y2, Y14, Y6
+	VADDPS      Y2, Y14, Y2
+	VSUBPS      Y7, Y13, Y14
+	VADDPS      Y7, Y13, Y7
+	VSUBPS      Y4, Y12, Y13
+	VADDPS      Y4, Y12, Y4
+	VADDPS      Y3, Y0, Y12
+	VSUBPS      Y3, Y0, Y0
+	VADDPS      Y11, Y10, Y3
+	VSUBPS      Y11, Y10, Y10
+	VADDPS      Y5, Y9, Y11
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y5, Y9
+	IMUL3Q      $0x0000002c, BX, R9
+	VMOVUPS     (DI)(R9*1), Y5
+	IMUL3Q      $0x0000002b, BX, R9
+	VSUBPS      (DI)(R9*1), Y5, Y15
+	IMUL3Q      $0x0000002a, BX, R9
+	VADDPS      (DI)(R9*1), Y5, Y5
+	VMOVUPS     Y11, (R8)
+	IMUL3Q      $0x00000020, BX, R9
+	VMOVUPS     (DI)(R9*1), Y11
+	VMOVUPS     Y9, 32(R8)
+	IMUL3Q      $0x0000001f, BX, R9
+	VSUBPS      (DI)(R9*1), Y11, Y9
+	IMUL3Q      $0x0000001e, BX, R9
+	VADDPS      (DI)(R9*1), Y11, Y11
+	VMOVUPS     Y3, 64(R8)
+	IMUL3Q      $0x00000038, BX, R9
+	VMOVUPS     (DI)(R9*1), Y3
+	VMOVUPS     Y10, 96(R8)
+	IMUL3Q      $0x00000037, BX, R9
+	VSUBPS      (DI)(R9*1), Y3, Y10
+	IMUL3Q      $0x00000036, BX, R9
+	VADDPS      (DI)(R9*1), Y3, Y3
+	VMOVUPS     Y12, 128(R8)
+	VADDPS      Y3, Y11, Y12
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y11, Y3
+	VMULPS      transformConstantsAVX2<>+2304(SB), Y3, Y11
+	VMOVUPS     Y0, 160(R8)
+	VMULPS      transformConstantsAVX2<>+2336(SB), Y3, Y0
+	VMULPS      transformConstantsAVX2<>+2368(SB), Y3, Y3
+	VMOVUPS     Y8, 192(R8)
+	VADDPS      Y12, Y5, Y8
+	VMOVUPS     Y13, 224(R8)
+	VMOVAPS     Y5, Y13
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y12, Y13
+	VMOVUPS     Y4, 256(R8)
+	VMOVAPS     Y5, Y4
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y12, Y4
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y12, Y5
+	VADDPS      Y10, Y9, Y12
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y9, Y10
+	VMULPS      transformConstantsAVX2<>+2304(SB), Y10, Y9
+	VMOVUPS     Y14, 288(R8)
+	VMULPS      transformConstantsAVX2<>+2336(SB), Y10, Y14
+	VMULPS      transformConstantsAVX2<>+2368(SB), Y10, Y10
+	VMOVUPS     Y7, 320(R8)
+	VADDPS      Y12, Y15, Y7
+	VMOVUPS     Y6, 352(R8)
+	VMOVAPS     Y15, Y6
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y12, Y6
+	VMOVUPS     Y2, 384(R8)
+	VMOVAPS     Y15, Y2
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y12, Y2
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y12, Y15
+	IMUL3Q      $0x00000014, BX, R9
+	VMOVUPS     (DI)(R9*1), Y12
+	VMOVUPS     Y1, 416(R8)
+	IMUL3Q      $0x00000013, BX, R9
+	VSUBPS      (DI)(R9*1), Y12, Y1
+	IMUL3Q      $0x00000012, BX, R9
+	VADDPS      (DI)(R9*1), Y12, Y12
+	VMOVUPS     Y15, 448(R8)
+	IMUL3Q      $0x00000044, BX, R9
+	VMOVUPS     (DI)(R9*1), Y15
+	VMOVUPS     Y2, 480(R8)
+	IMUL3Q      $0x00000043, BX, R9
+	VSUBPS      (DI)(R9*1), Y15, Y2
+	IMUL3Q      $0x00000042, BX, R9
+	VADDPS      (DI)(R9*1), Y15, Y15
+	VMOVUPS     Y6, 512(R8)
+	VADDPS      Y15, Y12, Y6
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y12, Y15
+	VFMADD231PS transformConstantsAVX2<>+2336(SB), Y15, Y11
+	VFMADD231PS transformConstantsAVX2<>+2496(SB), Y15, Y0
+	VFMADD231PS transformConstantsAVX2<>+2528(SB), Y15, Y3
+	VADDPS      Y6, Y8, Y8
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y6, Y13
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y6, Y4
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y6, Y5
+	VADDPS      Y2, Y1, Y6
+	VSUBPS      Y1, Y2, Y1
+	VFMADD231PS transformConstantsAVX2<>+2336(SB), Y1, Y9
+	VFMADD231PS transformConstantsAVX2<>+2496(SB), Y1, Y14
+	VFMADD231PS transformConstantsAVX2<>+2528(SB), Y1, Y10
+	VADDPS      Y6, Y7, Y1
+	VMOVUPS     512(R8), Y2
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y6, Y2
+	VMOVUPS     480(R8), Y7
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y6, Y7
+	VMOVUPS     448(R8), Y12
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y6, Y12
+	VMOVUPS     (DI)(BX*8), Y6
+	IMUL3Q      $0x00000007, BX, R9
+	VSUBPS      (DI)(R9*1), Y6, Y15
+	IMUL3Q      $0x00000006, BX, R9
+	VADDPS      (DI)(R9*1), Y6, Y6
+	VMOVUPS     Y12, 448(R8)
+	IMUL3Q      $0x00000050, BX, R9
+	VMOVUPS     (DI)(R9*1), Y12
+	VMOVUPS     Y7, 480(R8)
+	IMUL3Q      $0x0000004f, BX, R9
+	VSUBPS      (DI)(R9*1), Y12, Y7
+	IMUL3Q      $0x0000004e, BX, R9
+	VADDPS      (DI)(R9*1), Y12, Y12
+	VMOVUPS     Y2, 512(R8)
+	VADDPS      Y12, Y6, Y2
+	VSUBPS      Y6, Y12, Y6
+	VFMADD231PS transformConstantsAVX2<>+2368(SB), Y6, Y11
+	VFMADD231PS transformConstantsAVX2<>+2528(SB), Y6, Y0
+	VFMADD231PS transformConstantsAVX2<>+2336(SB), Y6, Y3
+	VADDPS      Y2, Y8, Y6
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y2, Y13
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y2, Y4
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y2, Y5
+	VMOVUPS     416(R8), Y2
+	VADDPS      Y2, Y6, Y8
+	VSUBPS      Y6, Y2, Y2
+	VADDPS      Y7, Y15, Y6
+	VSUBPS      Y15, Y7, Y7
+	VFMADD231PS transformConstantsAVX2<>+2368(SB), Y7, Y9
+	VFMADD231PS transformConstantsAVX2<>+2528(SB), Y7, Y14
+	VFMADD231PS transformConstantsAVX2<>+2336(SB), Y7, Y10
+	VADDPS      Y6, Y1, Y1
+	VMOVUPS     512(R8), Y7
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y6, Y7
+	VMOVUPS     480(R8), Y12
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y6, Y12
+	VMOVUPS     448(R8), Y15
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y6, Y15
+	VSUBPS      Y3, Y15, Y6
+	VADDPS      Y3, Y15, Y3
+	VMOVUPS     384(R8), Y15
+	VMOVUPS     Y2, 448(R8)
+	VADDPS      Y15, Y3, Y2
+	VSUBPS      Y3, Y15, Y3
+	VMOVUPS     352(R8), Y15
+	VMOVUPS     Y3, 384(R8)
+	VSUBPS      Y6, Y15, Y3
+	VADDPS      Y6, Y15, Y6
+	VSUBPS      Y0, Y12, Y15
+	VADDPS      Y0, Y12, Y0
+	VMOVUPS     320(R8), Y12
+	VMOVUPS     Y3, 352(R8)
+	VSUBPS      Y0, Y12, Y3
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y12, Y0
+	VMOVUPS     288(R8), Y12
+	VMOVUPS     Y3, 320(R8)
+	VADDPS      Y12, Y15, Y3
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y15, Y12
+	VSUBPS      Y11, Y7, Y15
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y7, Y11
+	VMOVUPS     256(R8), Y7
+	VMOVUPS     Y12, 288(R8)
+	VADDPS      Y7, Y11, Y12
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y11, Y7
+	VMOVUPS     224(R8), Y11
+	VMOVUPS     Y7, 256(R8)
+	VSUBPS      Y15, Y11, Y7
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y11, Y15
+	VMOVUPS     192(R8), Y11
+	VMOVUPS     Y7, 224(R8)
+	VADDPS      Y11, Y1, Y7
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y11
+	VADDPS      Y10, Y5, Y1
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y10, Y5
+	VMOVUPS     160(R8), Y10
+	VMOVUPS     Y7, 192(R8)
+	VADDPS      Y10, Y5, Y7
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y5, Y10
+	VMOVUPS     128(R8), Y5
+	VMOVUPS     Y7, 160(R8)
+	VSUBPS      Y1, Y5, Y7
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y5, Y1
+	VADDPS      Y14, Y4, Y5
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y14, Y4
+	VMOVUPS     96(R8), Y14
+	VMOVUPS     Y1, 128(R8)
+	VSUBPS      Y4, Y14, Y1
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y14, Y4
+	VMOVUPS     64(R8), Y14
+	VMOVUPS     Y4, 96(R8)
+	VADDPS      Y14, Y5, Y4
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y5, Y14
+	VADDPS      Y9, Y13, Y5
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y9, Y13
+	VMOVUPS     32(R8), Y9
+	VMOVUPS     Y4, 64(R8)
+	VADDPS      Y9, Y13, Y4
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y13, Y9
+	VMOVUPS     (R8), Y13
+	VMOVUPS     Y4, 32(R8)
+	VSUBPS      Y5, Y13, Y4
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y13, Y5
+	IMUL3Q      $0x00000017, BX, R9
+	VMOVUPS     (DI)(R9*1), Y13
+	VMOVUPS     Y5, (R8)
+	IMUL3Q      $0x00000016, BX, R9
+	VSUBPS      (DI)(R9*1), Y13, Y5
+	IMUL3Q      $0x00000015, BX, R9
+	VADDPS      (DI)(R9*1), Y13, Y13
+	VMOVUPS     Y4, 480(R8)
+	IMUL3Q      $0x0000000b, BX, R9
+	VMOVUPS     (DI)(R9*1), Y4
+	VMOVUPS     Y15, 512(R8)
+	IMUL3Q      $0x0000000a, BX, R9
+	VSUBPS      (DI)(R9*1), Y4, Y15
+	IMUL3Q      $0x00000009, BX, R9
+	VADDPS      (DI)(R9*1), Y4, Y4
+	VMOVUPS     Y12, 416(R8)
+	IMUL3Q      $0x00000023, BX, R9
+	VMOVUPS     (DI)(R9*1), Y12
+	VMOVUPS     Y9, 544(R8)
+	IMUL3Q      $0x00000022, BX, R9
+	VSUBPS      (DI)(R9*1), Y12, Y9
+	IMUL3Q      $0x00000021, BX, R9
+	VADDPS      (DI)(R9*1), Y12, Y12
+	VMOVUPS     Y3, 576(R8)
+	VADDPS      Y12, Y4, Y3
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y4, Y12
+	VMULPS      transformConstantsAVX2<>+2304(SB), Y12, Y4
+	VMOVUPS     Y14, 608(R8)
+	VMULPS      transformConstantsAVX2<>+2336(SB), Y12, Y14
+	VMULPS      transformConstantsAVX2<>+2368(SB), Y12, Y12
+	VMOVUPS     Y1, 640(R8)
+	VADDPS      Y3, Y13, Y1
+	VMOVUPS     Y0, 672(R8)
+	VMOVAPS     Y13, Y0
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y3, Y0
+	VMOVUPS     Y7, 704(R8)
+	VMOVAPS     Y13, Y7
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y3, Y7
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y3, Y13
+	VADDPS      Y9, Y15, Y3
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y15, Y9
+	VMULPS      transformConstantsAVX2<>+2304(SB), Y9, Y15
+	VMOVUPS     Y6, 736(R8)
+	VMULPS      transformConstantsAVX2<>+2336(SB), Y9, Y6
+	VMULPS      transformConstantsAVX2<>+2368(SB), Y9, Y9
+	VMOVUPS     Y2, 768(R8)
+	VADDPS      Y3, Y5, Y2
+	VMOVUPS     Y10, 800(R8)
+	VMOVAPS     Y5, Y10
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y3, Y10
+	VMOVUPS     Y8, 832(R8)
+	VMOVAPS     Y5, Y8
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y3, Y8
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y3, Y5
+	IMUL3Q      $0x0000002f, BX, R9
+	VMOVUPS     (DI)(R9*1), Y3
+	VMOVUPS     Y11, 864(R8)
+	IMUL3Q      $0x0000002e, BX, R9
+	VSUBPS      (DI)(R9*1), Y3, Y11
+	IMUL3Q      $0x0000002d, BX, R9
+	VADDPS      (DI)(R9*1), Y3, Y3
+	VMOVUPS     Y5, 896(R8)
+	IMUL3Q      $0x00000053, BX, R9
+	VMOVUPS     (DI)(R9*1), Y5
+	VMOVUPS     Y8, 928(R8)
+	IMUL3Q      $0x00000052, BX, R9
+	VSUBPS      (DI)(R9*1), Y5, Y8
+	IMUL3Q      $0x00000051, BX, R9
+	VADDPS      (DI)(R9*1), Y5, Y5
+	VMOVUPS     Y10, 960(R8)
+	VADDPS      Y5, Y3, Y10
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y5, Y3
+	VFMADD231PS transformConstantsAVX2<>+2336(SB), Y3, Y4
+	VFMADD231PS transformConstantsAVX2<>+2496(SB), Y3, Y14
+	VFMADD231PS transformConstantsAVX2<>+2528(SB), Y3, Y12
+	VADDPS      Y10, Y1, Y1
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y10, Y0
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y10, Y7
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y10, Y13
+	VADDPS      Y8, Y11, Y3
+	VSUBPS      Y8, Y11, Y5
+	VFMADD231PS transformConstantsAVX2<>+2336(SB), Y5, Y15
+	VFMADD231PS transformConstantsAVX2<>+2496(SB), Y5, Y6
+	VFMADD231PS transformConstantsAVX2<>+2528(SB), Y5, Y9
+	VADDPS      Y3, Y2, Y2
+	VMOVUPS     960(R8), Y5
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y3, Y5
+	VMOVUPS     928(R8), Y8
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y3, Y8
+	VMOVUPS     896(R8), Y10
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y3, Y10
+	IMUL3Q      $0x0000003b, BX, R9
+	VMOVUPS     (DI)(R9*1), Y3
+	IMUL3Q      $0x0000003a, BX, R9
+	VSUBPS      (DI)(R9*1), Y3, Y11
+	IMUL3Q      $0x00000039, BX, R9
+	VADDPS      (DI)(R9*1), Y3, Y3
+	VMOVUPS     Y10, 896(R8)
+	IMUL3Q      $0x00000047, BX, R9
+	VMOVUPS     (DI)(R9*1), Y10
+	VMOVUPS     Y8, 928(R8)
+	IMUL3Q      $0x00000046, BX, R9
+	VSUBPS      (DI)(R9*1), Y10, Y8
+	IMUL3Q      $0x00000045, BX, R9
+	VADDPS      (DI)(R9*1), Y10, Y10
+	VMOVUPS     Y5, 960(R8)
+	VADDPS      Y10, Y3, Y5
+	VSUBPS      Y10, Y3, Y3
+	VFMADD231PS transformConstantsAVX2<>+2368(SB), Y3, Y4
+	VFMADD231PS transformConstantsAVX2<>+2528(SB), Y3, Y14
+	VFMADD231PS transformConstantsAVX2<>+2336(SB), Y3, Y12
+	VADDPS      Y5, Y1, Y1
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y5, Y0
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y5, Y7
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y5, Y13
+	VADDPS      Y8, Y11, Y3
+	VSUBPS      Y8, Y11, Y5
+	VFMADD231PS transformConstantsAVX2<>+2368(SB), Y5, Y15
+	VFMADD231PS transformConstantsAVX2<>+2528(SB), Y5, Y6
+	VFMADD231PS transformConstantsAVX2<>+2336(SB), Y5, Y9
+	VADDPS      Y3, Y2, Y2
+	VMOVUPS     960(R8), Y5
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y3, Y5
+	VMOVUPS     928(R8), Y8
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y3, Y8
+	VMOVUPS     896(R8), Y10
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y3, Y10
+	VSUBPS      Y12, Y10, Y3
+	VADDPS      Y12, Y10, Y10
+	VSUBPS      Y14, Y8, Y11
+	VADDPS      Y14, Y8, Y8
+	VSUBPS      Y4, Y5, Y12
+	VADDPS      Y4, Y5, Y4
+	VADDPS      Y9, Y13, Y5
+	VSUBPS      Y9, Y13, Y9
+	VADDPS      Y6, Y7, Y13
+	VSUBPS      Y6, Y7, Y6
+	VADDPS      Y15, Y0, Y7
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y15, Y0
+	IMUL3Q      $0x00000041, BX, R9
+	VMOVUPS     (DI)(R9*1), Y14
+	IMUL3Q      $0x00000040, BX, R9
+	VSUBPS      (DI)(R9*1), Y14, Y15
+	IMUL3Q      $0x0000003f, BX, R9
+	VADDPS      (DI)(R9*1), Y14, Y14
+	VMOVUPS     Y7, 896(R8)
+	IMUL3Q      $0x00000035, BX, R9
+	VMOVUPS     (DI)(R9*1), Y7
+	VMOVUPS     Y0, 928(R8)
+	IMUL3Q      $0x00000034, BX, R9
+	VSUBPS      (DI)(R9*1), Y7, Y0
+	IMUL3Q      $0x00000033, BX, R9
+	VADDPS      (DI)(R9*1), Y7, Y7
+	VMOVUPS     Y13, 960(R8)
+	IMUL3Q      $0x0000004d, BX, R9
+	VMOVUPS     (DI)(R9*1), Y13
+	VMOVUPS     Y6, 992(R8)
+	IMUL3Q      $0x0000004c, BX, R9
+	VSUBPS      (DI)(R9*1), Y13, Y6
+	IMUL3Q      $0x0000004b, BX, R9
+	VADDPS      (DI)(R9*1), Y13, Y13
+	VMOVUPS     Y5, 1024(R8)
+	VADDPS      Y13, Y7, Y5
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y7, Y13
+	VMULPS      transformConstantsAVX2<>+2304(SB), Y13, Y7
+	VMOVUPS     Y9, 1056(R8)
+	VMULPS      transformConstantsAVX2<>+2336(SB), Y13, Y9
+	VMULPS      transformConstantsAVX2<>+2368(SB), Y13, Y13
+	VMOVUPS     Y2, 1088(R8)
+	VADDPS      Y5, Y14, Y2
+	VMOVUPS     Y12, 1120(R8)
+	VMOVAPS     Y14, Y12
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y5, Y12
+	VMOVUPS     Y4, 1152(R8)
+	VMOVAPS     Y14, Y4
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y5, Y4
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y5, Y14
+	VADDPS      Y6, Y0, Y5
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y0, Y6
+	VMULPS      transformConstantsAVX2<>+2304(SB), Y6, Y0
+	VMOVUPS     Y11, 1184(R8)
+	VMULPS      transformConstantsAVX2<>+2336(SB), Y6, Y11
+	VMULPS      transformConstantsAVX2<>+2368(SB), Y6, Y6
+	VMOVUPS     Y8, 1216(R8)
+	VADDPS      Y5, Y15, Y8
+	VMOVUPS     Y3, 1248(R8)
+	VMOVAPS     Y15, Y3
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y5, Y3
+	VMOVUPS     Y10, 1280(R8)
+	VMOVAPS     Y15, Y10
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y5, Y10
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y5, Y15
+	IMUL3Q      $0x00000005, BX, R9
+	VMOVUPS     (DI)(R9*1), Y5
+	VMOVUPS     Y1, 1312(R8)
+	VSUBPS      (DI)(BX*4), Y5, Y1
+	IMUL3Q      $0x00000003, BX, R9
+	VADDPS      (DI)(R9*1), Y5, Y5
+	VMOVUPS     Y15, 1344(R8)
+	IMUL3Q      $0x00000029, BX, R9
+	VMOVUPS     (DI)(R9*1), Y15
+	VMOVUPS     Y10, 1376(R8)
+	IMUL3Q      $0x00000028, BX, R9
+	VSUBPS      (DI)(R9*1), Y15, Y10
+	IMUL3Q      $0x00000027, BX, R9
+	VADDPS      (DI)(R9*1), Y15, Y15
+	VMOVUPS     Y3, 1408(R8)
+	VADDPS      Y15, Y5, Y3
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y15, Y5
+	VFMADD231PS transformConstantsAVX2<>+2336(SB), Y5, Y7
+	VFMADD231PS transformConstantsAVX2<>+2496(SB), Y5, Y9
+	VFMADD231PS transformConstantsAVX2<>+2528(SB), Y5, Y13
+	VADDPS      Y3, Y2, Y2
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y3, Y12
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y3, Y4
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y3, Y14
+	VADDPS      Y10, Y1, Y3
+	VSUBPS      Y10, Y1, Y1
+	VFMADD231PS transformConstantsAVX2<>+2336(SB), Y1, Y0
+	VFMADD231PS transformConstantsAVX2<>+2496(SB), Y1, Y11
+	VFMADD231PS transformConstantsAVX2<>+2528(SB), Y1, Y6
+	VADDPS      Y3, Y8, Y1
+	VMOVUPS     1408(R8), Y5
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y3, Y5
+	VMOVUPS     1376(R8), Y8
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y3, Y8
+	VMOVUPS     1344(R8), Y10
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y3, Y10
+	IMUL3Q      $0x00000011, BX, R9
+	VMOVUPS     (DI)(R9*1), Y3
+	IMUL3Q      $0x00000010, BX, R9
+	VSUBPS      (DI)(R9*1), Y3, Y15
+	IMUL3Q      $0x0000000f, BX, R9
+	VADDPS      (DI)(R9*1), Y3, Y3
+	VMOVUPS     Y10, 1344(R8)
+	IMUL3Q      $0x0000001d, BX, R9
+	VMOVUPS     (DI)(R9*1), Y10
+	VMOVUPS     Y8, 1376(R8)
+	IMUL3Q      $0x0000001c, BX, R9
+	VSUBPS      (DI)(R9*1), Y10, Y8
+	IMUL3Q      $0x0000001b, BX, R9
+	VADDPS      (DI)(R9*1), Y10, Y10
+	VMOVUPS     Y5, 1408(R8)
+	VADDPS      Y10, Y3, Y5
+	VSUBPS      Y10, Y3, Y3
+	VFMADD231PS transformConstantsAVX2<>+2368(SB), Y3, Y7
+	VFMADD231PS transformConstantsAVX2<>+2528(SB), Y3, Y9
+	VFMADD231PS transformConstantsAVX2<>+2336(SB), Y3, Y13
+	VADDPS      Y5, Y2, Y2
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y5, Y12
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y5, Y4
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y5, Y14
+	VMOVUPS     1312(R8), Y3
+	VADDPS      Y3, Y2, Y5
+	VSUBPS      Y2, Y3, Y2
+	VMOVUPS     864(R8), Y3
+	VADDPS      Y3, Y2, Y10
+	IMUL3Q      $0x00000007, DX, R9
+	VMOVUPS     Y10, (SI)(R9*1)
+	VSUBPS      Y2, Y3, Y2
+	IMUL3Q      $0x00000015, DX, R9
+	VMOVUPS     Y2, (SI)(R9*1)
+	VMOVUPS     832(R8), Y2
+	VADDPS      Y2, Y5, Y3
+	VMOVUPS     Y3, 32(SI)
+	VSUBPS      Y5, Y2, Y2
+	IMUL3Q      $0x0000000e, DX, R9
+	VMOVUPS     Y2, 32(SI)(R9*1)
+	VADDPS      Y8, Y15, Y2
+	VSUBPS      Y8, Y15, Y3
+	VFMADD231PS transformConstantsAVX2<>+2368(SB), Y3, Y0
+	VFMADD231PS transformConstantsAVX2<>+2528(SB), Y3, Y11
+	VFMADD231PS transformConstantsAVX2<>+2336(SB), Y3, Y6
+	VADDPS      Y2, Y1, Y1
+	VMOVUPS     1408(R8), Y3
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y2, Y3
+	VMOVUPS     1376(R8), Y5
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y2, Y5
+	VMOVUPS     1344(R8), Y8
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y2, Y8
+	VSUBPS      Y13, Y8, Y2
+	VADDPS      Y13, Y8, Y8
+	VMOVUPS     1280(R8), Y10
+	VADDPS      Y10, Y8, Y13
+	VSUBPS      Y8, Y10, Y8
+	VMOVUPS     800(R8), Y10
+	VSUBPS      Y8, Y10, Y15
+	IMUL3Q      $0x0000000b, DX, R9
+	VMOVUPS     Y15, 32(SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y10, Y8
+	IMUL3Q      $0x00000019, DX, R9
+	VMOVUPS     Y8, 32(SI)(R9*1)
+	VMOVUPS     768(R8), Y8
+	VADDPS      Y8, Y13, Y10
+	VMOVUPS     Y10, (SI)(DX*4)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y13, Y8
+	IMUL3Q      $0x00000012, DX, R9
+	VMOVUPS     Y8, (SI)(R9*1)
+	VMOVUPS     1248(R8), Y8
+	VSUBPS      Y2, Y8, Y10
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y8, Y2
+	VMOVUPS     736(R8), Y8
+	VSUBPS      Y2, Y8, Y13
+	IMUL3Q      $0x0000000a, DX, R9
+	VMOVUPS     Y13, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y8, Y2
+	IMUL3Q      $0x00000018, DX, R9
+	VMOVUPS     Y2, (SI)(R9*1)
+	VMOVUPS     704(R8), Y2
+	VSUBPS      Y10, Y2, Y8
+	IMUL3Q      $0x00000003, DX, R9
+	VMOVUPS     Y8, 32(SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y2, Y10
+	IMUL3Q      $0x00000011, DX, R9
+	VMOVUPS     Y10, 32(SI)(R9*1)
+	VSUBPS      Y9, Y5, Y2
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y5, Y9
+	VMOVUPS     1216(R8), Y5
+	VSUBPS      Y9, Y5, Y8
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y5, Y9
+	VADDPS      672(R8), Y9, Y5
+	IMUL3Q      $0x0000000c, DX, R9
+	VMOVUPS     Y5, (SI)(R9*1)
+	VMOVUPS     640(R8), Y5
+	VADDPS      Y5, Y8, Y9
+	IMUL3Q      $0x00000005, DX, R9
+	VMOVUPS     Y9, 32(SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y8, Y5
+	IMUL3Q      $0x00000013, DX, R9
+	VMOVUPS     Y5, 32(SI)(R9*1)
+	VMOVUPS     1184(R8), Y5
+	VADDPS      Y5, Y2, Y8
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y2, Y5
+	VMOVUPS     608(R8), Y2
+	VADDPS      Y2, Y5, Y9
+	IMUL3Q      $0x00000009, DX, R9
+	VMOVUPS     Y9, 32(SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y5, Y2
+	IMUL3Q      $0x00000017, DX, R9
+	VMOVUPS     Y2, 32(SI)(R9*1)
+	VMOVUPS     576(R8), Y2
+	VSUBPS      Y8, Y2, Y5
+	VMOVUPS     Y5, (SI)(DX*2)
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y2, Y8
+	IMUL3Q      $0x00000010, DX, R9
+	VMOVUPS     Y8, (SI)(R9*1)
+	VSUBPS      Y7, Y3, Y2
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y3, Y7
+	VMOVUPS     1152(R8), Y3
+	VADDPS      Y3, Y7, Y5
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y7, Y3
+	VADDPS      544(R8), Y3, Y3
+	IMUL3Q      $0x0000000d, DX, R9
+	VMOVUPS     Y3, 32(SI)(R9*1)
+	VMOVUPS     416(R8), Y3
+	VSUBPS      Y5, Y3, Y7
+	IMUL3Q      $0x00000006, DX, R9
+	VMOVUPS     Y7, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y3, Y5
+	IMUL3Q      $0x00000014, DX, R9
+	VMOVUPS     Y5, (SI)(R9*1)
+	VMOVUPS     1120(R8), Y3
+	VSUBPS      Y2, Y3, Y5
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y3, Y2
+	VMOVUPS     512(R8), Y3
+	VADDPS      Y3, Y2, Y7
+	VMOVUPS     Y7, (SI)(DX*8)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y2, Y3
+	IMUL3Q      $0x00000016, DX, R9
+	VMOVUPS     Y3, (SI)(R9*1)
+	VMOVUPS     480(R8), Y2
+	VADDPS      Y2, Y5, Y3
+	VMOVUPS     Y3, 32(SI)(DX*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y5, Y2
+	IMUL3Q      $0x0000000f, DX, R9
+	VMOVUPS     Y2, 32(SI)(R9*1)
+	VMOVUPS     1088(R8), Y2
+	VADDPS      Y2, Y1, Y3
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y2
+	VMOVUPS     448(R8), Y1
+	VSUBPS      Y2, Y1, Y5
+	IMUL3Q      $0x00000007, DX, R9
+	VMOVUPS     Y5, 32(SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y1, Y2
+	IMUL3Q      $0x00000015, DX, R9
+	VMOVUPS     Y2, 32(SI)(R9*1)
+	VMOVUPS     192(R8), Y1
+	VADDPS      Y1, Y3, Y2
+	VMOVUPS     Y2, (SI)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y1
+	IMUL3Q      $0x0000000e, DX, R9
+	VMOVUPS     Y1, (SI)(R9*1)
+	VADDPS      Y6, Y14, Y1
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y6, Y14
+	VMOVUPS     1056(R8), Y2
+	VADDPS      Y2, Y14, Y3
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y14, Y2
+	VMOVUPS     384(R8), Y5
+	VADDPS      Y5, Y2, Y6
+	IMUL3Q      $0x0000000b, DX, R9
+	VMOVUPS     Y6, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y2, Y5
+	IMUL3Q      $0x00000019, DX, R9
+	VMOVUPS     Y5, (SI)(R9*1)
+	VMOVUPS     160(R8), Y2
+	VADDPS      Y2, Y3, Y5
+	VMOVUPS     Y5, 32(SI)(DX*4)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y2
+	IMUL3Q      $0x00000012, DX, R9
+	VMOVUPS     Y2, 32(SI)(R9*1)
+	VMOVUPS     1024(R8), Y2
+	VSUBPS      Y1, Y2, Y3
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y2, Y1
+	VMOVUPS     128(R8), Y2
+	VSUBPS      Y1, Y2, Y5
+	IMUL3Q      $0x0000000a, DX, R9
+	VMOVUPS     Y5, 32(SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y2, Y1
+	IMUL3Q      $0x00000018, DX, R9
+	VMOVUPS     Y1, 32(SI)(R9*1)
+	VMOVUPS     352(R8), Y1
+	VADDPS      Y1, Y3, Y2
+	IMUL3Q      $0x00000003, DX, R9
+	VMOVUPS     Y2, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y1
+	IMUL3Q      $0x00000011, DX, R9
+	VMOVUPS     Y1, (SI)(R9*1)
+	VADDPS      Y11, Y4, Y1
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y11, Y4
+	VMOVUPS     992(R8), Y2
+	VSUBPS      Y4, Y2, Y3
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y2, Y4
+	VADDPS      96(R8), Y4, Y2
+	IMUL3Q      $0x0000000c, DX, R9
+	VMOVUPS     Y2, 32(SI)(R9*1)
+	VMOVUPS     320(R8), Y2
+	VSUBPS      Y3, Y2, Y4
+	IMUL3Q      $0x00000005, DX, R9
+	VMOVUPS     Y4, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y2, Y3
+	IMUL3Q      $0x00000013, DX, R9
+	VMOVUPS     Y3, (SI)(R9*1)
+	VMOVUPS     960(R8), Y2
+	VADDPS      Y2, Y1, Y3
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y2
+	VMOVUPS     288(R8), Y1
+	VSUBPS      Y2, Y1, Y4
+	IMUL3Q      $0x00000009, DX, R9
+	VMOVUPS     Y4, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y1, Y2
+	IMUL3Q      $0x00000017, DX, R9
+	VMOVUPS     Y2, (SI)(R9*1)
+	VMOVUPS     64(R8), Y1
+	VSUBPS      Y3, Y1, Y2
+	VMOVUPS     Y2, 32(SI)(DX*2)
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y1, Y3
+	IMUL3Q      $0x00000010, DX, R9
+	VMOVUPS     Y3, 32(SI)(R9*1)
+	VADDPS      Y0, Y12, Y1
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y0, Y12
+	VMOVUPS     928(R8), Y0
+	VADDPS      Y0, Y12, Y2
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y12, Y0
+	VMOVUPS     256(R8), Y3
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y0, Y3
+	IMUL3Q      $0x0000000d, DX, R9
+	VMOVUPS     Y3, (SI)(R9*1)
+	VMOVUPS     32(R8), Y0
+	VSUBPS      Y2, Y0, Y3
+	IMUL3Q      $0x00000006, DX, R9
+	VMOVUPS     Y3, 32(SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y0, Y2
+	IMUL3Q      $0x00000014, DX, R9
+	VMOVUPS     Y2, 32(SI)(R9*1)
+	VMOVUPS     896(R8), Y0
+	VSUBPS      Y1, Y0, Y2
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y0, Y1
+	VMOVUPS     (R8), Y0
+	VADDPS      Y0, Y1, Y3
+	VMOVUPS     Y3, 32(SI)(DX*8)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y0
+	IMUL3Q      $0x00000016, DX, R9
+	VMOVUPS     Y0, 32(SI)(R9*1)
+	VMOVUPS     224(R8), Y0
+	VSUBPS      Y2, Y0, Y1
+	VMOVUPS     Y1, (SI)(DX*1)
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y0, Y2
+	IMUL3Q      $0x0000000f, DX, R9
+	VMOVUPS     Y2, (SI)(R9*1)
+	MOVQ        xStep+32(FP), SI
+	LEAQ        (AX)(SI*4), AX
+	ADDQ        $0x20, CX
+	JMP         tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft28InverseRealsAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, FMA3
+TEXT ·fft28InverseRealsAVX2(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), R8
+	MOVQ n+72(FP), R10
+
+tile:
+	SUBQ        $0x01, R10
+	JLT         done
+	MOVQ        AX, SI
+	MOVQ        CX, DI
+	IMUL3Q      $0x00000014, BX, R9
+	VMOVUPS     (DI)(R9*1), Y0
+	IMUL3Q      $0x00000013, BX, R9
+	VSUBPS      (DI)(R9*1), Y0, Y1
+	IMUL3Q      $0x00000012, BX, R9
+	VADDPS      (DI)(R9*1), Y0, Y0
+	VMOVUPS     (DI)(BX*8), Y2
+	IMUL3Q      $0x00000007, BX, R9
+	VSUBPS      (DI)(R9*1), Y2, Y3
+	IMUL3Q      $0x00000006, BX, R9
+	VADDPS      (DI)(R9*1), Y2, Y2
+	IMUL3Q      $0x00000020, BX, R9
+	VMOVUPS     (DI)(R9*1), Y4
+	IMUL3Q      $0x0000001f, BX, R9
+	VSUBPS      (DI)(R9*1), Y4, Y5
+	IMUL3Q      $0x0000001e, BX, R9
+	VADDPS      (DI)(R9*1), Y4, Y4
+	VADDPS      Y4, Y2, Y6
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y2, Y4
+	VMULPS      transformConstantsAVX2<>+2336(SB), Y4, Y2
+	VMULPS      transformConstantsAVX2<>+2368(SB), Y4, Y7
+	VMULPS      transformConstantsAVX2<>+2304(SB), Y4, Y4
+	VMOVAPS     Y0, Y8
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y6, Y8
+	VMOVAPS     Y0, Y9
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y6, Y9
+	VMOVAPS     Y0, Y10
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y6, Y10
+	VADDPS      Y6, Y0, Y0
+	VADDPS      Y5, Y3, Y6
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y5
+	VMULPS      transformConstantsAVX2<>+2304(SB), Y5, Y3
+	VMULPS      transformConstantsAVX2<>+2368(SB), Y5, Y11
+	VMULPS      transformConstantsAVX2<>+2336(SB), Y5, Y5
+	VADDPS      Y6, Y1, Y12
+	VMOVAPS     Y1, Y13
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y6, Y13
+	VMOVAPS     Y1, Y14
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y6, Y14
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y6, Y1
+	VMOVUPS     (DI)(BX*2), Y6
+	VSUBPS      (DI)(BX*1), Y6, Y15
+	VADDPS      (DI), Y6, Y6
+	VMOVUPS     Y1, (R8)
+	IMUL3Q      $0x00000026, BX, R9
+	VMOVUPS     (DI)(R9*1), Y1
+	VMOVUPS     Y14, 32(R8)
+	IMUL3Q      $0x00000025, BX, R9
+	VSUBPS      (DI)(R9*1), Y1, Y14
+	IMUL3Q      $0x00000024, BX, R9
+	VADDPS      (DI)(R9*1), Y1, Y1
+	VMOVUPS     Y13, 64(R8)
+	VADDPS      Y1, Y6, Y13
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y6
+	VFMADD231PS transformConstantsAVX2<>+2496(SB), Y6, Y2
+	VFMADD231PS transformConstantsAVX2<>+2528(SB), Y6, Y7
+	VFMADD231PS transformConstantsAVX2<>+2336(SB), Y6, Y4
+	VFMADD231PS transformConstantsAVX2<>+2560(SB), Y13, Y8
+	VFMADD231PS transformConstantsAVX2<>+2592(SB), Y13, Y9
+	VFMADD231PS transformConstantsAVX2<>+2624(SB), Y13, Y10
+	VSUBPS      Y13, Y0, Y0
+	VADDPS      Y14, Y15, Y1
+	VSUBPS      Y15, Y14, Y6
+	VFMADD231PS transformConstantsAVX2<>+2336(SB), Y6, Y3
+	VFMADD231PS transformConstantsAVX2<>+2528(SB), Y6, Y11
+	VFMADD231PS transformConstantsAVX2<>+2496(SB), Y6, Y5
+	VADDPS      Y1, Y12, Y6
+	VMOVUPS     64(R8), Y12
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y1, Y12
+	VMOVUPS     32(R8), Y13
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y1, Y13
+	VMOVUPS     (R8), Y14
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y1, Y14
+	IMUL3Q      $0x0000000e, BX, R9
+	VMOVUPS     (DI)(R9*1), Y1
+	IMUL3Q      $0x0000000d, BX, R9
+	VSUBPS      (DI)(R9*1), Y1, Y15
+	IMUL3Q      $0x0000000c, BX, R9
+	VADDPS      (DI)(R9*1), Y1, Y1
+	VMOVUPS     Y14, (R8)
+	IMUL3Q      $0x0000001a, BX, R9
+	VMOVUPS     (DI)(R9*1), Y14
+	VMOVUPS     Y13, 32(R8)
+	IMUL3Q      $0x00000019, BX, R9
+	VSUBPS      (DI)(R9*1), Y14, Y13
+	IMUL3Q      $0x00000018, BX, R9
+	VADDPS      (DI)(R9*1), Y14, Y14
+	VMOVUPS     Y12, 64(R8)
+	VADDPS      Y14, Y1, Y12
+	VSUBPS      Y14, Y1, Y1
+	VFMADD231PS transformConstantsAVX2<>+2528(SB), Y1, Y2
+	VFMADD231PS transformConstantsAVX2<>+2336(SB), Y1, Y7
+	VFMADD231PS transformConstantsAVX2<>+2368(SB), Y1, Y4
+	VFMADD231PS transformConstantsAVX2<>+2624(SB), Y12, Y8
+	VFMADD231PS transformConstantsAVX2<>+2560(SB), Y12, Y9
+	VFMADD231PS transformConstantsAVX2<>+2592(SB), Y12, Y10
+	VSUBPS      Y12, Y0, Y0
+	VADDPS      Y13, Y15, Y1
+	VSUBPS      Y15, Y13, Y12
+	VFMADD231PS transformConstantsAVX2<>+2368(SB), Y12, Y3
+	VFMADD231PS transformConstantsAVX2<>+2336(SB), Y12, Y11
+	VFMADD231PS transformConstantsAVX2<>+2528(SB), Y12, Y5
+	VADDPS      Y1, Y6, Y6
+	VMOVUPS     64(R8), Y12
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y1, Y12
+	VMOVUPS     32(R8), Y13
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y1, Y13
+	VMOVUPS     (R8), Y14
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y1, Y14
+	VADDPS      Y4, Y14, Y1
+	VSUBPS      Y4, Y14, Y4
+	VADDPS      Y7, Y13, Y14
+	VSUBPS      Y7, Y13, Y7
+	VSUBPS      Y2, Y12, Y13
+	VADDPS      Y2, Y12, Y2
+	VSUBPS      Y5, Y10, Y12
+	VADDPS      Y5, Y10, Y5
+	VADDPS      Y11, Y9, Y10
+	VSUBPS      Y11, Y9, Y9
+	VADDPS      Y3, Y8, Y11
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y8
+	IMUL3Q      $0x0000000b, BX, R9
+	VMOVUPS     (DI)(R9*1), Y3
+	IMUL3Q      $0x0000000a, BX, R9
+	VSUBPS      (DI)(R9*1), Y3, Y15
+	IMUL3Q      $0x00000009, BX, R9
+	VADDPS      (DI)(R9*1), Y3, Y3
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y3, Y3
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y15, Y15
+	VMOVUPS     Y13, (R8)
+	VMULPS      transformConstantsAVX2<>+2304(SB), Y3, Y13
+	VMOVUPS     Y5, 32(R8)
+	VMULPS      transformConstantsAVX2<>+2336(SB), Y3, Y5
+	VMULPS      transformConstantsAVX2<>+2368(SB), Y3, Y3
+	VMOVUPS     Y12, 64(R8)
+	IMUL3Q      $0x00000017, BX, R9
+	VMOVUPS     (DI)(R9*1), Y12
+	VMOVUPS     Y2, 96(R8)
+	IMUL3Q      $0x00000016, BX, R9
+	VSUBPS      (DI)(R9*1), Y12, Y2
+	IMUL3Q      $0x00000015, BX, R9
+	VADDPS      (DI)(R9*1), Y12, Y12
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y12, Y12
+	VFMADD231PS transformConstantsAVX2<>+2336(SB), Y12, Y13
+	VFMADD231PS transformConstantsAVX2<>+2496(SB), Y12, Y5
+	VFMADD231PS transformConstantsAVX2<>+2528(SB), Y12, Y3
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y2, Y2
+	IMUL3Q      $0x00000023, BX, R9
+	VMOVUPS     (DI)(R9*1), Y12
+	VMOVUPS     Y10, 128(R8)
+	IMUL3Q      $0x00000022, BX, R9
+	VSUBPS      (DI)(R9*1), Y12, Y10
+	IMUL3Q      $0x00000021, BX, R9
+	VADDPS      (DI)(R9*1), Y12, Y12
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y12, Y12
+	VFMADD231PS transformConstantsAVX2<>+2368(SB), Y12, Y13
+	VFMADD231PS transformConstantsAVX2<>+2528(SB), Y12, Y5
+	VFMADD231PS transformConstantsAVX2<>+2336(SB), Y12, Y3
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y10, Y10
+	IMUL3Q      $0x0000001d, BX, R9
+	VMOVUPS     (DI)(R9*1), Y12
+	VMOVUPS     Y5, 160(R8)
+	IMUL3Q      $0x0000001c, BX, R9
+	VSUBPS      (DI)(R9*1), Y12, Y5
+	IMUL3Q      $0x0000001b, BX, R9
+	VADDPS      (DI)(R9*1), Y12, Y12
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y12, Y12
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y5, Y5
+	VMOVUPS     Y7, 192(R8)
+	VMULPS      transformConstantsAVX2<>+2304(SB), Y12, Y7
+	VMOVUPS     Y14, 224(R8)
+	IMUL3Q      $0x00000011, BX, R9
+	VMOVUPS     (DI)(R9*1), Y14
+	VMOVUPS     Y9, 256(R8)
+	IMUL3Q      $0x00000010, BX, R9
+	VSUBPS      (DI)(R9*1), Y14, Y9
+	IMUL3Q      $0x0000000f, BX, R9
+	VADDPS      (DI)(R9*1), Y14, Y14
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y14, Y14
+	VFMADD231PS transformConstantsAVX2<>+2336(SB), Y14, Y7
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y9, Y9
+	VMOVUPS     Y3, 288(R8)
+	VMULPS      transformConstantsAVX2<>+2368(SB), Y14, Y3
+	VFMADD231PS transformConstantsAVX2<>+2656(SB), Y12, Y3
+	VMULPS      transformConstantsAVX2<>+2304(SB), Y14, Y14
+	VFMADD231PS transformConstantsAVX2<>+2496(SB), Y12, Y14
+	IMUL3Q      $0x00000005, BX, R9
+	VMOVUPS     (DI)(R9*1), Y12
+	VMOVUPS     Y11, 320(R8)
+	VSUBPS      (DI)(BX*4), Y12, Y11
+	IMUL3Q      $0x00000003, BX, R9
+	VADDPS      (DI)(R9*1), Y12, Y12
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y12, Y12
+	VFMADD231PS transformConstantsAVX2<>+2368(SB), Y12, Y7
+	VFMADD231PS transformConstantsAVX2<>+2304(SB), Y12, Y3
+	VFMADD231PS transformConstantsAVX2<>+2656(SB), Y12, Y14
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y11, Y11
+	IMUL3Q      $0x00000028, BX, R9
+	VMOVUPS     (DI)(R9*1), Y12
+	VMOVUPS     Y4, 352(R8)
+	VADDPS      Y12, Y5, Y4
+	VADDPS      Y9, Y4, Y4
+	VADDPS      Y11, Y4, Y4
+	VMOVUPS     Y1, 384(R8)
+	VMOVAPS     Y12, Y1
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y5, Y1
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y9, Y1
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y11, Y1
+	VMOVUPS     Y8, 416(R8)
+	VADDPS      Y7, Y1, Y8
+	VSUBPS      Y7, Y1, Y1
+	VMOVAPS     Y12, Y7
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y5, Y7
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y5, Y12
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y9, Y12
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y9, Y7
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y11, Y7
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y11, Y12
+	VSUBPS      Y14, Y12, Y5
+	VADDPS      Y14, Y12, Y9
+	VSUBPS      Y3, Y7, Y11
+	VADDPS      Y3, Y7, Y3
+	IMUL3Q      $0x00000027, BX, R9
+	VMOVUPS     (DI)(R9*1), Y7
+	VADDPS      Y7, Y15, Y12
+	VADDPS      Y2, Y12, Y12
+	VADDPS      Y10, Y12, Y12
+	VADDPS      Y4, Y12, Y14
+	VSUBPS      Y4, Y12, Y4
+	VMOVAPS     Y4, Y12
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y0, Y12
+	IMUL3Q      $0x00000007, DX, R9
+	VMOVUPS     Y12, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y0, Y4
+	IMUL3Q      $0x00000015, DX, R9
+	VMOVUPS     Y4, (SI)(R9*1)
+	VMOVAPS     Y14, Y0
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y6, Y0
+	VMOVUPS     Y0, (SI)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y6, Y14
+	IMUL3Q      $0x0000000e, DX, R9
+	VMOVUPS     Y14, (SI)(R9*1)
+	VMOVAPS     Y7, Y0
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y15, Y0
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y2, Y0
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y10, Y0
+	VSUBPS      Y13, Y0, Y4
+	VADDPS      Y13, Y0, Y0
+	VADDPS      Y1, Y0, Y6
+	VSUBPS      Y1, Y0, Y0
+	VMOVUPS     416(R8), Y1
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y1, Y0
+	IMUL3Q      $0x0000000d, DX, R9
+	VMOVUPS     Y0, (SI)(R9*1)
+	VMOVUPS     384(R8), Y0
+	VMOVAPS     Y6, Y1
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y0, Y1
+	IMUL3Q      $0x00000006, DX, R9
+	VMOVUPS     Y1, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y0, Y6
+	IMUL3Q      $0x00000014, DX, R9
+	VMOVUPS     Y6, (SI)(R9*1)
+	VSUBPS      Y8, Y4, Y0
+	VADDPS      Y8, Y4, Y1
+	VMOVUPS     352(R8), Y4
+	VMOVAPS     Y1, Y6
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y4, Y6
+	VMOVUPS     Y6, (SI)(DX*8)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y4, Y1
+	IMUL3Q      $0x00000016, DX, R9
+	VMOVUPS     Y1, (SI)(R9*1)
+	VMOVUPS     320(R8), Y1
+	VMOVAPS     Y0, Y4
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y1, Y4
+	VMOVUPS     Y4, (SI)(DX*1)
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y1, Y0
+	IMUL3Q      $0x0000000f, DX, R9
+	VMOVUPS     Y0, (SI)(R9*1)
+	VMOVAPS     Y7, Y0
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y15, Y0
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y15, Y7
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y2, Y7
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y2, Y0
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y10, Y0
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y10, Y7
+	VMOVUPS     288(R8), Y1
+	VSUBPS      Y1, Y7, Y2
+	VADDPS      Y1, Y7, Y1
+	VADDPS      Y9, Y1, Y4
+	VSUBPS      Y9, Y1, Y1
+	VMOVUPS     256(R8), Y6
+	VMOVAPS     Y1, Y7
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y6, Y7
+	IMUL3Q      $0x0000000b, DX, R9
+	VMOVUPS     Y7, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y6, Y1
+	IMUL3Q      $0x00000019, DX, R9
+	VMOVUPS     Y1, (SI)(R9*1)
+	VMOVUPS     224(R8), Y1
+	VMOVAPS     Y4, Y6
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y1, Y6
+	VMOVUPS     Y6, (SI)(DX*4)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y1, Y4
+	IMUL3Q      $0x00000012, DX, R9
+	VMOVUPS     Y4, (SI)(R9*1)
+	VSUBPS      Y5, Y2, Y1
+	VADDPS      Y5, Y2, Y2
+	VMOVUPS     192(R8), Y4
+	VMOVAPS     Y2, Y5
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y4, Y5
+	IMUL3Q      $0x0000000a, DX, R9
+	VMOVUPS     Y5, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y4, Y2
+	IMUL3Q      $0x00000018, DX, R9
+	VMOVUPS     Y2, (SI)(R9*1)
+	VMOVUPS     128(R8), Y2
+	VMOVAPS     Y1, Y4
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y2, Y4
+	IMUL3Q      $0x00000003, DX, R9
+	VMOVUPS     Y4, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y2, Y1
+	IMUL3Q      $0x00000011, DX, R9
+	VMOVUPS     Y1, (SI)(R9*1)
+	VMOVUPS     160(R8), Y1
+	VSUBPS      Y1, Y0, Y2
+	VADDPS      Y1, Y0, Y0
+	VSUBPS      Y3, Y0, Y1
+	VADDPS      Y3, Y0, Y0
+	VMOVUPS     96(R8), Y3
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y3, Y0
+	IMUL3Q      $0x0000000c, DX, R9
+	VMOVUPS     Y0, (SI)(R9*1)
+	VMOVUPS     64(R8), Y0
+	VMOVAPS     Y1, Y3
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y0, Y3
+	IMUL3Q      $0x00000005, DX, R9
+	VMOVUPS     Y3, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y0, Y1
+	IMUL3Q      $0x00000013, DX, R9
+	VMOVUPS     Y1, (SI)(R9*1)
+	VADDPS      Y11, Y2, Y0
+	VSUBPS      Y11, Y2, Y1
+	VMOVUPS     32(R8), Y2
+	VMOVAPS     Y1, Y3
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y2, Y3
+	IMUL3Q      $0x00000009, DX, R9
+	VMOVUPS     Y3, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y2, Y1
+	IMUL3Q      $0x00000017, DX, R9
+	VMOVUPS     Y1, (SI)(R9*1)
+	VMOVUPS     (R8), Y1
+	VMOVAPS     Y0, Y2
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y1, Y2
+	VMOVUPS     Y2, (SI)(DX*2)
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y1, Y0
+	IMUL3Q      $0x00000010, DX, R9
+	VMOVUPS     Y0, (SI)(R9*1)
+	MOVQ        xStep+32(FP), SI
+	LEAQ        (AX)(SI*4), AX
+	ADDQ        $0x20, CX
+	JMP         tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft28InverseRowAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, FMA3
+TEXT ·fft28InverseRowAVX2(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), R8
+	MOVQ n+72(FP), R10
+
+tile:
+	SUBQ        $0x01, R10
+	JLT         done
+	MOVQ        AX, SI
+	MOVQ        CX, DI
+	VMOVUPS     (SI)(DX*4), Y0
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y0, Y0
+	VMOVUPS     (SI)(DX*8), Y1
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y1, Y1
+	IMUL3Q      $0x0000000c, DX, R9
+	VMOVUPS     (SI)(R9*1), Y2
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y2, Y2
+	IMUL3Q      $0x0000000a, DX, R9
+	VMOVUPS     (SI)(R9*1), Y3
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y3, Y3
+	IMUL3Q      $0x00000006, DX, R9
+	VMOVUPS     (SI)(R9*1), Y4
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y4, Y4
+	VMOVUPS     (SI)(DX*2), Y5
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y5, Y5
+	IMUL3Q      $0x0000000c, DX, R9
+	VMOVUPS     32(SI)(R9*1), Y6
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y6, Y6
+	VMOVUPS     32(SI)(DX*8), Y7
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y7, Y7
+	VMOVUPS     32(SI)(DX*4), Y8
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y8, Y8
+	VMOVUPS     32(SI)(DX*2), Y9
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y9, Y9
+	IMUL3Q      $0x00000006, DX, R9
+	VMOVUPS     32(SI)(R9*1), Y10
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y10, Y10
+	IMUL3Q      $0x0000000a, DX, R9
+	VMOVUPS     32(SI)(R9*1), Y11
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y11, Y11
+	VMULPS      transformConstantsAVX2<>+2304(SB), Y11, Y12
+	VFMADD231PS transformConstantsAVX2<>+2336(SB), Y10, Y12
+	VFMADD231PS transformConstantsAVX2<>+2368(SB), Y9, Y12
+	VMULPS      transformConstantsAVX2<>+2368(SB), Y10, Y13
+	VFMADD231PS transformConstantsAVX2<>+2656(SB), Y11, Y13
+	VFMADD231PS transformConstantsAVX2<>+2304(SB), Y9, Y13
+	VMULPS      transformConstantsAVX2<>+2304(SB), Y10, Y10
+	VFMADD231PS transformConstantsAVX2<>+2496(SB), Y11, Y10
+	VFMADD231PS transformConstantsAVX2<>+2656(SB), Y9, Y10
+	VMULPS      transformConstantsAVX2<>+2304(SB), Y8, Y9
+	VFMADD231PS transformConstantsAVX2<>+2336(SB), Y7, Y9
+	VFMADD231PS transformConstantsAVX2<>+2368(SB), Y6, Y9
+	VMULPS      transformConstantsAVX2<>+2336(SB), Y8, Y11
+	VFMADD231PS transformConstantsAVX2<>+2496(SB), Y7, Y11
+	VFMADD231PS transformConstantsAVX2<>+2528(SB), Y6, Y11
+	VMULPS      transformConstantsAVX2<>+2368(SB), Y8, Y8
+	VFMADD231PS transformConstantsAVX2<>+2528(SB), Y7, Y8
+	VFMADD231PS transformConstantsAVX2<>+2336(SB), Y6, Y8
+	VMOVUPS     32(SI), Y6
+	VADDPS      Y6, Y3, Y7
+	VADDPS      Y4, Y7, Y7
+	VADDPS      Y5, Y7, Y7
+	VMOVAPS     Y6, Y14
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y3, Y14
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y4, Y14
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y5, Y14
+	VADDPS      Y12, Y14, Y15
+	VSUBPS      Y12, Y14, Y12
+	VMOVAPS     Y6, Y14
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y3, Y14
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y3, Y6
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y4, Y6
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y4, Y14
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y5, Y14
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y5, Y6
+	VSUBPS      Y10, Y6, Y3
+	VADDPS      Y10, Y6, Y4
+	VSUBPS      Y13, Y14, Y5
+	VADDPS      Y13, Y14, Y6
+	VMOVUPS     (SI), Y10
+	VADDPS      Y10, Y0, Y13
+	VADDPS      Y1, Y13, Y13
+	VADDPS      Y2, Y13, Y13
+	VADDPS      Y7, Y13, Y14
+	VSUBPS      Y7, Y13, Y7
+	VMOVAPS     Y10, Y13
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y0, Y13
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y1, Y13
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y2, Y13
+	VMOVUPS     Y7, (R8)
+	VSUBPS      Y9, Y13, Y7
+	VADDPS      Y9, Y13, Y9
+	VADDPS      Y12, Y9, Y13
+	VSUBPS      Y12, Y9, Y9
+	VSUBPS      Y15, Y7, Y12
+	VADDPS      Y15, Y7, Y7
+	VMOVAPS     Y10, Y15
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y0, Y15
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y0, Y10
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y1, Y10
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y1, Y15
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y2, Y15
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y2, Y10
+	VSUBPS      Y8, Y10, Y0
+	VADDPS      Y8, Y10, Y1
+	VADDPS      Y4, Y1, Y2
+	VSUBPS      Y4, Y1, Y1
+	VSUBPS      Y3, Y0, Y4
+	VADDPS      Y3, Y0, Y0
+	VSUBPS      Y11, Y15, Y3
+	VADDPS      Y11, Y15, Y8
+	VSUBPS      Y6, Y8, Y10
+	VADDPS      Y6, Y8, Y6
+	VADDPS      Y5, Y3, Y8
+	VSUBPS      Y5, Y3, Y3
+	IMUL3Q      $0x00000003, DX, R9
+	VMOVUPS     (SI)(R9*1), Y5
+	IMUL3Q      $0x0000000b, DX, R9
+	VMOVUPS     (SI)(R9*1), Y11
+	VADDPS      Y11, Y5, Y15
+	VSUBPS      Y5, Y11, Y5
+	VMULPS      transformConstantsAVX2<>+2304(SB), Y5, Y11
+	VMOVUPS     Y10, 32(R8)
+	VMULPS      transformConstantsAVX2<>+2368(SB), Y5, Y10
+	VMULPS      transformConstantsAVX2<>+2336(SB), Y5, Y5
+	VMOVUPS     Y3, 64(R8)
+	IMUL3Q      $0x00000007, DX, R9
+	VMOVUPS     (SI)(R9*1), Y3
+	VMOVUPS     Y4, 96(R8)
+	VADDPS      Y3, Y15, Y4
+	VMOVUPS     Y1, 128(R8)
+	VMOVAPS     Y3, Y1
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y15, Y1
+	VMOVUPS     Y12, 160(R8)
+	VMOVAPS     Y3, Y12
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y15, Y12
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y15, Y3
+	VMOVUPS     (SI)(DX*1), Y15
+	VMOVUPS     Y9, 192(R8)
+	IMUL3Q      $0x0000000d, DX, R9
+	VMOVUPS     (SI)(R9*1), Y9
+	VMOVUPS     Y2, 224(R8)
+	VADDPS      Y9, Y15, Y2
+	VSUBPS      Y15, Y9, Y9
+	VFMADD231PS transformConstantsAVX2<>+2336(SB), Y9, Y11
+	VFMADD231PS transformConstantsAVX2<>+2528(SB), Y9, Y10
+	VFMADD231PS transformConstantsAVX2<>+2496(SB), Y9, Y5
+	VADDPS      Y2, Y4, Y4
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y2, Y1
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y2, Y12
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y2, Y3
+	IMUL3Q      $0x00000005, DX, R9
+	VMOVUPS     (SI)(R9*1), Y2
+	IMUL3Q      $0x00000009, DX, R9
+	VMOVUPS     (SI)(R9*1), Y9
+	VADDPS      Y9, Y2, Y15
+	VSUBPS      Y2, Y9, Y2
+	VFMADD231PS transformConstantsAVX2<>+2368(SB), Y2, Y11
+	VFMADD231PS transformConstantsAVX2<>+2336(SB), Y2, Y10
+	VFMADD231PS transformConstantsAVX2<>+2528(SB), Y2, Y5
+	VADDPS      Y15, Y4, Y2
+	VMOVAPS     Y14, Y4
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y2, Y4
+	VMOVUPS     Y4, (DI)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y2, Y14
+	IMUL3Q      $0x0000000e, BX, R9
+	VMOVUPS     Y14, (DI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y15, Y1
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y15, Y12
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y15, Y3
+	IMUL3Q      $0x00000005, DX, R9
+	VMOVUPS     32(SI)(R9*1), Y2
+	IMUL3Q      $0x00000009, DX, R9
+	VMOVUPS     32(SI)(R9*1), Y4
+	VADDPS      Y4, Y2, Y9
+	VSUBPS      Y4, Y2, Y2
+	VMOVUPS     32(SI)(DX*1), Y4
+	IMUL3Q      $0x0000000d, DX, R9
+	VMOVUPS     32(SI)(R9*1), Y14
+	VADDPS      Y14, Y4, Y15
+	VSUBPS      Y14, Y4, Y4
+	IMUL3Q      $0x00000003, DX, R9
+	VMOVUPS     32(SI)(R9*1), Y14
+	VMOVUPS     Y5, 256(R8)
+	IMUL3Q      $0x0000000b, DX, R9
+	VMOVUPS     32(SI)(R9*1), Y5
+	VMOVUPS     Y10, 288(R8)
+	VADDPS      Y5, Y14, Y10
+	VSUBPS      Y14, Y5, Y5
+	VMULPS      transformConstantsAVX2<>+2336(SB), Y5, Y14
+	VFMADD231PS transformConstantsAVX2<>+2496(SB), Y4, Y14
+	VFMADD231PS transformConstantsAVX2<>+2528(SB), Y2, Y14
+	VMOVUPS     Y11, 320(R8)
+	VSUBPS      Y14, Y1, Y11
+	VADDPS      Y14, Y1, Y1
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y1, Y6
+	IMUL3Q      $0x0000000c, BX, R9
+	VMOVUPS     Y6, (DI)(R9*1)
+	VMOVAPS     Y8, Y1
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y11, Y1
+	VMOVUPS     Y1, (DI)(BX*2)
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y11, Y8
+	IMUL3Q      $0x00000010, BX, R9
+	VMOVUPS     Y8, (DI)(R9*1)
+	VMULPS      transformConstantsAVX2<>+2368(SB), Y5, Y1
+	VFMADD231PS transformConstantsAVX2<>+2528(SB), Y4, Y1
+	VFMADD231PS transformConstantsAVX2<>+2336(SB), Y2, Y1
+	VMULPS      transformConstantsAVX2<>+2304(SB), Y5, Y5
+	VFMADD231PS transformConstantsAVX2<>+2336(SB), Y4, Y5
+	VFMADD231PS transformConstantsAVX2<>+2368(SB), Y2, Y5
+	VADDPS      Y5, Y3, Y2
+	VSUBPS      Y5, Y3, Y3
+	VMOVAPS     Y7, Y4
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y3, Y4
+	VMOVUPS     Y4, (DI)(BX*8)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y3, Y7
+	IMUL3Q      $0x00000016, BX, R9
+	VMOVUPS     Y7, (DI)(R9*1)
+	VMOVAPS     Y13, Y3
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y2, Y3
+	IMUL3Q      $0x00000006, BX, R9
+	VMOVUPS     Y3, (DI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y2, Y13
+	IMUL3Q      $0x00000014, BX, R9
+	VMOVUPS     Y13, (DI)(R9*1)
+	VADDPS      Y1, Y12, Y2
+	VSUBPS      Y1, Y12, Y1
+	VMOVAPS     Y0, Y3
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y1, Y3
+	IMUL3Q      $0x0000000a, BX, R9
+	VMOVUPS     Y3, (DI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y1, Y0
+	IMUL3Q      $0x00000018, BX, R9
+	VMOVUPS     Y0, (DI)(R9*1)
+	VMOVUPS     224(R8), Y0
+	VMOVAPS     Y0, Y1
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y2, Y1
+	VMOVUPS     Y1, (DI)(BX*4)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y2, Y0
+	IMUL3Q      $0x00000012, BX, R9
+	VMOVUPS     Y0, (DI)(R9*1)
+	IMUL3Q      $0x00000007, DX, R9
+	VMOVUPS     32(SI)(R9*1), Y0
+	VMOVAPS     Y0, Y1
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y10, Y1
+	VFMADD231PS transformConstantsAVX2<>+2560(SB), Y15, Y1
+	VFMADD231PS transformConstantsAVX2<>+2624(SB), Y9, Y1
+	VMOVUPS     320(R8), Y2
+	VADDPS      Y2, Y1, Y3
+	VSUBPS      Y2, Y1, Y1
+	VMOVUPS     192(R8), Y2
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y1, Y2
+	IMUL3Q      $0x0000000d, BX, R9
+	VMOVUPS     Y2, (DI)(R9*1)
+	VMOVUPS     160(R8), Y1
+	VMOVAPS     Y1, Y2
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y3, Y2
+	VMOVUPS     Y2, (DI)(BX*1)
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y3, Y1
+	IMUL3Q      $0x0000000f, BX, R9
+	VMOVUPS     Y1, (DI)(R9*1)
+	VMOVAPS     Y0, Y1
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y10, Y1
+	VFMADD231PS transformConstantsAVX2<>+2592(SB), Y15, Y1
+	VFMADD231PS transformConstantsAVX2<>+2560(SB), Y9, Y1
+	VMOVUPS     288(R8), Y2
+	VADDPS      Y2, Y1, Y3
+	VSUBPS      Y2, Y1, Y1
+	VMOVUPS     128(R8), Y2
+	VMOVAPS     Y2, Y4
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y1, Y4
+	IMUL3Q      $0x0000000b, BX, R9
+	VMOVUPS     Y4, (DI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y1, Y2
+	IMUL3Q      $0x00000019, BX, R9
+	VMOVUPS     Y2, (DI)(R9*1)
+	VMOVUPS     96(R8), Y1
+	VMOVAPS     Y1, Y2
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y3, Y2
+	IMUL3Q      $0x00000003, BX, R9
+	VMOVUPS     Y2, (DI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y3, Y1
+	IMUL3Q      $0x00000011, BX, R9
+	VMOVUPS     Y1, (DI)(R9*1)
+	VMOVAPS     Y0, Y1
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y10, Y1
+	VADDPS      Y10, Y0, Y0
+	VSUBPS      Y15, Y0, Y0
+	VFMADD231PS transformConstantsAVX2<>+2624(SB), Y15, Y1
+	VFMADD231PS transformConstantsAVX2<>+2592(SB), Y9, Y1
+	VSUBPS      Y9, Y0, Y0
+	VMOVUPS     (R8), Y2
+	VMOVAPS     Y2, Y3
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y0, Y3
+	IMUL3Q      $0x00000007, BX, R9
+	VMOVUPS     Y3, (DI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y0, Y2
+	IMUL3Q      $0x00000015, BX, R9
+	VMOVUPS     Y2, (DI)(R9*1)
+	VMOVUPS     256(R8), Y0
+	VSUBPS      Y0, Y1, Y2
+	VADDPS      Y0, Y1, Y0
+	VMOVUPS     64(R8), Y1
+	VMOVAPS     Y1, Y3
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y0, Y3
+	IMUL3Q      $0x00000009, BX, R9
+	VMOVUPS     Y3, (DI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y0, Y1
+	IMUL3Q      $0x00000017, BX, R9
+	VMOVUPS     Y1, (DI)(R9*1)
+	VMOVUPS     32(R8), Y0
+	VMOVAPS     Y0, Y1
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y2, Y1
+	IMUL3Q      $0x00000005, BX, R9
+	VMOVUPS     Y1, (DI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y2, Y0
+	IMUL3Q      $0x00000013, BX, R9
+	VMOVUPS     Y0, (DI)(R9*1)
 	MOVQ        xStep+32(FP), SI
 	LEAQ        (AX)(SI*4), AX
 	ADDQ        $0x20, CX
@@ -32095,6 +36394,1727 @@ done:
 	VZEROUPPER
 	RET
 
+// func fft32InverseColumnAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, FMA3
+TEXT ·fft32InverseColumnAVX2(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), R8
+	MOVQ n+72(FP), R10
+
+tile:
+	SUBQ        $0x01, R10
+	JLT         done
+	MOVQ        AX, SI
+	MOVQ        CX, DI
+	VMOVUPS     (DI)(BX*2), Y0
+	VSUBPS      (DI)(BX*1), Y0, Y1
+	VADDPS      (DI), Y0, Y0
+	IMUL3Q      $0x00000032, BX, R9
+	VMOVUPS     (DI)(R9*1), Y2
+	IMUL3Q      $0x00000031, BX, R9
+	VSUBPS      (DI)(R9*1), Y2, Y3
+	IMUL3Q      $0x00000030, BX, R9
+	VADDPS      (DI)(R9*1), Y2, Y2
+	VADDPS      Y2, Y0, Y4
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y2, Y0
+	VADDPS      Y3, Y1, Y2
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y1
+	IMUL3Q      $0x0000001a, BX, R9
+	VMOVUPS     (DI)(R9*1), Y3
+	IMUL3Q      $0x00000019, BX, R9
+	VSUBPS      (DI)(R9*1), Y3, Y5
+	IMUL3Q      $0x00000018, BX, R9
+	VADDPS      (DI)(R9*1), Y3, Y3
+	IMUL3Q      $0x0000004a, BX, R9
+	VMOVUPS     (DI)(R9*1), Y6
+	IMUL3Q      $0x00000049, BX, R9
+	VSUBPS      (DI)(R9*1), Y6, Y7
+	IMUL3Q      $0x00000048, BX, R9
+	VADDPS      (DI)(R9*1), Y6, Y6
+	VADDPS      Y6, Y3, Y8
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y6, Y3
+	VSUBPS      Y3, Y1, Y6
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y1, Y3
+	VADDPS      Y8, Y4, Y1
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y8, Y4
+	VADDPS      Y7, Y5, Y8
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y7, Y5
+	VADDPS      Y5, Y0, Y7
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y5, Y0
+	VADDPS      Y8, Y2, Y5
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y8, Y2
+	IMUL3Q      $0x0000000e, BX, R9
+	VMOVUPS     (DI)(R9*1), Y8
+	IMUL3Q      $0x0000000d, BX, R9
+	VSUBPS      (DI)(R9*1), Y8, Y9
+	IMUL3Q      $0x0000000c, BX, R9
+	VADDPS      (DI)(R9*1), Y8, Y8
+	IMUL3Q      $0x0000003e, BX, R9
+	VMOVUPS     (DI)(R9*1), Y10
+	IMUL3Q      $0x0000003d, BX, R9
+	VSUBPS      (DI)(R9*1), Y10, Y11
+	IMUL3Q      $0x0000003c, BX, R9
+	VADDPS      (DI)(R9*1), Y10, Y10
+	VADDPS      Y10, Y8, Y12
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y10, Y8
+	VADDPS      Y11, Y9, Y10
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y11, Y9
+	IMUL3Q      $0x00000026, BX, R9
+	VMOVUPS     (DI)(R9*1), Y11
+	IMUL3Q      $0x00000025, BX, R9
+	VSUBPS      (DI)(R9*1), Y11, Y13
+	IMUL3Q      $0x00000024, BX, R9
+	VADDPS      (DI)(R9*1), Y11, Y11
+	IMUL3Q      $0x00000056, BX, R9
+	VMOVUPS     (DI)(R9*1), Y14
+	IMUL3Q      $0x00000055, BX, R9
+	VSUBPS      (DI)(R9*1), Y14, Y15
+	IMUL3Q      $0x00000054, BX, R9
+	VADDPS      (DI)(R9*1), Y14, Y14
+	VMOVUPS     Y5, (R8)
+	VADDPS      Y14, Y11, Y5
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y14, Y11
+	VSUBPS      Y11, Y9, Y14
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y9, Y11
+	VADDPS      Y5, Y12, Y9
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y5, Y12
+	VSUBPS      Y12, Y2, Y5
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y2, Y12
+	VADDPS      Y9, Y1, Y2
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y9, Y1
+	VADDPS      Y15, Y13, Y9
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y15, Y13
+	VADDPS      Y13, Y8, Y15
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y13, Y8
+	VADDPS      Y8, Y11, Y13
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y8, Y11
+	VMOVAPS     Y0, Y8
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y11, Y8
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y11, Y0
+	VMOVAPS     Y3, Y11
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y13, Y11
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y13, Y3
+	VSUBPS      Y15, Y14, Y13
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y14, Y15
+	VMOVAPS     Y7, Y14
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y15, Y14
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y15, Y7
+	VMOVAPS     Y6, Y15
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y13, Y15
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y13, Y6
+	VADDPS      Y9, Y10, Y13
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y9, Y10
+	VADDPS      Y10, Y4, Y9
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y10, Y4
+	VMOVUPS     (R8), Y10
+	VMOVUPS     Y1, 32(R8)
+	VADDPS      Y10, Y13, Y1
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y13, Y10
+	VMOVUPS     (DI)(BX*8), Y13
+	VMOVUPS     Y1, (R8)
+	IMUL3Q      $0x00000007, BX, R9
+	VSUBPS      (DI)(R9*1), Y13, Y1
+	IMUL3Q      $0x00000006, BX, R9
+	VADDPS      (DI)(R9*1), Y13, Y13
+	VMOVUPS     Y9, 64(R8)
+	IMUL3Q      $0x00000038, BX, R9
+	VMOVUPS     (DI)(R9*1), Y9
+	VMOVUPS     Y12, 96(R8)
+	IMUL3Q      $0x00000037, BX, R9
+	VSUBPS      (DI)(R9*1), Y9, Y12
+	IMUL3Q      $0x00000036, BX, R9
+	VADDPS      (DI)(R9*1), Y9, Y9
+	VMOVUPS     Y5, 128(R8)
+	VADDPS      Y9, Y13, Y5
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y9, Y13
+	VADDPS      Y12, Y1, Y9
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y12, Y1
+	IMUL3Q      $0x00000020, BX, R9
+	VMOVUPS     (DI)(R9*1), Y12
+	VMOVUPS     Y4, 160(R8)
+	IMUL3Q      $0x0000001f, BX, R9
+	VSUBPS      (DI)(R9*1), Y12, Y4
+	IMUL3Q      $0x0000001e, BX, R9
+	VADDPS      (DI)(R9*1), Y12, Y12
+	VMOVUPS     Y8, 192(R8)
+	IMUL3Q      $0x00000050, BX, R9
+	VMOVUPS     (DI)(R9*1), Y8
+	VMOVUPS     Y3, 224(R8)
+	IMUL3Q      $0x0000004f, BX, R9
+	VSUBPS      (DI)(R9*1), Y8, Y3
+	IMUL3Q      $0x0000004e, BX, R9
+	VADDPS      (DI)(R9*1), Y8, Y8
+	VMOVUPS     Y11, 256(R8)
+	VADDPS      Y8, Y12, Y11
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y8, Y12
+	VSUBPS      Y12, Y1, Y8
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y1, Y12
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y12, Y1
+	VMULPS      transformConstantsAVX2<>+1728(SB), Y12, Y12
+	VMOVUPS     Y0, 288(R8)
+	VMULPS      transformConstantsAVX2<>+1728(SB), Y8, Y0
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y8, Y8
+	VMOVUPS     Y15, 320(R8)
+	VADDPS      Y11, Y5, Y15
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y11, Y5
+	VADDPS      Y3, Y4, Y11
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y4
+	VADDPS      Y4, Y13, Y3
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y4, Y13
+	VFMADD231PS transformConstantsAVX2<>+1824(SB), Y13, Y1
+	VFMADD231PS transformConstantsAVX2<>+1760(SB), Y13, Y12
+	VFMADD231PS transformConstantsAVX2<>+1792(SB), Y3, Y0
+	VFMADD231PS transformConstantsAVX2<>+1728(SB), Y3, Y8
+	VADDPS      Y11, Y9, Y3
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y11, Y9
+	VSUBPS      Y5, Y9, Y4
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y9, Y5
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y5, Y5
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y4, Y4
+	IMUL3Q      $0x00000014, BX, R9
+	VMOVUPS     (DI)(R9*1), Y9
+	IMUL3Q      $0x00000013, BX, R9
+	VSUBPS      (DI)(R9*1), Y9, Y11
+	IMUL3Q      $0x00000012, BX, R9
+	VADDPS      (DI)(R9*1), Y9, Y9
+	IMUL3Q      $0x00000044, BX, R9
+	VMOVUPS     (DI)(R9*1), Y13
+	VMOVUPS     Y3, 352(R8)
+	IMUL3Q      $0x00000043, BX, R9
+	VSUBPS      (DI)(R9*1), Y13, Y3
+	IMUL3Q      $0x00000042, BX, R9
+	VADDPS      (DI)(R9*1), Y13, Y13
+	VMOVUPS     Y5, 384(R8)
+	VADDPS      Y13, Y9, Y5
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y13, Y9
+	VADDPS      Y3, Y11, Y13
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y11
+	IMUL3Q      $0x0000002c, BX, R9
+	VMOVUPS     (DI)(R9*1), Y3
+	VMOVUPS     Y4, 416(R8)
+	IMUL3Q      $0x0000002b, BX, R9
+	VSUBPS      (DI)(R9*1), Y3, Y4
+	IMUL3Q      $0x0000002a, BX, R9
+	VADDPS      (DI)(R9*1), Y3, Y3
+	VMOVUPS     Y13, 448(R8)
+	IMUL3Q      $0x0000005c, BX, R9
+	VMOVUPS     (DI)(R9*1), Y13
+	VMOVUPS     Y12, 480(R8)
+	IMUL3Q      $0x0000005b, BX, R9
+	VSUBPS      (DI)(R9*1), Y13, Y12
+	IMUL3Q      $0x0000005a, BX, R9
+	VADDPS      (DI)(R9*1), Y13, Y13
+	VMOVUPS     Y1, 512(R8)
+	VADDPS      Y13, Y3, Y1
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y13, Y3
+	VSUBPS      Y3, Y11, Y13
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y11, Y3
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y3, Y11
+	VMOVUPS     Y7, 544(R8)
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y13, Y7
+	VMULPS      transformConstantsAVX2<>+1728(SB), Y13, Y13
+	VMOVUPS     Y0, 576(R8)
+	VADDPS      Y1, Y5, Y0
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y5
+	VADDPS      Y0, Y15, Y1
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y0, Y15
+	VSUBPS      Y15, Y10, Y0
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y10, Y15
+	VADDPS      Y1, Y2, Y10
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y2
+	VADDPS      Y12, Y4, Y1
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y12, Y4
+	VADDPS      Y4, Y9, Y12
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y4, Y9
+	VFMADD231PS transformConstantsAVX2<>+1728(SB), Y9, Y11
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y9, Y4
+	VFMADD231PS transformConstantsAVX2<>+1824(SB), Y3, Y4
+	VFMADD231PS transformConstantsAVX2<>+1824(SB), Y12, Y7
+	VFMADD231PS transformConstantsAVX2<>+1760(SB), Y12, Y13
+	VADDPS      Y13, Y8, Y3
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y13, Y8
+	VSUBPS      Y8, Y6, Y9
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y6, Y8
+	VADDPS      Y3, Y14, Y6
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y14
+	VMOVUPS     576(R8), Y3
+	VADDPS      Y3, Y7, Y12
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y7, Y3
+	VMOVUPS     544(R8), Y7
+	VADDPS      Y7, Y3, Y13
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y7
+	VMOVUPS     320(R8), Y3
+	VMOVUPS     Y2, 544(R8)
+	VADDPS      Y3, Y12, Y2
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y12, Y3
+	VMOVUPS     512(R8), Y12
+	VMOVUPS     Y15, 320(R8)
+	VADDPS      Y12, Y4, Y15
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y4, Y12
+	VMOVUPS     288(R8), Y4
+	VMOVUPS     Y0, 512(R8)
+	VADDPS      Y4, Y12, Y0
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y12, Y4
+	VMOVUPS     256(R8), Y12
+	VMOVUPS     Y0, 288(R8)
+	VADDPS      Y12, Y15, Y0
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y15, Y12
+	VMOVUPS     480(R8), Y15
+	VMOVUPS     Y12, 256(R8)
+	VSUBPS      Y11, Y15, Y12
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y15, Y11
+	VMOVUPS     224(R8), Y15
+	VMOVUPS     Y4, 480(R8)
+	VSUBPS      Y11, Y15, Y4
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y15, Y11
+	VMOVUPS     192(R8), Y15
+	VMOVUPS     Y11, 224(R8)
+	VADDPS      Y15, Y12, Y11
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y12, Y15
+	VMOVUPS     448(R8), Y12
+	VMOVUPS     Y11, 192(R8)
+	VADDPS      Y12, Y1, Y11
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y12
+	VADDPS      Y5, Y12, Y1
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y5, Y12
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y12, Y5
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y1, Y1
+	VMOVUPS     416(R8), Y12
+	VMOVUPS     Y4, 448(R8)
+	VSUBPS      Y1, Y12, Y4
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y12, Y1
+	VMOVUPS     160(R8), Y12
+	VMOVUPS     Y0, 416(R8)
+	VADDPS      Y12, Y1, Y0
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y12
+	VMOVUPS     128(R8), Y1
+	VMOVUPS     Y0, 160(R8)
+	VADDPS      Y1, Y4, Y0
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y4, Y1
+	VMOVUPS     384(R8), Y4
+	VMOVUPS     Y0, 128(R8)
+	VADDPS      Y4, Y5, Y0
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y5, Y4
+	VMOVUPS     96(R8), Y5
+	VMOVUPS     Y12, 384(R8)
+	VSUBPS      Y4, Y5, Y12
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y5, Y4
+	VMOVUPS     64(R8), Y5
+	VMOVUPS     Y4, 96(R8)
+	VADDPS      Y5, Y0, Y4
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y0, Y5
+	VMOVUPS     352(R8), Y0
+	VMOVUPS     Y5, 64(R8)
+	VADDPS      Y0, Y11, Y5
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y11, Y0
+	VMOVUPS     32(R8), Y11
+	VMOVUPS     Y12, 352(R8)
+	VADDPS      Y11, Y0, Y12
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y0, Y11
+	VMOVUPS     (R8), Y0
+	VMOVUPS     Y12, 32(R8)
+	VADDPS      Y0, Y5, Y12
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y5, Y0
+	IMUL3Q      $0x00000005, BX, R9
+	VMOVUPS     (DI)(R9*1), Y5
+	VMOVUPS     Y12, (R8)
+	VSUBPS      (DI)(BX*4), Y5, Y12
+	IMUL3Q      $0x00000003, BX, R9
+	VADDPS      (DI)(R9*1), Y5, Y5
+	VMOVUPS     Y11, 576(R8)
+	IMUL3Q      $0x00000035, BX, R9
+	VMOVUPS     (DI)(R9*1), Y11
+	VMOVUPS     Y4, 608(R8)
+	IMUL3Q      $0x00000034, BX, R9
+	VSUBPS      (DI)(R9*1), Y11, Y4
+	IMUL3Q      $0x00000033, BX, R9
+	VADDPS      (DI)(R9*1), Y11, Y11
+	VMOVUPS     Y1, 640(R8)
+	VADDPS      Y11, Y5, Y1
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y11, Y5
+	VADDPS      Y4, Y12, Y11
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y4, Y12
+	IMUL3Q      $0x0000001d, BX, R9
+	VMOVUPS     (DI)(R9*1), Y4
+	VMOVUPS     Y15, 672(R8)
+	IMUL3Q      $0x0000001c, BX, R9
+	VSUBPS      (DI)(R9*1), Y4, Y15
+	IMUL3Q      $0x0000001b, BX, R9
+	VADDPS      (DI)(R9*1), Y4, Y4
+	VMOVUPS     Y2, 704(R8)
+	IMUL3Q      $0x0000004d, BX, R9
+	VMOVUPS     (DI)(R9*1), Y2
+	VMOVUPS     Y14, 736(R8)
+	IMUL3Q      $0x0000004c, BX, R9
+	VSUBPS      (DI)(R9*1), Y2, Y14
+	IMUL3Q      $0x0000004b, BX, R9
+	VADDPS      (DI)(R9*1), Y2, Y2
+	VMOVUPS     Y13, 768(R8)
+	VADDPS      Y2, Y4, Y13
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y2, Y4
+	VSUBPS      Y4, Y12, Y2
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y12, Y4
+	VMULPS      transformConstantsAVX2<>+2720(SB), Y4, Y12
+	VMULPS      transformConstantsAVX2<>+2752(SB), Y4, Y4
+	VMOVUPS     Y8, 800(R8)
+	VMULPS      transformConstantsAVX2<>+2784(SB), Y2, Y8
+	VMULPS      transformConstantsAVX2<>+2816(SB), Y2, Y2
+	VMOVUPS     Y9, 832(R8)
+	VADDPS      Y13, Y1, Y9
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y13, Y1
+	VADDPS      Y14, Y15, Y13
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y14, Y15
+	VADDPS      Y15, Y5, Y14
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y15, Y5
+	VFMADD231PS transformConstantsAVX2<>+2848(SB), Y5, Y12
+	VFMADD231PS transformConstantsAVX2<>+2720(SB), Y5, Y4
+	VFMADD231PS transformConstantsAVX2<>+2880(SB), Y14, Y8
+	VFMADD231PS transformConstantsAVX2<>+2784(SB), Y14, Y2
+	VADDPS      Y13, Y11, Y5
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y13, Y11
+	VMULPS      transformConstantsAVX2<>+1728(SB), Y11, Y13
+	VFMADD231PS transformConstantsAVX2<>+1792(SB), Y1, Y13
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y11, Y11
+	VFMADD231PS transformConstantsAVX2<>+1728(SB), Y1, Y11
+	IMUL3Q      $0x00000011, BX, R9
+	VMOVUPS     (DI)(R9*1), Y1
+	IMUL3Q      $0x00000010, BX, R9
+	VSUBPS      (DI)(R9*1), Y1, Y14
+	IMUL3Q      $0x0000000f, BX, R9
+	VADDPS      (DI)(R9*1), Y1, Y1
+	IMUL3Q      $0x00000041, BX, R9
+	VMOVUPS     (DI)(R9*1), Y15
+	VMOVUPS     Y7, 864(R8)
+	IMUL3Q      $0x00000040, BX, R9
+	VSUBPS      (DI)(R9*1), Y15, Y7
+	IMUL3Q      $0x0000003f, BX, R9
+	VADDPS      (DI)(R9*1), Y15, Y15
+	VMOVUPS     Y6, 896(R8)
+	VADDPS      Y15, Y1, Y6
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y15, Y1
+	VADDPS      Y7, Y14, Y15
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y7, Y14
+	IMUL3Q      $0x00000029, BX, R9
+	VMOVUPS     (DI)(R9*1), Y7
+	VMOVUPS     Y3, 928(R8)
+	IMUL3Q      $0x00000028, BX, R9
+	VSUBPS      (DI)(R9*1), Y7, Y3
+	IMUL3Q      $0x00000027, BX, R9
+	VADDPS      (DI)(R9*1), Y7, Y7
+	VMOVUPS     Y10, 960(R8)
+	IMUL3Q      $0x00000059, BX, R9
+	VMOVUPS     (DI)(R9*1), Y10
+	VMOVUPS     Y0, 992(R8)
+	IMUL3Q      $0x00000058, BX, R9
+	VSUBPS      (DI)(R9*1), Y10, Y0
+	IMUL3Q      $0x00000057, BX, R9
+	VADDPS      (DI)(R9*1), Y10, Y10
+	VMOVUPS     Y5, 1024(R8)
+	VADDPS      Y10, Y7, Y5
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y10, Y7
+	VSUBPS      Y7, Y14, Y10
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y14, Y7
+	VMULPS      transformConstantsAVX2<>+2784(SB), Y7, Y14
+	VMULPS      transformConstantsAVX2<>+2816(SB), Y7, Y7
+	VMOVUPS     Y13, 1056(R8)
+	VMULPS      transformConstantsAVX2<>+2752(SB), Y10, Y13
+	VMULPS      transformConstantsAVX2<>+2720(SB), Y10, Y10
+	VMOVUPS     Y11, 1088(R8)
+	VADDPS      Y5, Y6, Y11
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y5, Y6
+	VADDPS      Y11, Y9, Y5
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y11, Y9
+	VADDPS      Y0, Y3, Y11
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y0, Y3
+	VADDPS      Y3, Y1, Y0
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y1
+	VFMADD231PS transformConstantsAVX2<>+2816(SB), Y1, Y14
+	VFMADD231PS transformConstantsAVX2<>+2912(SB), Y1, Y7
+	VFMADD231PS transformConstantsAVX2<>+2944(SB), Y0, Y13
+	VFMADD231PS transformConstantsAVX2<>+2752(SB), Y0, Y10
+	VADDPS      Y10, Y2, Y0
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y10, Y2
+	VADDPS      Y13, Y8, Y1
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y13, Y8
+	VSUBPS      Y2, Y8, Y3
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y8, Y2
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y2, Y2
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y3, Y3
+	VADDPS      Y7, Y4, Y8
+	VSUBPS      Y7, Y4, Y4
+	VSUBPS      Y14, Y12, Y7
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y12, Y14
+	VSUBPS      Y4, Y14, Y10
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y14, Y4
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y4, Y4
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y10, Y10
+	VADDPS      Y11, Y15, Y12
+	VSUBPS      Y11, Y15, Y11
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y11, Y13
+	VFMADD231PS transformConstantsAVX2<>+1728(SB), Y6, Y13
+	VMULPS      transformConstantsAVX2<>+1728(SB), Y11, Y11
+	VFMADD231PS transformConstantsAVX2<>+1792(SB), Y6, Y11
+	VMOVUPS     1088(R8), Y6
+	VADDPS      Y6, Y11, Y14
+	VSUBPS      Y11, Y6, Y6
+	VMOVUPS     1056(R8), Y11
+	VSUBPS      Y13, Y11, Y15
+	VADDPS      Y13, Y11, Y11
+	VSUBPS      Y6, Y11, Y13
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y11, Y6
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y6, Y6
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y13, Y11
+	VMOVUPS     1024(R8), Y13
+	VMOVUPS     Y15, 1056(R8)
+	VADDPS      Y13, Y12, Y15
+	VSUBPS      Y12, Y13, Y12
+	VSUBPS      Y9, Y12, Y13
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y12, Y9
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y9, Y9
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y13, Y12
+	IMUL3Q      $0x0000000b, BX, R9
+	VMOVUPS     (DI)(R9*1), Y13
+	VMOVUPS     Y15, 1024(R8)
+	IMUL3Q      $0x0000000a, BX, R9
+	VSUBPS      (DI)(R9*1), Y13, Y15
+	IMUL3Q      $0x00000009, BX, R9
+	VADDPS      (DI)(R9*1), Y13, Y13
+	VMOVUPS     Y9, 1088(R8)
+	IMUL3Q      $0x0000003b, BX, R9
+	VMOVUPS     (DI)(R9*1), Y9
+	VMOVUPS     Y12, 1120(R8)
+	IMUL3Q      $0x0000003a, BX, R9
+	VSUBPS      (DI)(R9*1), Y9, Y12
+	IMUL3Q      $0x00000039, BX, R9
+	VADDPS      (DI)(R9*1), Y9, Y9
+	VMOVUPS     Y6, 1152(R8)
+	VADDPS      Y9, Y13, Y6
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y9, Y13
+	VADDPS      Y12, Y15, Y9
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y12, Y15
+	IMUL3Q      $0x00000023, BX, R9
+	VMOVUPS     (DI)(R9*1), Y12
+	VMOVUPS     Y11, 1184(R8)
+	IMUL3Q      $0x00000022, BX, R9
+	VSUBPS      (DI)(R9*1), Y12, Y11
+	IMUL3Q      $0x00000021, BX, R9
+	VADDPS      (DI)(R9*1), Y12, Y12
+	VMOVUPS     Y14, 1216(R8)
+	IMUL3Q      $0x00000053, BX, R9
+	VMOVUPS     (DI)(R9*1), Y14
+	VMOVUPS     Y8, 1248(R8)
+	IMUL3Q      $0x00000052, BX, R9
+	VSUBPS      (DI)(R9*1), Y14, Y8
+	IMUL3Q      $0x00000051, BX, R9
+	VADDPS      (DI)(R9*1), Y14, Y14
+	VMOVUPS     Y4, 1280(R8)
+	VADDPS      Y14, Y12, Y4
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y14, Y12
+	VSUBPS      Y12, Y15, Y14
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y15, Y12
+	VMULPS      transformConstantsAVX2<>+2816(SB), Y12, Y15
+	VMULPS      transformConstantsAVX2<>+2784(SB), Y12, Y12
+	VMOVUPS     Y10, 1312(R8)
+	VMULPS      transformConstantsAVX2<>+2720(SB), Y14, Y10
+	VMULPS      transformConstantsAVX2<>+2752(SB), Y14, Y14
+	VMOVUPS     Y7, 1344(R8)
+	VADDPS      Y4, Y6, Y7
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y4, Y6
+	VADDPS      Y8, Y11, Y4
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y8, Y11
+	VADDPS      Y11, Y13, Y8
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y11, Y13
+	VFMADD231PS transformConstantsAVX2<>+2784(SB), Y13, Y15
+	VFMADD231PS transformConstantsAVX2<>+2880(SB), Y13, Y12
+	VFMADD231PS transformConstantsAVX2<>+2848(SB), Y8, Y10
+	VFMADD231PS transformConstantsAVX2<>+2720(SB), Y8, Y14
+	VADDPS      Y4, Y9, Y8
+	VSUBPS      Y4, Y9, Y4
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y4, Y9
+	VFMADD231PS transformConstantsAVX2<>+1824(SB), Y6, Y9
+	VMULPS      transformConstantsAVX2<>+1728(SB), Y4, Y4
+	VFMADD231PS transformConstantsAVX2<>+1760(SB), Y6, Y4
+	IMUL3Q      $0x00000017, BX, R9
+	VMOVUPS     (DI)(R9*1), Y6
+	IMUL3Q      $0x00000016, BX, R9
+	VSUBPS      (DI)(R9*1), Y6, Y11
+	IMUL3Q      $0x00000015, BX, R9
+	VADDPS      (DI)(R9*1), Y6, Y6
+	IMUL3Q      $0x00000047, BX, R9
+	VMOVUPS     (DI)(R9*1), Y13
+	VMOVUPS     Y8, 1376(R8)
+	IMUL3Q      $0x00000046, BX, R9
+	VSUBPS      (DI)(R9*1), Y13, Y8
+	IMUL3Q      $0x00000045, BX, R9
+	VADDPS      (DI)(R9*1), Y13, Y13
+	VMOVUPS     Y9, 1408(R8)
+	VADDPS      Y13, Y6, Y9
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y13, Y6
+	VADDPS      Y8, Y11, Y13
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y8, Y11
+	IMUL3Q      $0x0000002f, BX, R9
+	VMOVUPS     (DI)(R9*1), Y8
+	VMOVUPS     Y4, 1440(R8)
+	IMUL3Q      $0x0000002e, BX, R9
+	VSUBPS      (DI)(R9*1), Y8, Y4
+	IMUL3Q      $0x0000002d, BX, R9
+	VADDPS      (DI)(R9*1), Y8, Y8
+	VMOVUPS     Y13, 1472(R8)
+	IMUL3Q      $0x0000005f, BX, R9
+	VMOVUPS     (DI)(R9*1), Y13
+	VMOVUPS     Y12, 1504(R8)
+	IMUL3Q      $0x0000005e, BX, R9
+	VSUBPS      (DI)(R9*1), Y13, Y12
+	IMUL3Q      $0x0000005d, BX, R9
+	VADDPS      (DI)(R9*1), Y13, Y13
+	VMOVUPS     Y15, 1536(R8)
+	VADDPS      Y13, Y8, Y15
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y13, Y8
+	VSUBPS      Y8, Y11, Y13
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y11, Y8
+	VMULPS      transformConstantsAVX2<>+2720(SB), Y8, Y11
+	VMOVUPS     Y1, 1568(R8)
+	VMULPS      transformConstantsAVX2<>+2816(SB), Y13, Y1
+	VMULPS      transformConstantsAVX2<>+2784(SB), Y13, Y13
+	VMOVUPS     Y2, 1600(R8)
+	VADDPS      Y15, Y9, Y2
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y15, Y9
+	VADDPS      Y2, Y7, Y15
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y2, Y7
+	VADDPS      Y15, Y5, Y2
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y15, Y5
+	VMOVUPS     992(R8), Y15
+	VMOVUPS     Y7, 1632(R8)
+	VSUBPS      Y5, Y15, Y7
+	VMOVUPS     Y7, (SI)(DX*8)
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y15, Y5
+	IMUL3Q      $0x00000018, DX, R9
+	VMOVUPS     Y5, (SI)(R9*1)
+	VMOVUPS     960(R8), Y5
+	VADDPS      Y5, Y2, Y7
+	VMOVUPS     Y7, 32(SI)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y2, Y5
+	IMUL3Q      $0x00000010, DX, R9
+	VMOVUPS     Y5, 32(SI)(R9*1)
+	VADDPS      Y12, Y4, Y2
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y12, Y4
+	VADDPS      Y4, Y6, Y5
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y4, Y6
+	VFMADD231PS transformConstantsAVX2<>+2752(SB), Y6, Y11
+	VMULPS      transformConstantsAVX2<>+2720(SB), Y6, Y4
+	VFMADD231PS transformConstantsAVX2<>+2848(SB), Y8, Y4
+	VFMADD231PS transformConstantsAVX2<>+2912(SB), Y5, Y1
+	VFMADD231PS transformConstantsAVX2<>+2816(SB), Y5, Y13
+	VADDPS      Y13, Y14, Y5
+	VSUBPS      Y13, Y14, Y6
+	VADDPS      Y5, Y0, Y7
+	VSUBPS      Y5, Y0, Y0
+	VMOVUPS     928(R8), Y5
+	VSUBPS      Y0, Y5, Y8
+	IMUL3Q      $0x00000009, DX, R9
+	VMOVUPS     Y8, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y5, Y0
+	IMUL3Q      $0x00000019, DX, R9
+	VMOVUPS     Y0, (SI)(R9*1)
+	VMOVUPS     896(R8), Y0
+	VADDPS      Y0, Y7, Y5
+	VMOVUPS     Y5, 32(SI)(DX*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y7, Y0
+	IMUL3Q      $0x00000011, DX, R9
+	VMOVUPS     Y0, 32(SI)(R9*1)
+	VADDPS      Y1, Y10, Y0
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y10
+	VADDPS      Y6, Y10, Y1
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y6, Y10
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y10, Y5
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y1, Y1
+	VSUBPS      Y1, Y3, Y6
+	VADDPS      Y1, Y3, Y1
+	VMOVUPS     864(R8), Y3
+	VADDPS      Y3, Y1, Y7
+	IMUL3Q      $0x0000000d, DX, R9
+	VMOVUPS     Y7, 32(SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y3
+	IMUL3Q      $0x0000001d, DX, R9
+	VMOVUPS     Y3, 32(SI)(R9*1)
+	VMOVUPS     832(R8), Y1
+	VADDPS      Y1, Y6, Y3
+	IMUL3Q      $0x00000005, DX, R9
+	VMOVUPS     Y3, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y6, Y1
+	IMUL3Q      $0x00000015, DX, R9
+	VMOVUPS     Y1, (SI)(R9*1)
+	VMOVUPS     1600(R8), Y1
+	VADDPS      Y1, Y5, Y3
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y5, Y1
+	VMOVUPS     800(R8), Y5
+	VSUBPS      Y1, Y5, Y6
+	IMUL3Q      $0x0000000d, DX, R9
+	VMOVUPS     Y6, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y5, Y1
+	IMUL3Q      $0x0000001d, DX, R9
+	VMOVUPS     Y1, (SI)(R9*1)
+	VMOVUPS     768(R8), Y1
+	VADDPS      Y1, Y3, Y5
+	IMUL3Q      $0x00000005, DX, R9
+	VMOVUPS     Y5, 32(SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y1
+	IMUL3Q      $0x00000015, DX, R9
+	VMOVUPS     Y1, 32(SI)(R9*1)
+	VMOVUPS     1568(R8), Y1
+	VADDPS      Y1, Y0, Y3
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y0, Y1
+	VMOVUPS     736(R8), Y0
+	VADDPS      Y0, Y1, Y5
+	IMUL3Q      $0x00000009, DX, R9
+	VMOVUPS     Y5, 32(SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y0
+	IMUL3Q      $0x00000019, DX, R9
+	VMOVUPS     Y0, 32(SI)(R9*1)
+	VMOVUPS     704(R8), Y0
+	VADDPS      Y0, Y3, Y1
+	VMOVUPS     Y1, (SI)(DX*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y0
+	IMUL3Q      $0x00000011, DX, R9
+	VMOVUPS     Y0, (SI)(R9*1)
+	VMOVUPS     1536(R8), Y0
+	VSUBPS      Y0, Y4, Y1
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y0, Y4
+	VMOVUPS     1344(R8), Y0
+	VADDPS      Y0, Y1, Y3
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y0
+	VMOVUPS     672(R8), Y1
+	VADDPS      Y1, Y0, Y5
+	IMUL3Q      $0x0000000b, DX, R9
+	VMOVUPS     Y5, 32(SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y0, Y1
+	IMUL3Q      $0x0000001b, DX, R9
+	VMOVUPS     Y1, 32(SI)(R9*1)
+	VMOVUPS     416(R8), Y0
+	VADDPS      Y0, Y3, Y1
+	IMUL3Q      $0x00000003, DX, R9
+	VMOVUPS     Y1, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y0
+	IMUL3Q      $0x00000013, DX, R9
+	VMOVUPS     Y0, (SI)(R9*1)
+	VMOVUPS     1504(R8), Y0
+	VSUBPS      Y11, Y0, Y1
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y0, Y11
+	VSUBPS      Y11, Y4, Y0
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y4, Y11
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y11, Y3
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y0, Y0
+	VMOVUPS     1312(R8), Y4
+	VADDPS      Y4, Y0, Y5
+	VSUBPS      Y0, Y4, Y0
+	VADDPS      480(R8), Y0, Y0
+	IMUL3Q      $0x0000000f, DX, R9
+	VMOVUPS     Y0, 32(SI)(R9*1)
+	VMOVUPS     448(R8), Y0
+	VADDPS      Y0, Y5, Y4
+	IMUL3Q      $0x00000007, DX, R9
+	VMOVUPS     Y4, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y5, Y0
+	IMUL3Q      $0x00000017, DX, R9
+	VMOVUPS     Y0, (SI)(R9*1)
+	VMOVUPS     1280(R8), Y0
+	VSUBPS      Y3, Y0, Y4
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y0, Y3
+	VMOVUPS     224(R8), Y0
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y0
+	IMUL3Q      $0x0000000f, DX, R9
+	VMOVUPS     Y0, (SI)(R9*1)
+	VMOVUPS     288(R8), Y0
+	VADDPS      Y0, Y4, Y3
+	IMUL3Q      $0x00000007, DX, R9
+	VMOVUPS     Y3, 32(SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y4, Y0
+	IMUL3Q      $0x00000017, DX, R9
+	VMOVUPS     Y0, 32(SI)(R9*1)
+	VMOVUPS     1248(R8), Y0
+	VADDPS      Y0, Y1, Y3
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y0
+	VMOVUPS     256(R8), Y1
+	VSUBPS      Y0, Y1, Y4
+	IMUL3Q      $0x0000000b, DX, R9
+	VMOVUPS     Y4, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y1, Y0
+	IMUL3Q      $0x0000001b, DX, R9
+	VMOVUPS     Y0, (SI)(R9*1)
+	VMOVUPS     192(R8), Y0
+	VADDPS      Y0, Y3, Y1
+	IMUL3Q      $0x00000003, DX, R9
+	VMOVUPS     Y1, 32(SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y0
+	IMUL3Q      $0x00000013, DX, R9
+	VMOVUPS     Y0, 32(SI)(R9*1)
+	VMOVUPS     1472(R8), Y0
+	VADDPS      Y0, Y2, Y1
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y2, Y0
+	VMULPS      transformConstantsAVX2<>+1728(SB), Y0, Y2
+	VFMADD231PS transformConstantsAVX2<>+1760(SB), Y9, Y2
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y0, Y0
+	VFMADD231PS transformConstantsAVX2<>+1824(SB), Y9, Y0
+	VMOVUPS     1440(R8), Y3
+	VADDPS      Y3, Y0, Y4
+	VSUBPS      Y0, Y3, Y0
+	VMOVUPS     1216(R8), Y3
+	VADDPS      Y3, Y4, Y5
+	VSUBPS      Y4, Y3, Y3
+	VMOVUPS     640(R8), Y4
+	VSUBPS      Y3, Y4, Y6
+	IMUL3Q      $0x0000000a, DX, R9
+	VMOVUPS     Y6, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y4, Y3
+	IMUL3Q      $0x0000001a, DX, R9
+	VMOVUPS     Y3, (SI)(R9*1)
+	VMOVUPS     608(R8), Y3
+	VADDPS      Y3, Y5, Y4
+	VMOVUPS     Y4, 32(SI)(DX*2)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y5, Y3
+	IMUL3Q      $0x00000012, DX, R9
+	VMOVUPS     Y3, 32(SI)(R9*1)
+	VMOVUPS     1408(R8), Y3
+	VSUBPS      Y2, Y3, Y4
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y3, Y2
+	VADDPS      Y0, Y2, Y3
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y0, Y2
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y2, Y0
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y3, Y2
+	VMOVUPS     1184(R8), Y3
+	VSUBPS      Y2, Y3, Y5
+	VADDPS      Y2, Y3, Y2
+	VADDPS      384(R8), Y2, Y2
+	IMUL3Q      $0x0000000e, DX, R9
+	VMOVUPS     Y2, 32(SI)(R9*1)
+	VMOVUPS     352(R8), Y2
+	VADDPS      Y2, Y5, Y3
+	IMUL3Q      $0x00000006, DX, R9
+	VMOVUPS     Y3, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y5, Y2
+	IMUL3Q      $0x00000016, DX, R9
+	VMOVUPS     Y2, (SI)(R9*1)
+	VMOVUPS     1152(R8), Y2
+	VADDPS      Y2, Y0, Y3
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y0, Y2
+	VMOVUPS     96(R8), Y0
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y2, Y0
+	IMUL3Q      $0x0000000e, DX, R9
+	VMOVUPS     Y0, (SI)(R9*1)
+	VMOVUPS     160(R8), Y0
+	VADDPS      Y0, Y3, Y2
+	IMUL3Q      $0x00000006, DX, R9
+	VMOVUPS     Y2, 32(SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y0
+	IMUL3Q      $0x00000016, DX, R9
+	VMOVUPS     Y0, 32(SI)(R9*1)
+	VMOVUPS     1056(R8), Y0
+	VADDPS      Y0, Y4, Y2
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y4, Y0
+	VMOVUPS     64(R8), Y3
+	VADDPS      Y3, Y0, Y4
+	IMUL3Q      $0x0000000a, DX, R9
+	VMOVUPS     Y4, 32(SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y0, Y3
+	IMUL3Q      $0x0000001a, DX, R9
+	VMOVUPS     Y3, 32(SI)(R9*1)
+	VMOVUPS     128(R8), Y0
+	VADDPS      Y0, Y2, Y3
+	VMOVUPS     Y3, (SI)(DX*2)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y2, Y0
+	IMUL3Q      $0x00000012, DX, R9
+	VMOVUPS     Y0, (SI)(R9*1)
+	VMOVUPS     1376(R8), Y0
+	VADDPS      Y0, Y1, Y2
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y0
+	VMOVUPS     1632(R8), Y1
+	VADDPS      Y1, Y0, Y3
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y0
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y0, Y0
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y3, Y1
+	VMOVUPS     1120(R8), Y3
+	VSUBPS      Y1, Y3, Y4
+	VADDPS      Y1, Y3, Y1
+	VMOVUPS     576(R8), Y3
+	VADDPS      Y3, Y1, Y5
+	IMUL3Q      $0x0000000c, DX, R9
+	VMOVUPS     Y5, 32(SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y3
+	IMUL3Q      $0x0000001c, DX, R9
+	VMOVUPS     Y3, 32(SI)(R9*1)
+	VMOVUPS     512(R8), Y1
+	VADDPS      Y1, Y4, Y3
+	VMOVUPS     Y3, (SI)(DX*4)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y4, Y1
+	IMUL3Q      $0x00000014, DX, R9
+	VMOVUPS     Y1, (SI)(R9*1)
+	VMOVUPS     1088(R8), Y1
+	VADDPS      Y1, Y0, Y3
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y0, Y1
+	VMOVUPS     320(R8), Y0
+	VSUBPS      Y1, Y0, Y4
+	IMUL3Q      $0x0000000c, DX, R9
+	VMOVUPS     Y4, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y0, Y1
+	IMUL3Q      $0x0000001c, DX, R9
+	VMOVUPS     Y1, (SI)(R9*1)
+	VMOVUPS     32(R8), Y0
+	VADDPS      Y0, Y3, Y1
+	VMOVUPS     Y1, 32(SI)(DX*4)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y0
+	IMUL3Q      $0x00000014, DX, R9
+	VMOVUPS     Y0, 32(SI)(R9*1)
+	VMOVUPS     1024(R8), Y0
+	VADDPS      Y0, Y2, Y1
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y2, Y0
+	VMOVUPS     544(R8), Y2
+	VADDPS      Y2, Y0, Y3
+	VMOVUPS     Y3, 32(SI)(DX*8)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y0, Y2
+	IMUL3Q      $0x00000018, DX, R9
+	VMOVUPS     Y2, 32(SI)(R9*1)
+	VMOVUPS     (R8), Y0
+	VADDPS      Y0, Y1, Y2
+	VMOVUPS     Y2, (SI)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y0
+	IMUL3Q      $0x00000010, DX, R9
+	VMOVUPS     Y0, (SI)(R9*1)
+	MOVQ        xStep+32(FP), SI
+	LEAQ        (AX)(SI*4), AX
+	ADDQ        $0x20, CX
+	JMP         tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft32InverseRealsAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, FMA3
+TEXT ·fft32InverseRealsAVX2(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), R8
+	MOVQ n+72(FP), R10
+
+tile:
+	SUBQ        $0x01, R10
+	JLT         done
+	MOVQ        AX, SI
+	MOVQ        CX, DI
+	VMOVUPS     (DI)(BX*2), Y0
+	VSUBPS      (DI)(BX*1), Y0, Y1
+	VADDPS      (DI), Y0, Y0
+	IMUL3Q      $0x0000002c, BX, R9
+	VMOVUPS     (DI)(R9*1), Y2
+	IMUL3Q      $0x0000002b, BX, R9
+	VSUBPS      (DI)(R9*1), Y2, Y3
+	IMUL3Q      $0x0000002a, BX, R9
+	VADDPS      (DI)(R9*1), Y2, Y2
+	VADDPS      Y2, Y0, Y4
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y2, Y0
+	VADDPS      Y3, Y1, Y2
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y1
+	IMUL3Q      $0x00000014, BX, R9
+	VMOVUPS     (DI)(R9*1), Y3
+	IMUL3Q      $0x00000013, BX, R9
+	VSUBPS      (DI)(R9*1), Y3, Y5
+	IMUL3Q      $0x00000012, BX, R9
+	VADDPS      (DI)(R9*1), Y3, Y3
+	IMUL3Q      $0x0000001a, BX, R9
+	VMOVUPS     (DI)(R9*1), Y6
+	IMUL3Q      $0x00000019, BX, R9
+	VSUBPS      (DI)(R9*1), Y6, Y7
+	IMUL3Q      $0x00000018, BX, R9
+	VADDPS      (DI)(R9*1), Y6, Y6
+	VADDPS      Y6, Y3, Y8
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y6
+	VSUBPS      Y6, Y0, Y3
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y0, Y6
+	VSUBPS      Y8, Y1, Y0
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y1, Y8
+	VMULPS      transformConstantsAVX2<>+2720(SB), Y8, Y1
+	VMULPS      transformConstantsAVX2<>+2752(SB), Y8, Y8
+	VMULPS      transformConstantsAVX2<>+2784(SB), Y0, Y9
+	VMULPS      transformConstantsAVX2<>+2816(SB), Y0, Y0
+	VADDPS      Y7, Y5, Y10
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y5, Y7
+	VADDPS      Y7, Y4, Y5
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y7, Y4
+	VFMADD231PS transformConstantsAVX2<>+2848(SB), Y4, Y1
+	VFMADD231PS transformConstantsAVX2<>+2720(SB), Y4, Y8
+	VFMADD231PS transformConstantsAVX2<>+2880(SB), Y5, Y9
+	VFMADD231PS transformConstantsAVX2<>+2784(SB), Y5, Y0
+	VADDPS      Y10, Y2, Y4
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y10, Y2
+	VMULPS      transformConstantsAVX2<>+1728(SB), Y2, Y5
+	VFMADD231PS transformConstantsAVX2<>+1792(SB), Y3, Y5
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y2, Y2
+	VFMADD231PS transformConstantsAVX2<>+1728(SB), Y3, Y2
+	VMOVUPS     (DI)(BX*8), Y3
+	IMUL3Q      $0x00000007, BX, R9
+	VSUBPS      (DI)(R9*1), Y3, Y7
+	IMUL3Q      $0x00000006, BX, R9
+	VADDPS      (DI)(R9*1), Y3, Y3
+	IMUL3Q      $0x00000026, BX, R9
+	VMOVUPS     (DI)(R9*1), Y10
+	IMUL3Q      $0x00000025, BX, R9
+	VSUBPS      (DI)(R9*1), Y10, Y11
+	IMUL3Q      $0x00000024, BX, R9
+	VADDPS      (DI)(R9*1), Y10, Y10
+	VADDPS      Y10, Y3, Y12
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y10, Y3
+	VADDPS      Y11, Y7, Y10
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y11, Y7
+	IMUL3Q      $0x0000000e, BX, R9
+	VMOVUPS     (DI)(R9*1), Y11
+	IMUL3Q      $0x0000000d, BX, R9
+	VSUBPS      (DI)(R9*1), Y11, Y13
+	IMUL3Q      $0x0000000c, BX, R9
+	VADDPS      (DI)(R9*1), Y11, Y11
+	IMUL3Q      $0x00000020, BX, R9
+	VMOVUPS     (DI)(R9*1), Y14
+	IMUL3Q      $0x0000001f, BX, R9
+	VSUBPS      (DI)(R9*1), Y14, Y15
+	IMUL3Q      $0x0000001e, BX, R9
+	VADDPS      (DI)(R9*1), Y14, Y14
+	VMOVUPS     Y4, (R8)
+	VADDPS      Y14, Y11, Y4
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y11, Y14
+	VSUBPS      Y14, Y3, Y11
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y3, Y14
+	VADDPS      Y14, Y6, Y3
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y14, Y6
+	VSUBPS      Y4, Y7, Y14
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y7, Y4
+	VMULPS      transformConstantsAVX2<>+2784(SB), Y4, Y7
+	VMOVUPS     Y6, 32(R8)
+	VMULPS      transformConstantsAVX2<>+2720(SB), Y14, Y6
+	VMULPS      transformConstantsAVX2<>+2752(SB), Y14, Y14
+	VMOVUPS     Y3, 64(R8)
+	VADDPS      Y15, Y13, Y3
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y13, Y15
+	VADDPS      Y15, Y12, Y13
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y15, Y12
+	VFMADD231PS transformConstantsAVX2<>+2848(SB), Y13, Y6
+	VFMADD231PS transformConstantsAVX2<>+2720(SB), Y13, Y14
+	VADDPS      Y14, Y0, Y13
+	VSUBPS      Y14, Y0, Y0
+	VADDPS      Y6, Y9, Y14
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y6, Y9
+	VSUBPS      Y13, Y9, Y6
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y9, Y13
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y13, Y9
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y6, Y6
+	VMULPS      transformConstantsAVX2<>+2784(SB), Y12, Y13
+	VMOVAPS     Y13, Y15
+	VFMADD231PS transformConstantsAVX2<>+2816(SB), Y4, Y15
+	VFMADD231PS transformConstantsAVX2<>+2816(SB), Y4, Y13
+	VSUBPS      Y13, Y1, Y4
+	VADDPS      Y13, Y1, Y13
+	VMOVUPS     Y14, 96(R8)
+	VSUBPS      Y15, Y1, Y14
+	VADDPS      Y4, Y14, Y4
+	VADDPS      Y15, Y1, Y1
+	VMOVAPS     Y7, Y14
+	VFMADD231PS transformConstantsAVX2<>+2880(SB), Y12, Y14
+	VFMSUB231PS transformConstantsAVX2<>+2816(SB), Y12, Y7
+	VSUBPS      Y7, Y8, Y12
+	VADDPS      Y7, Y8, Y7
+	VSUBPS      Y12, Y1, Y15
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y1, Y12
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y12, Y1
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y15, Y12
+	VADDPS      Y14, Y8, Y15
+	VSUBPS      Y8, Y14, Y8
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y8, Y7
+	VSUBPS      Y15, Y13, Y8
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y8, Y12
+	VADDPS      Y15, Y13, Y8
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y8, Y1
+	VADDPS      Y3, Y10, Y8
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y10
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y10, Y3
+	VFMADD231PS transformConstantsAVX2<>+1824(SB), Y11, Y3
+	VMULPS      transformConstantsAVX2<>+1728(SB), Y10, Y10
+	VFMADD231PS transformConstantsAVX2<>+1760(SB), Y11, Y10
+	VADDPS      Y10, Y2, Y11
+	VSUBPS      Y10, Y2, Y2
+	VADDPS      Y3, Y5, Y10
+	VSUBPS      Y3, Y5, Y3
+	VSUBPS      Y11, Y3, Y5
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y3, Y11
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y11, Y3
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y5, Y5
+	VMOVUPS     (R8), Y11
+	VADDPS      Y11, Y8, Y13
+	VSUBPS      Y8, Y11, Y8
+	VMOVUPS     64(R8), Y11
+	VSUBPS      Y11, Y8, Y14
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y8, Y11
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y11, Y8
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y14, Y11
+	IMUL3Q      $0x00000005, BX, R9
+	VMOVUPS     (DI)(R9*1), Y14
+	VSUBPS      (DI)(BX*4), Y14, Y15
+	IMUL3Q      $0x00000003, BX, R9
+	VADDPS      (DI)(R9*1), Y14, Y14
+	VMOVUPS     Y13, 64(R8)
+	IMUL3Q      $0x00000029, BX, R9
+	VMOVUPS     (DI)(R9*1), Y13
+	VMOVUPS     Y11, (R8)
+	IMUL3Q      $0x00000028, BX, R9
+	VSUBPS      (DI)(R9*1), Y13, Y11
+	IMUL3Q      $0x00000027, BX, R9
+	VADDPS      (DI)(R9*1), Y13, Y13
+	VMOVUPS     Y8, 128(R8)
+	VADDPS      Y13, Y14, Y8
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y13, Y14
+	VADDPS      Y11, Y15, Y13
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y11, Y15
+	IMUL3Q      $0x00000011, BX, R9
+	VMOVUPS     (DI)(R9*1), Y11
+	VMOVUPS     Y10, 160(R8)
+	IMUL3Q      $0x00000010, BX, R9
+	VSUBPS      (DI)(R9*1), Y11, Y10
+	IMUL3Q      $0x0000000f, BX, R9
+	VADDPS      (DI)(R9*1), Y11, Y11
+	VMOVUPS     Y2, 192(R8)
+	IMUL3Q      $0x0000001d, BX, R9
+	VMOVUPS     (DI)(R9*1), Y2
+	VMOVUPS     Y5, 224(R8)
+	IMUL3Q      $0x0000001c, BX, R9
+	VSUBPS      (DI)(R9*1), Y2, Y5
+	IMUL3Q      $0x0000001b, BX, R9
+	VADDPS      (DI)(R9*1), Y2, Y2
+	VMOVUPS     Y3, 256(R8)
+	VADDPS      Y2, Y11, Y3
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y11, Y2
+	VSUBPS      Y2, Y14, Y11
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y14, Y2
+	VSUBPS      Y3, Y15, Y14
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y15, Y3
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y3, Y15
+	VMULPS      transformConstantsAVX2<>+1728(SB), Y3, Y3
+	VMOVUPS     Y2, 288(R8)
+	VMULPS      transformConstantsAVX2<>+1728(SB), Y14, Y2
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y14, Y14
+	VMOVUPS     Y0, 320(R8)
+	VADDPS      Y5, Y10, Y0
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y10, Y5
+	VADDPS      Y5, Y8, Y10
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y5, Y8
+	VFMADD231PS transformConstantsAVX2<>+1824(SB), Y8, Y15
+	VFMADD231PS transformConstantsAVX2<>+1760(SB), Y8, Y3
+	VFMADD231PS transformConstantsAVX2<>+1792(SB), Y10, Y2
+	VFMADD231PS transformConstantsAVX2<>+1728(SB), Y10, Y14
+	VADDPS      Y0, Y13, Y5
+	VSUBPS      Y0, Y13, Y0
+	VSUBPS      Y11, Y0, Y8
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y0, Y11
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y11, Y0
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y8, Y8
+	IMUL3Q      $0x0000000b, BX, R9
+	VMOVUPS     (DI)(R9*1), Y10
+	IMUL3Q      $0x0000000a, BX, R9
+	VSUBPS      (DI)(R9*1), Y10, Y11
+	IMUL3Q      $0x00000009, BX, R9
+	VADDPS      (DI)(R9*1), Y10, Y10
+	IMUL3Q      $0x00000023, BX, R9
+	VMOVUPS     (DI)(R9*1), Y13
+	VMOVUPS     Y5, 352(R8)
+	IMUL3Q      $0x00000022, BX, R9
+	VSUBPS      (DI)(R9*1), Y13, Y5
+	IMUL3Q      $0x00000021, BX, R9
+	VADDPS      (DI)(R9*1), Y13, Y13
+	VMOVUPS     Y8, 384(R8)
+	VADDPS      Y13, Y10, Y8
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y13, Y10
+	VADDPS      Y5, Y11, Y13
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y5, Y11
+	VSUBPS      Y8, Y11, Y5
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y11, Y8
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y8, Y8
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y5, Y5
+	IMUL3Q      $0x00000017, BX, R9
+	VMOVUPS     (DI)(R9*1), Y11
+	VMOVUPS     Y13, 416(R8)
+	IMUL3Q      $0x00000016, BX, R9
+	VSUBPS      (DI)(R9*1), Y11, Y13
+	IMUL3Q      $0x00000015, BX, R9
+	VADDPS      (DI)(R9*1), Y11, Y11
+	VMOVUPS     Y0, 448(R8)
+	IMUL3Q      $0x0000002d, BX, R9
+	VMOVUPS     (DI)(R9*1), Y0
+	VMOVUPS     Y10, 480(R8)
+	IMUL3Q      $0x0000002e, BX, R9
+	VMOVUPS     (DI)(R9*1), Y10
+	VMOVUPS     Y13, 512(R8)
+	VADDPS      Y10, Y0, Y13
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y10, Y0
+	VMOVAPS     Y0, Y10
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y11, Y10
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y11, Y0
+	VMOVAPS     Y0, Y11
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y8, Y11
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y8, Y0
+	VMOVAPS     Y0, Y8
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y3, Y8
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y3, Y0
+	VSUBPS      Y1, Y0, Y0
+	IMUL3Q      $0x0000000f, DX, R9
+	VMOVUPS     Y0, (SI)(R9*1)
+	VADDPS      Y12, Y8, Y0
+	IMUL3Q      $0x00000007, DX, R9
+	VMOVUPS     Y0, (SI)(R9*1)
+	VSUBPS      Y12, Y8, Y0
+	IMUL3Q      $0x00000017, DX, R9
+	VMOVUPS     Y0, (SI)(R9*1)
+	VMOVAPS     Y11, Y0
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y15, Y0
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y15, Y11
+	VSUBPS      Y7, Y11, Y1
+	IMUL3Q      $0x0000000b, DX, R9
+	VMOVUPS     Y1, (SI)(R9*1)
+	VADDPS      Y7, Y11, Y1
+	IMUL3Q      $0x0000001b, DX, R9
+	VMOVUPS     Y1, (SI)(R9*1)
+	VADDPS      Y4, Y0, Y1
+	IMUL3Q      $0x00000003, DX, R9
+	VMOVUPS     Y1, (SI)(R9*1)
+	VSUBPS      Y4, Y0, Y0
+	IMUL3Q      $0x00000013, DX, R9
+	VMOVUPS     Y0, (SI)(R9*1)
+	VMOVAPS     Y10, Y0
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y5, Y0
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y5, Y10
+	VMOVAPS     Y10, Y1
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y14, Y1
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y14, Y10
+	VMOVAPS     Y10, Y3
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y9, Y3
+	IMUL3Q      $0x0000000d, DX, R9
+	VMOVUPS     Y3, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y9, Y10
+	IMUL3Q      $0x0000001d, DX, R9
+	VMOVUPS     Y10, (SI)(R9*1)
+	VMOVAPS     Y1, Y3
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y6, Y3
+	IMUL3Q      $0x00000005, DX, R9
+	VMOVUPS     Y3, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y6, Y1
+	IMUL3Q      $0x00000015, DX, R9
+	VMOVUPS     Y1, (SI)(R9*1)
+	VMOVAPS     Y0, Y1
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y2, Y1
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y2, Y0
+	VMOVUPS     320(R8), Y2
+	VMOVAPS     Y0, Y3
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y2, Y3
+	IMUL3Q      $0x00000009, DX, R9
+	VMOVUPS     Y3, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y2, Y0
+	IMUL3Q      $0x00000019, DX, R9
+	VMOVUPS     Y0, (SI)(R9*1)
+	VMOVUPS     96(R8), Y0
+	VMOVAPS     Y1, Y2
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y0, Y2
+	VMOVUPS     Y2, (SI)(DX*1)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y0, Y1
+	IMUL3Q      $0x00000011, DX, R9
+	VMOVUPS     Y1, (SI)(R9*1)
+	VMOVUPS     512(R8), Y0
+	VMOVAPS     Y13, Y1
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y0, Y1
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y0, Y13
+	VMOVUPS     480(R8), Y0
+	VMOVAPS     Y13, Y2
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y0, Y2
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y0, Y13
+	VMOVUPS     448(R8), Y0
+	VMOVAPS     Y13, Y3
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y0, Y3
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y0, Y13
+	VMOVUPS     256(R8), Y0
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y0, Y13
+	IMUL3Q      $0x0000000e, DX, R9
+	VMOVUPS     Y13, (SI)(R9*1)
+	VMOVUPS     224(R8), Y0
+	VMOVAPS     Y3, Y4
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y0, Y4
+	IMUL3Q      $0x00000006, DX, R9
+	VMOVUPS     Y4, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y0, Y3
+	IMUL3Q      $0x00000016, DX, R9
+	VMOVUPS     Y3, (SI)(R9*1)
+	VMOVUPS     384(R8), Y0
+	VMOVAPS     Y2, Y3
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y0, Y3
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y0, Y2
+	VMOVUPS     192(R8), Y0
+	VMOVAPS     Y2, Y4
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y0, Y4
+	IMUL3Q      $0x0000000a, DX, R9
+	VMOVUPS     Y4, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y0, Y2
+	IMUL3Q      $0x0000001a, DX, R9
+	VMOVUPS     Y2, (SI)(R9*1)
+	VMOVUPS     160(R8), Y0
+	VMOVAPS     Y3, Y2
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y0, Y2
+	VMOVUPS     Y2, (SI)(DX*2)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y0, Y3
+	IMUL3Q      $0x00000012, DX, R9
+	VMOVUPS     Y3, (SI)(R9*1)
+	VMOVUPS     416(R8), Y0
+	VMOVAPS     Y1, Y2
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y0, Y2
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y0, Y1
+	VMOVUPS     288(R8), Y0
+	VMOVAPS     Y1, Y3
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y0, Y3
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y0, Y1
+	VMOVUPS     128(R8), Y0
+	VMOVAPS     Y1, Y4
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y0, Y4
+	IMUL3Q      $0x0000000c, DX, R9
+	VMOVUPS     Y4, (SI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y0, Y1
+	IMUL3Q      $0x0000001c, DX, R9
+	VMOVUPS     Y1, (SI)(R9*1)
+	VMOVUPS     (R8), Y0
+	VMOVAPS     Y3, Y1
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y0, Y1
+	VMOVUPS     Y1, (SI)(DX*4)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y0, Y3
+	IMUL3Q      $0x00000014, DX, R9
+	VMOVUPS     Y3, (SI)(R9*1)
+	VMOVUPS     352(R8), Y0
+	VMOVAPS     Y2, Y1
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y0, Y1
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y0, Y2
+	VMOVUPS     32(R8), Y0
+	VMOVAPS     Y2, Y3
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y0, Y3
+	VMOVUPS     Y3, (SI)(DX*8)
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y0, Y2
+	IMUL3Q      $0x00000018, DX, R9
+	VMOVUPS     Y2, (SI)(R9*1)
+	VMOVUPS     64(R8), Y0
+	VMOVAPS     Y1, Y2
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y0, Y2
+	VMOVUPS     Y2, (SI)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y0, Y1
+	IMUL3Q      $0x00000010, DX, R9
+	VMOVUPS     Y1, (SI)(R9*1)
+	MOVQ        xStep+32(FP), SI
+	LEAQ        (AX)(SI*4), AX
+	ADDQ        $0x20, CX
+	JMP         tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft32InverseRowAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, FMA3
+TEXT ·fft32InverseRowAVX2(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), R8
+	MOVQ n+72(FP), R10
+
+tile:
+	SUBQ        $0x01, R10
+	JLT         done
+	MOVQ        AX, SI
+	MOVQ        CX, DI
+	VMOVUPS     (SI)(DX*1), Y0
+	IMUL3Q      $0x0000000f, DX, R9
+	VMOVUPS     (SI)(R9*1), Y1
+	VADDPS      Y1, Y0, Y2
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y0
+	IMUL3Q      $0x00000007, DX, R9
+	VMOVUPS     (SI)(R9*1), Y1
+	IMUL3Q      $0x00000009, DX, R9
+	VMOVUPS     (SI)(R9*1), Y3
+	VADDPS      Y3, Y1, Y4
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y3
+	VADDPS      Y4, Y2, Y1
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y4, Y2
+	VMULPS      transformConstantsAVX2<>+1728(SB), Y2, Y4
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y2, Y2
+	IMUL3Q      $0x00000003, DX, R9
+	VMOVUPS     (SI)(R9*1), Y5
+	IMUL3Q      $0x0000000d, DX, R9
+	VMOVUPS     (SI)(R9*1), Y6
+	VADDPS      Y6, Y5, Y7
+	VSUBPS      Y6, Y5, Y5
+	IMUL3Q      $0x00000005, DX, R9
+	VMOVUPS     (SI)(R9*1), Y6
+	IMUL3Q      $0x0000000b, DX, R9
+	VMOVUPS     (SI)(R9*1), Y8
+	VADDPS      Y8, Y6, Y9
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y6, Y8
+	VADDPS      Y9, Y7, Y6
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y9, Y7
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y7, Y9
+	VMULPS      transformConstantsAVX2<>+1728(SB), Y7, Y7
+	VADDPS      Y6, Y1, Y10
+	VSUBPS      Y6, Y1, Y1
+	VMOVUPS     (SI)(DX*2), Y6
+	IMUL3Q      $0x0000000e, DX, R9
+	VMOVUPS     (SI)(R9*1), Y11
+	VADDPS      Y11, Y6, Y12
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y11, Y6
+	IMUL3Q      $0x00000006, DX, R9
+	VMOVUPS     (SI)(R9*1), Y11
+	IMUL3Q      $0x0000000a, DX, R9
+	VMOVUPS     (SI)(R9*1), Y13
+	VADDPS      Y13, Y11, Y14
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y11, Y13
+	VADDPS      Y14, Y12, Y11
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y14, Y12
+	VMOVUPS     (SI)(DX*4), Y14
+	IMUL3Q      $0x0000000c, DX, R9
+	VMOVUPS     (SI)(R9*1), Y15
+	VMOVUPS     Y6, (R8)
+	VADDPS      Y15, Y14, Y6
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y15, Y14
+	VMOVUPS     (SI), Y15
+	VMOVUPS     Y14, 32(R8)
+	VMOVUPS     32(SI), Y14
+	VMOVUPS     Y12, 64(R8)
+	VADDPS      Y14, Y15, Y12
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y14, Y15
+	VMOVUPS     32(SI)(DX*8), Y14
+	VMOVUPS     Y13, 96(R8)
+	VMOVAPS     Y15, Y13
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y14, Y13
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y14, Y15
+	VMOVUPS     (SI)(DX*8), Y14
+	VMOVUPS     Y15, 128(R8)
+	VMOVAPS     Y12, Y15
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y14, Y15
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y14, Y12
+	VMOVAPS     Y15, Y14
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y6, Y14
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y6, Y15
+	VMOVAPS     Y14, Y6
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y11, Y6
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y11, Y14
+	VMOVAPS     Y6, Y11
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y10, Y11
+	VMOVUPS     Y11, (DI)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y10, Y6
+	IMUL3Q      $0x00000010, BX, R9
+	VMOVUPS     Y6, (DI)(R9*1)
+	VMOVUPS     32(SI)(DX*1), Y6
+	IMUL3Q      $0x0000000f, DX, R9
+	VMOVUPS     32(SI)(R9*1), Y10
+	VADDPS      Y10, Y6, Y11
+	VSUBPS      Y10, Y6, Y6
+	VADDPS      Y3, Y11, Y10
+	VSUBPS      Y3, Y11, Y3
+	IMUL3Q      $0x00000007, DX, R9
+	VMOVUPS     32(SI)(R9*1), Y11
+	VMOVUPS     Y13, 160(R8)
+	IMUL3Q      $0x00000009, DX, R9
+	VMOVUPS     32(SI)(R9*1), Y13
+	VMOVUPS     Y12, 192(R8)
+	VADDPS      Y13, Y11, Y12
+	VSUBPS      Y11, Y13, Y11
+	VSUBPS      Y11, Y6, Y13
+	VADDPS      Y11, Y6, Y6
+	VFMADD231PS transformConstantsAVX2<>+1792(SB), Y13, Y4
+	VFMADD231PS transformConstantsAVX2<>+1728(SB), Y13, Y2
+	VSUBPS      Y12, Y0, Y11
+	VADDPS      Y12, Y0, Y0
+	VMULPS      transformConstantsAVX2<>+2720(SB), Y0, Y12
+	VFMADD231PS transformConstantsAVX2<>+2848(SB), Y3, Y12
+	VMULPS      transformConstantsAVX2<>+2752(SB), Y0, Y0
+	VFMADD231PS transformConstantsAVX2<>+2720(SB), Y3, Y0
+	VMULPS      transformConstantsAVX2<>+2784(SB), Y11, Y3
+	VFMADD231PS transformConstantsAVX2<>+2880(SB), Y10, Y3
+	VMULPS      transformConstantsAVX2<>+2816(SB), Y11, Y11
+	VFMADD231PS transformConstantsAVX2<>+2784(SB), Y10, Y11
+	IMUL3Q      $0x00000003, DX, R9
+	VMOVUPS     32(SI)(R9*1), Y10
+	IMUL3Q      $0x0000000d, DX, R9
+	VMOVUPS     32(SI)(R9*1), Y13
+	VMOVUPS     Y15, 224(R8)
+	VADDPS      Y13, Y10, Y15
+	VSUBPS      Y13, Y10, Y10
+	VADDPS      Y8, Y15, Y13
+	VSUBPS      Y8, Y15, Y8
+	VMULPS      transformConstantsAVX2<>+2784(SB), Y8, Y15
+	VMOVUPS     Y3, 256(R8)
+	IMUL3Q      $0x00000005, DX, R9
+	VMOVUPS     32(SI)(R9*1), Y3
+	VMOVUPS     Y11, 288(R8)
+	IMUL3Q      $0x0000000b, DX, R9
+	VMOVUPS     32(SI)(R9*1), Y11
+	VMOVUPS     Y13, 320(R8)
+	VADDPS      Y11, Y3, Y13
+	VSUBPS      Y3, Y11, Y3
+	VSUBPS      Y3, Y10, Y11
+	VADDPS      Y3, Y10, Y3
+	VFMADD231PS transformConstantsAVX2<>+1824(SB), Y11, Y9
+	VFMADD231PS transformConstantsAVX2<>+1760(SB), Y11, Y7
+	VADDPS      Y7, Y2, Y10
+	VSUBPS      Y7, Y2, Y2
+	VADDPS      Y9, Y4, Y7
+	VSUBPS      Y9, Y4, Y4
+	VSUBPS      Y10, Y4, Y9
+	VADDPS      Y10, Y4, Y4
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y4, Y4
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y9, Y9
+	VADDPS      Y3, Y6, Y10
+	VSUBPS      Y3, Y6, Y3
+	VMOVAPS     Y14, Y6
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y3, Y6
+	VMOVUPS     Y6, (DI)(BX*8)
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y3, Y14
+	IMUL3Q      $0x00000018, BX, R9
+	VMOVUPS     Y14, (DI)(R9*1)
+	VSUBPS      Y10, Y1, Y3
+	VADDPS      Y10, Y1, Y1
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y1, Y1
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y3, Y3
+	VSUBPS      Y13, Y5, Y6
+	VADDPS      Y13, Y5, Y5
+	VMOVAPS     Y15, Y10
+	VFMADD231PS transformConstantsAVX2<>+2816(SB), Y5, Y10
+	VFMADD231PS transformConstantsAVX2<>+2816(SB), Y5, Y15
+	VMULPS      transformConstantsAVX2<>+2784(SB), Y5, Y5
+	VMOVAPS     Y5, Y11
+	VFMADD231PS transformConstantsAVX2<>+2880(SB), Y8, Y11
+	VFMSUB231PS transformConstantsAVX2<>+2816(SB), Y8, Y5
+	VSUBPS      Y5, Y0, Y8
+	VADDPS      Y5, Y0, Y5
+	VADDPS      Y11, Y0, Y13
+	VSUBPS      Y0, Y11, Y0
+	VSUBPS      Y0, Y5, Y0
+	VSUBPS      Y15, Y12, Y5
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y12, Y15
+	VSUBPS      Y13, Y15, Y11
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y15, Y13
+	VSUBPS      Y10, Y12, Y14
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y14, Y5
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y12, Y10
+	VSUBPS      Y8, Y10, Y12
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y10, Y8
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y8, Y8
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y13, Y8
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y12, Y10
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y11, Y10
+	VMULPS      transformConstantsAVX2<>+2720(SB), Y6, Y11
+	VMOVUPS     320(R8), Y12
+	VFMADD231PS transformConstantsAVX2<>+2848(SB), Y12, Y11
+	VMULPS      transformConstantsAVX2<>+2752(SB), Y6, Y6
+	VFMADD231PS transformConstantsAVX2<>+2720(SB), Y12, Y6
+	VMOVUPS     288(R8), Y12
+	VADDPS      Y12, Y6, Y13
+	VSUBPS      Y6, Y12, Y6
+	VMOVUPS     256(R8), Y12
+	VADDPS      Y12, Y11, Y14
+	VSUBPS      Y11, Y12, Y11
+	VSUBPS      Y13, Y11, Y12
+	VADDPS      Y13, Y11, Y11
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y11, Y11
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y12, Y12
+	VMOVUPS     32(SI)(DX*2), Y13
+	IMUL3Q      $0x0000000e, DX, R9
+	VMOVUPS     32(SI)(R9*1), Y15
+	VMOVUPS     Y5, 256(R8)
+	VADDPS      Y15, Y13, Y5
+	VSUBPS      Y15, Y13, Y13
+	VMOVUPS     96(R8), Y15
+	VMOVUPS     Y0, 288(R8)
+	VADDPS      Y15, Y5, Y0
+	VSUBPS      Y15, Y5, Y5
+	IMUL3Q      $0x00000006, DX, R9
+	VMOVUPS     32(SI)(R9*1), Y15
+	VMOVUPS     Y10, 96(R8)
+	IMUL3Q      $0x0000000a, DX, R9
+	VMOVUPS     32(SI)(R9*1), Y10
+	VMOVUPS     Y8, 320(R8)
+	VADDPS      Y10, Y15, Y8
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y15, Y10
+	VSUBPS      Y10, Y13, Y15
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y13, Y10
+	VMOVUPS     224(R8), Y13
+	VMOVUPS     Y14, 352(R8)
+	VMOVAPS     Y13, Y14
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y10, Y14
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y10, Y13
+	VMOVAPS     Y13, Y10
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y1, Y10
+	IMUL3Q      $0x0000000c, BX, R9
+	VMOVUPS     Y10, (DI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y1, Y13
+	IMUL3Q      $0x0000001c, BX, R9
+	VMOVUPS     Y13, (DI)(R9*1)
+	VMOVAPS     Y14, Y1
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y3, Y1
+	VMOVUPS     Y1, (DI)(BX*4)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y3, Y14
+	IMUL3Q      $0x00000014, BX, R9
+	VMOVUPS     Y14, (DI)(R9*1)
+	VMOVUPS     64(R8), Y1
+	VSUBPS      Y15, Y1, Y3
+	VADDPS      Y15, Y1, Y1
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y1, Y1
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y3, Y3
+	VMOVUPS     (R8), Y10
+	VSUBPS      Y8, Y10, Y13
+	VADDPS      Y8, Y10, Y8
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y8, Y10
+	VFMADD231PS transformConstantsAVX2<>+1824(SB), Y5, Y10
+	VMULPS      transformConstantsAVX2<>+1728(SB), Y8, Y8
+	VFMADD231PS transformConstantsAVX2<>+1760(SB), Y5, Y8
+	VMULPS      transformConstantsAVX2<>+1728(SB), Y13, Y5
+	VFMADD231PS transformConstantsAVX2<>+1792(SB), Y0, Y5
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y13, Y13
+	VFMADD231PS transformConstantsAVX2<>+1728(SB), Y0, Y13
+	VMOVUPS     32(SI)(DX*4), Y0
+	IMUL3Q      $0x0000000c, DX, R9
+	VMOVUPS     32(SI)(R9*1), Y14
+	VADDPS      Y14, Y0, Y15
+	VSUBPS      Y14, Y0, Y0
+	VMOVUPS     192(R8), Y14
+	VMOVUPS     Y10, (R8)
+	VMOVAPS     Y14, Y10
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y0, Y10
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y0, Y14
+	VMOVAPS     Y14, Y0
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y1, Y0
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y1, Y14
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y4, Y14
+	IMUL3Q      $0x0000000e, BX, R9
+	VMOVUPS     Y14, (DI)(R9*1)
+	VMOVAPS     Y0, Y1
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y9, Y1
+	IMUL3Q      $0x00000006, BX, R9
+	VMOVUPS     Y1, (DI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y9, Y0
+	IMUL3Q      $0x00000016, BX, R9
+	VMOVUPS     Y0, (DI)(R9*1)
+	VMOVAPS     Y10, Y0
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y3, Y0
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y3, Y10
+	VMOVAPS     Y10, Y1
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y2, Y1
+	IMUL3Q      $0x0000000a, BX, R9
+	VMOVUPS     Y1, (DI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y2, Y10
+	IMUL3Q      $0x0000001a, BX, R9
+	VMOVUPS     Y10, (DI)(R9*1)
+	VMOVAPS     Y0, Y1
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y7, Y1
+	VMOVUPS     Y1, (DI)(BX*2)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y7, Y0
+	IMUL3Q      $0x00000012, BX, R9
+	VMOVUPS     Y0, (DI)(R9*1)
+	VMOVUPS     32(R8), Y0
+	VSUBPS      Y15, Y0, Y1
+	VADDPS      Y15, Y0, Y0
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y0, Y0
+	VMULPS      transformConstantsAVX2<>+1056(SB), Y1, Y1
+	VMOVUPS     160(R8), Y2
+	VMOVAPS     Y2, Y3
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y1, Y3
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y1, Y2
+	VMOVAPS     Y2, Y1
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y13, Y1
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y13, Y2
+	VMOVAPS     Y2, Y4
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y11, Y4
+	IMUL3Q      $0x0000000d, BX, R9
+	VMOVUPS     Y4, (DI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y11, Y2
+	IMUL3Q      $0x0000001d, BX, R9
+	VMOVUPS     Y2, (DI)(R9*1)
+	VMOVAPS     Y1, Y2
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y12, Y2
+	IMUL3Q      $0x00000005, BX, R9
+	VMOVUPS     Y2, (DI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y12, Y1
+	IMUL3Q      $0x00000015, BX, R9
+	VMOVUPS     Y1, (DI)(R9*1)
+	VMOVAPS     Y3, Y1
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y5, Y1
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y5, Y3
+	VMOVAPS     Y3, Y2
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y6, Y2
+	IMUL3Q      $0x00000009, BX, R9
+	VMOVUPS     Y2, (DI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y6, Y3
+	IMUL3Q      $0x00000019, BX, R9
+	VMOVUPS     Y3, (DI)(R9*1)
+	VMOVUPS     352(R8), Y2
+	VMOVAPS     Y1, Y3
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y2, Y3
+	VMOVUPS     Y3, (DI)(BX*1)
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y2, Y1
+	IMUL3Q      $0x00000011, BX, R9
+	VMOVUPS     Y1, (DI)(R9*1)
+	VMOVUPS     128(R8), Y1
+	VMOVAPS     Y1, Y2
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y0, Y2
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y0, Y1
+	VMOVAPS     Y1, Y0
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y8, Y0
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y8, Y1
+	VSUBPS      320(R8), Y1, Y1
+	IMUL3Q      $0x0000000f, BX, R9
+	VMOVUPS     Y1, (DI)(R9*1)
+	VMOVUPS     96(R8), Y1
+	VADDPS      Y1, Y0, Y3
+	IMUL3Q      $0x00000007, BX, R9
+	VMOVUPS     Y3, (DI)(R9*1)
+	VSUBPS      Y1, Y0, Y0
+	IMUL3Q      $0x00000017, BX, R9
+	VMOVUPS     Y0, (DI)(R9*1)
+	VMOVUPS     (R8), Y0
+	VMOVAPS     Y2, Y1
+	VFMADD231PS transformConstantsAVX2<>+1056(SB), Y0, Y1
+	VFMADD231PS transformConstantsAVX2<>+1856(SB), Y0, Y2
+	VMOVUPS     288(R8), Y0
+	VSUBPS      Y0, Y2, Y3
+	IMUL3Q      $0x0000000b, BX, R9
+	VMOVUPS     Y3, (DI)(R9*1)
+	VADDPS      Y0, Y2, Y0
+	IMUL3Q      $0x0000001b, BX, R9
+	VMOVUPS     Y0, (DI)(R9*1)
+	VMOVUPS     256(R8), Y0
+	VADDPS      Y0, Y1, Y2
+	IMUL3Q      $0x00000003, BX, R9
+	VMOVUPS     Y2, (DI)(R9*1)
+	VSUBPS      Y0, Y1, Y0
+	IMUL3Q      $0x00000013, BX, R9
+	VMOVUPS     Y0, (DI)(R9*1)
+	MOVQ        xStep+32(FP), SI
+	LEAQ        (AX)(SI*4), AX
+	ADDQ        $0x20, CX
+	JMP         tile
+
+done:
+	VZEROUPPER
+	RET
+
 DATA transformConstantsAVX512<>+0(SB)/4, $(-1.0)
 DATA transformConstantsAVX512<>+4(SB)/4, $(1.0)
 DATA transformConstantsAVX512<>+8(SB)/4, $(0.5)
@@ -39203,6 +45223,645 @@ done:
 	VZEROUPPER
 	RET
 
+// func fft16InverseColumnAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, AVX512F
+TEXT ·fft16InverseColumnAVX512(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), R8
+	MOVQ n+72(FP), R10
+
+tile:
+	SUBQ             $0x01, R10
+	JLT              done
+	MOVQ             AX, SI
+	MOVQ             CX, DI
+	VMOVUPS          (DI)(BX*2), Z0
+	VSUBPS           (DI)(BX*1), Z0, Z1
+	VADDPS           (DI), Z0, Z0
+	IMUL3Q           $0x0000001a, BX, R9
+	VMOVUPS          (DI)(R9*1), Z2
+	IMUL3Q           $0x00000019, BX, R9
+	VSUBPS           (DI)(R9*1), Z2, Z3
+	IMUL3Q           $0x00000018, BX, R9
+	VADDPS           (DI)(R9*1), Z2, Z2
+	VADDPS           Z2, Z0, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z0
+	VADDPS           Z3, Z1, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z3, Z1
+	IMUL3Q           $0x0000000e, BX, R9
+	VMOVUPS          (DI)(R9*1), Z3
+	IMUL3Q           $0x0000000d, BX, R9
+	VSUBPS           (DI)(R9*1), Z3, Z5
+	IMUL3Q           $0x0000000c, BX, R9
+	VADDPS           (DI)(R9*1), Z3, Z3
+	IMUL3Q           $0x00000026, BX, R9
+	VMOVUPS          (DI)(R9*1), Z6
+	IMUL3Q           $0x00000025, BX, R9
+	VSUBPS           (DI)(R9*1), Z6, Z7
+	IMUL3Q           $0x00000024, BX, R9
+	VADDPS           (DI)(R9*1), Z6, Z6
+	VADDPS           Z6, Z3, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z6, Z3
+	VSUBPS           Z3, Z1, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z1, Z3
+	VADDPS           Z8, Z4, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z8, Z4
+	VADDPS           Z7, Z5, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z7, Z5
+	VADDPS           Z5, Z0, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z5, Z0
+	VADDPS           Z8, Z2, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z8, Z2
+	VMOVUPS          (DI)(BX*8), Z8
+	IMUL3Q           $0x00000007, BX, R9
+	VSUBPS           (DI)(R9*1), Z8, Z9
+	IMUL3Q           $0x00000006, BX, R9
+	VADDPS           (DI)(R9*1), Z8, Z8
+	IMUL3Q           $0x00000020, BX, R9
+	VMOVUPS          (DI)(R9*1), Z10
+	IMUL3Q           $0x0000001f, BX, R9
+	VSUBPS           (DI)(R9*1), Z10, Z11
+	IMUL3Q           $0x0000001e, BX, R9
+	VADDPS           (DI)(R9*1), Z10, Z10
+	VADDPS           Z10, Z8, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z10, Z8
+	VADDPS           Z11, Z9, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z11, Z9
+	IMUL3Q           $0x00000014, BX, R9
+	VMOVUPS          (DI)(R9*1), Z11
+	IMUL3Q           $0x00000013, BX, R9
+	VSUBPS           (DI)(R9*1), Z11, Z13
+	IMUL3Q           $0x00000012, BX, R9
+	VADDPS           (DI)(R9*1), Z11, Z11
+	IMUL3Q           $0x0000002c, BX, R9
+	VMOVUPS          (DI)(R9*1), Z14
+	IMUL3Q           $0x0000002b, BX, R9
+	VSUBPS           (DI)(R9*1), Z14, Z15
+	IMUL3Q           $0x0000002a, BX, R9
+	VADDPS           (DI)(R9*1), Z14, Z14
+	VADDPS           Z14, Z11, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z14, Z11
+	VSUBPS           Z11, Z9, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z9, Z11
+	VADDPS           Z16, Z12, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z16, Z12
+	VSUBPS           Z12, Z2, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z2, Z12
+	VADDPS           Z9, Z1, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z9, Z1
+	VADDPS           Z15, Z13, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z15, Z13
+	VADDPS           Z13, Z8, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z13, Z8
+	VADDPS           Z8, Z11, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z8, Z11
+	VMOVAPS          Z0, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z11, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z11, Z0
+	VMOVAPS          Z3, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z13, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z13, Z3
+	VSUBPS           Z15, Z14, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z14, Z15
+	VMOVAPS          Z7, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z15, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z15, Z7
+	VMOVAPS          Z6, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z13, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z13, Z6
+	VADDPS           Z9, Z10, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z9, Z10
+	VADDPS           Z10, Z4, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z10, Z4
+	VADDPS           Z13, Z5, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z13, Z5
+	IMUL3Q           $0x00000005, BX, R9
+	VMOVUPS          (DI)(R9*1), Z13
+	VSUBPS           (DI)(BX*4), Z13, Z17
+	IMUL3Q           $0x00000003, BX, R9
+	VADDPS           (DI)(R9*1), Z13, Z13
+	IMUL3Q           $0x0000001d, BX, R9
+	VMOVUPS          (DI)(R9*1), Z18
+	IMUL3Q           $0x0000001c, BX, R9
+	VSUBPS           (DI)(R9*1), Z18, Z19
+	IMUL3Q           $0x0000001b, BX, R9
+	VADDPS           (DI)(R9*1), Z18, Z18
+	VADDPS           Z18, Z13, Z20
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z18, Z13
+	VADDPS           Z19, Z17, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z19, Z17
+	IMUL3Q           $0x00000011, BX, R9
+	VMOVUPS          (DI)(R9*1), Z19
+	IMUL3Q           $0x00000010, BX, R9
+	VSUBPS           (DI)(R9*1), Z19, Z21
+	IMUL3Q           $0x0000000f, BX, R9
+	VADDPS           (DI)(R9*1), Z19, Z19
+	IMUL3Q           $0x00000029, BX, R9
+	VMOVUPS          (DI)(R9*1), Z22
+	IMUL3Q           $0x00000028, BX, R9
+	VSUBPS           (DI)(R9*1), Z22, Z23
+	IMUL3Q           $0x00000027, BX, R9
+	VADDPS           (DI)(R9*1), Z22, Z22
+	VADDPS           Z22, Z19, Z24
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z22, Z19
+	VSUBPS           Z19, Z17, Z22
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z17, Z19
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z19, Z17
+	VMULPS.BCST      transformConstantsAVX512<>+208(SB), Z19, Z19
+	VMULPS.BCST      transformConstantsAVX512<>+208(SB), Z22, Z25
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z22, Z22
+	VADDPS           Z24, Z20, Z26
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z24, Z20
+	VADDPS           Z23, Z21, Z24
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z23, Z21
+	VADDPS           Z21, Z13, Z23
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z21, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+224(SB), Z13, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+212(SB), Z13, Z19
+	VFMADD231PS.BCST transformConstantsAVX512<>+216(SB), Z23, Z25
+	VFMADD231PS.BCST transformConstantsAVX512<>+208(SB), Z23, Z22
+	VADDPS           Z24, Z18, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z24, Z18
+	VSUBPS           Z20, Z18, Z21
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z18, Z20
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z20, Z18
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z21, Z20
+	IMUL3Q           $0x0000000b, BX, R9
+	VMOVUPS          (DI)(R9*1), Z21
+	IMUL3Q           $0x0000000a, BX, R9
+	VSUBPS           (DI)(R9*1), Z21, Z23
+	IMUL3Q           $0x00000009, BX, R9
+	VADDPS           (DI)(R9*1), Z21, Z21
+	IMUL3Q           $0x00000023, BX, R9
+	VMOVUPS          (DI)(R9*1), Z24
+	IMUL3Q           $0x00000022, BX, R9
+	VSUBPS           (DI)(R9*1), Z24, Z27
+	IMUL3Q           $0x00000021, BX, R9
+	VADDPS           (DI)(R9*1), Z24, Z24
+	VADDPS           Z24, Z21, Z28
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z24, Z21
+	VADDPS           Z27, Z23, Z24
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z27, Z23
+	IMUL3Q           $0x00000017, BX, R9
+	VMOVUPS          (DI)(R9*1), Z27
+	IMUL3Q           $0x00000016, BX, R9
+	VSUBPS           (DI)(R9*1), Z27, Z29
+	IMUL3Q           $0x00000015, BX, R9
+	VADDPS           (DI)(R9*1), Z27, Z27
+	IMUL3Q           $0x0000002f, BX, R9
+	VMOVUPS          (DI)(R9*1), Z30
+	IMUL3Q           $0x0000002e, BX, R9
+	VSUBPS           (DI)(R9*1), Z30, Z31
+	IMUL3Q           $0x0000002d, BX, R9
+	VADDPS           (DI)(R9*1), Z30, Z30
+	VMOVUPS          Z10, (R8)
+	VADDPS           Z30, Z27, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z30, Z27
+	VSUBPS           Z27, Z23, Z30
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z23, Z27
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z27, Z23
+	VMOVUPS          Z1, 64(R8)
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z30, Z1
+	VMULPS.BCST      transformConstantsAVX512<>+208(SB), Z30, Z30
+	VMOVUPS          Z13, 128(R8)
+	VADDPS           Z10, Z28, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z10, Z28
+	VADDPS           Z13, Z26, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z13, Z26
+	VSUBPS           Z26, Z5, Z13
+	VMOVUPS          Z13, (SI)(DX*4)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z5, Z26
+	IMUL3Q           $0x0000000c, DX, R9
+	VMOVUPS          Z26, (SI)(R9*1)
+	VADDPS           Z10, Z2, Z5
+	VMOVUPS          Z5, 64(SI)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z10, Z2
+	VMOVUPS          Z2, 64(SI)(DX*8)
+	VADDPS           Z31, Z29, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z31, Z29
+	VADDPS           Z29, Z21, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z29, Z21
+	VFMADD231PS.BCST transformConstantsAVX512<>+208(SB), Z21, Z23
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z21, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+224(SB), Z27, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+224(SB), Z5, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+212(SB), Z5, Z30
+	VADDPS           Z30, Z22, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z30, Z22
+	VSUBPS           Z22, Z6, Z13
+	IMUL3Q           $0x00000005, DX, R9
+	VMOVUPS          Z13, (SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z6, Z22
+	IMUL3Q           $0x0000000d, DX, R9
+	VMOVUPS          Z22, (SI)(R9*1)
+	VADDPS           Z5, Z14, Z6
+	VMOVUPS          Z6, 64(SI)(DX*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z5, Z14
+	IMUL3Q           $0x00000009, DX, R9
+	VMOVUPS          Z14, 64(SI)(R9*1)
+	VADDPS           Z1, Z25, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z1, Z25
+	VADDPS           Z25, Z7, Z1
+	IMUL3Q           $0x00000005, DX, R9
+	VMOVUPS          Z1, 64(SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z25, Z7
+	IMUL3Q           $0x0000000d, DX, R9
+	VMOVUPS          Z7, 64(SI)(R9*1)
+	VADDPS           Z5, Z15, Z1
+	VMOVUPS          Z1, (SI)(DX*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z5, Z15
+	IMUL3Q           $0x00000009, DX, R9
+	VMOVUPS          Z15, (SI)(R9*1)
+	VADDPS           Z10, Z17, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z10, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z0, Z17
+	IMUL3Q           $0x00000007, DX, R9
+	VMOVUPS          Z17, 64(SI)(R9*1)
+	VADDPS           Z1, Z11, Z0
+	IMUL3Q           $0x00000003, DX, R9
+	VMOVUPS          Z0, (SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z1, Z11
+	IMUL3Q           $0x0000000b, DX, R9
+	VMOVUPS          Z11, (SI)(R9*1)
+	VSUBPS           Z23, Z19, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z19, Z23
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z23, Z3
+	IMUL3Q           $0x00000007, DX, R9
+	VMOVUPS          Z3, (SI)(R9*1)
+	VADDPS           Z0, Z8, Z1
+	IMUL3Q           $0x00000003, DX, R9
+	VMOVUPS          Z1, 64(SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z0, Z8
+	IMUL3Q           $0x0000000b, DX, R9
+	VMOVUPS          Z8, 64(SI)(R9*1)
+	VADDPS           Z2, Z24, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z24
+	VADDPS           Z28, Z24, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z28, Z24
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z24, Z2
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z1, Z1
+	VSUBPS           Z1, Z20, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z20, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z4, Z1
+	IMUL3Q           $0x00000006, DX, R9
+	VMOVUPS          Z1, 64(SI)(R9*1)
+	VADDPS           Z3, Z16, Z1
+	VMOVUPS          Z1, (SI)(DX*2)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z3, Z16
+	IMUL3Q           $0x0000000a, DX, R9
+	VMOVUPS          Z16, (SI)(R9*1)
+	VADDPS           Z2, Z18, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z18, Z12
+	IMUL3Q           $0x00000006, DX, R9
+	VMOVUPS          Z12, (SI)(R9*1)
+	VADDPS           Z1, Z9, Z2
+	VMOVUPS          Z2, 64(SI)(DX*2)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z1, Z9
+	IMUL3Q           $0x0000000a, DX, R9
+	VMOVUPS          Z9, 64(SI)(R9*1)
+	VMOVUPS          128(R8), Z1
+	VADDPS           Z1, Z0, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z0, Z1
+	VMOVUPS          64(R8), Z0
+	VADDPS           Z0, Z1, Z3
+	VMOVUPS          Z3, 64(SI)(DX*4)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z1, Z0
+	IMUL3Q           $0x0000000c, DX, R9
+	VMOVUPS          Z0, 64(SI)(R9*1)
+	VMOVUPS          (R8), Z0
+	VADDPS           Z0, Z2, Z1
+	VMOVUPS          Z1, (SI)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z0
+	VMOVUPS          Z0, (SI)(DX*8)
+	MOVQ             xStep+32(FP), SI
+	LEAQ             (AX)(SI*4), AX
+	ADDQ             $0x40, CX
+	JMP              tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft16InverseRealsAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, AVX512F
+TEXT ·fft16InverseRealsAVX512(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), SI
+	MOVQ n+72(FP), R9
+
+tile:
+	SUBQ             $0x01, R9
+	JLT              done
+	MOVQ             AX, SI
+	MOVQ             CX, DI
+	VMOVUPS          (DI)(BX*2), Z0
+	VSUBPS           (DI)(BX*1), Z0, Z1
+	VADDPS           (DI), Z0, Z0
+	IMUL3Q           $0x00000014, BX, R8
+	VMOVUPS          (DI)(R8*1), Z2
+	IMUL3Q           $0x00000013, BX, R8
+	VSUBPS           (DI)(R8*1), Z2, Z3
+	IMUL3Q           $0x00000012, BX, R8
+	VADDPS           (DI)(R8*1), Z2, Z2
+	VADDPS           Z3, Z1, Z4
+	VADDPS           Z2, Z0, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z3, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z0
+	VMOVUPS          (DI)(BX*8), Z2
+	IMUL3Q           $0x00000007, BX, R8
+	VSUBPS           (DI)(R8*1), Z2, Z3
+	IMUL3Q           $0x00000006, BX, R8
+	VADDPS           (DI)(R8*1), Z2, Z2
+	IMUL3Q           $0x0000000e, BX, R8
+	VMOVUPS          (DI)(R8*1), Z6
+	IMUL3Q           $0x0000000d, BX, R8
+	VSUBPS           (DI)(R8*1), Z6, Z7
+	IMUL3Q           $0x0000000c, BX, R8
+	VADDPS           (DI)(R8*1), Z6, Z6
+	VADDPS           Z7, Z3, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z3, Z7
+	VADDPS           Z6, Z2, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z6
+	VADDPS           Z7, Z5, Z2
+	VSUBPS           Z3, Z1, Z9
+	VSUBPS           Z8, Z4, Z10
+	VSUBPS           Z6, Z0, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z7, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z1, Z3
+	IMUL3Q           $0x00000005, BX, R8
+	VMOVUPS          (DI)(R8*1), Z1
+	VSUBPS           (DI)(BX*4), Z1, Z7
+	IMUL3Q           $0x00000003, BX, R8
+	VADDPS           (DI)(R8*1), Z1, Z1
+	IMUL3Q           $0x00000011, BX, R8
+	VMOVUPS          (DI)(R8*1), Z12
+	IMUL3Q           $0x00000010, BX, R8
+	VSUBPS           (DI)(R8*1), Z12, Z13
+	IMUL3Q           $0x0000000f, BX, R8
+	VADDPS           (DI)(R8*1), Z12, Z12
+	VSUBPS           Z13, Z7, Z14
+	VADDPS           Z12, Z1, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z7, Z13
+	VSUBPS           Z15, Z14, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z12, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z14, Z15
+	IMUL3Q           $0x0000000b, BX, R8
+	VMOVUPS          (DI)(R8*1), Z12
+	IMUL3Q           $0x0000000a, BX, R8
+	VSUBPS           (DI)(R8*1), Z12, Z14
+	IMUL3Q           $0x00000009, BX, R8
+	VADDPS           (DI)(R8*1), Z12, Z12
+	IMUL3Q           $0x00000015, BX, R8
+	VMOVUPS          (DI)(R8*1), Z16
+	IMUL3Q           $0x00000016, BX, R8
+	VMOVUPS          (DI)(R8*1), Z17
+	VADDPS           Z17, Z16, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z17, Z16
+	VMOVAPS          Z18, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z14, Z17
+	VMOVAPS          Z16, Z19
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z12, Z19
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z14, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z12, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z4, Z8
+	VMOVAPS          Z17, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z13, Z4
+	VMOVAPS          Z4, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z8, Z12
+	VMOVUPS          Z12, (SI)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z8, Z4
+	VMOVUPS          Z4, (SI)(DX*8)
+	VMULPS.BCST      transformConstantsAVX512<>+208(SB), Z9, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+216(SB), Z2, Z4
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z7, Z7
+	VMOVAPS          Z19, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z7, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z7, Z19
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z9, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+208(SB), Z2, Z7
+	VMOVAPS          Z8, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z4, Z2
+	VMOVUPS          Z2, (SI)(DX*1)
+	VMOVAPS          Z19, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z7, Z2
+	IMUL3Q           $0x00000005, DX, R8
+	VMOVUPS          Z2, (SI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z4, Z8
+	IMUL3Q           $0x00000009, DX, R8
+	VMOVUPS          Z8, (SI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z7, Z19
+	IMUL3Q           $0x0000000d, DX, R8
+	VMOVUPS          Z19, (SI)(R8*1)
+	VSUBPS           Z11, Z10, Z2
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z2, Z2
+	VMOVAPS          Z18, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z1, Z4
+	VMOVAPS          Z4, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z2, Z7
+	VMOVUPS          Z7, (SI)(DX*2)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z2, Z4
+	IMUL3Q           $0x0000000a, DX, R8
+	VMOVUPS          Z4, (SI)(R8*1)
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z3, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+224(SB), Z5, Z2
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z15, Z4
+	VMOVAPS          Z16, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z4, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z4, Z16
+	VMULPS.BCST      transformConstantsAVX512<>+208(SB), Z3, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+212(SB), Z5, Z3
+	VMOVAPS          Z7, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z2, Z4
+	IMUL3Q           $0x00000003, DX, R8
+	VMOVUPS          Z4, (SI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z3, Z16
+	IMUL3Q           $0x00000007, DX, R8
+	VMOVUPS          Z16, (SI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z2, Z7
+	IMUL3Q           $0x0000000b, DX, R8
+	VMOVUPS          Z7, (SI)(R8*1)
+	VADDPS           Z6, Z0, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z13, Z17
+	VMOVAPS          Z17, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z0, Z2
+	VMOVUPS          Z2, (SI)(DX*4)
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z0, Z17
+	IMUL3Q           $0x0000000c, DX, R8
+	VMOVUPS          Z17, (SI)(R8*1)
+	VADDPS           Z11, Z10, Z0
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z0, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z1, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z0, Z18
+	IMUL3Q           $0x00000006, DX, R8
+	VMOVUPS          Z18, (SI)(R8*1)
+	MOVQ             xStep+32(FP), SI
+	LEAQ             (AX)(SI*4), AX
+	ADDQ             $0x40, CX
+	JMP              tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft16InverseRowAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, AVX512F
+TEXT ·fft16InverseRowAVX512(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), SI
+	MOVQ n+72(FP), R9
+
+tile:
+	SUBQ             $0x01, R9
+	JLT              done
+	MOVQ             AX, SI
+	MOVQ             CX, DI
+	VMOVUPS          (SI)(DX*1), Z0
+	IMUL3Q           $0x00000007, DX, R8
+	VMOVUPS          (SI)(R8*1), Z1
+	VADDPS           Z1, Z0, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z1, Z0
+	IMUL3Q           $0x00000003, DX, R8
+	VMOVUPS          (SI)(R8*1), Z1
+	IMUL3Q           $0x00000005, DX, R8
+	VMOVUPS          (SI)(R8*1), Z3
+	VADDPS           Z3, Z1, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z1, Z3
+	VMOVUPS          64(SI)(DX*1), Z1
+	IMUL3Q           $0x00000007, DX, R8
+	VMOVUPS          64(SI)(R8*1), Z5
+	VADDPS           Z5, Z1, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z5, Z1
+	IMUL3Q           $0x00000003, DX, R8
+	VMOVUPS          64(SI)(R8*1), Z5
+	IMUL3Q           $0x00000005, DX, R8
+	VMOVUPS          64(SI)(R8*1), Z7
+	VADDPS           Z7, Z5, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z5, Z7
+	VSUBPS           Z8, Z0, Z5
+	VSUBPS           Z4, Z2, Z9
+	VSUBPS           Z7, Z1, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z0, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z2, Z4
+	VADDPS           Z3, Z6, Z0
+	VMULPS.BCST      transformConstantsAVX512<>+208(SB), Z5, Z2
+	VSUBPS           Z10, Z9, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z3, Z6
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z8, Z3
+	VADDPS           Z7, Z1, Z1
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z5, Z5
+	VADDPS           Z10, Z9, Z7
+	VMULPS.BCST      transformConstantsAVX512<>+208(SB), Z8, Z8
+	VMOVUPS          (SI)(DX*2), Z9
+	IMUL3Q           $0x00000006, DX, R8
+	VMOVUPS          (SI)(R8*1), Z10
+	VADDPS           Z10, Z9, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z10, Z9
+	VMOVUPS          64(SI)(DX*2), Z10
+	VMOVUPS          64(SI)(R8*1), Z13
+	VADDPS           Z13, Z10, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z13, Z10
+	VSUBPS           Z14, Z9, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z9, Z14
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z13, Z9
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z14, Z13
+	VMOVUPS          (SI), Z14
+	VMOVUPS          64(SI), Z15
+	VADDPS           Z15, Z14, Z16
+	VSUBPS           Z15, Z14, Z14
+	VMOVUPS          (SI)(DX*4), Z15
+	VMOVAPS          Z16, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z15, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z15, Z16
+	VMOVUPS          64(SI)(DX*4), Z15
+	VMOVAPS          Z14, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z15, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z15, Z14
+	VMOVAPS          Z17, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z12, Z15
+	VMOVAPS          Z15, Z19
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z4, Z19
+	VMOVUPS          Z19, (DI)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z4, Z15
+	VMOVUPS          Z15, (DI)(BX*8)
+	VFMADD231PS.BCST transformConstantsAVX512<>+216(SB), Z0, Z2
+	VMOVAPS          Z18, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z9, Z4
+	VMOVAPS          Z4, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z2, Z15
+	VMOVUPS          Z15, (DI)(BX*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z2, Z4
+	IMUL3Q           $0x00000009, BX, R8
+	VMOVUPS          Z4, (DI)(R8*1)
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z11, Z2
+	VMOVAPS          Z16, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z10, Z4
+	VMOVAPS          Z4, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z2, Z11
+	VMOVUPS          Z11, (DI)(BX*2)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z2, Z4
+	IMUL3Q           $0x0000000a, BX, R8
+	VMOVUPS          Z4, (DI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+224(SB), Z6, Z3
+	VMOVAPS          Z14, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z13, Z2
+	VMOVAPS          Z2, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z3, Z4
+	IMUL3Q           $0x00000003, BX, R8
+	VMOVUPS          Z4, (DI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z3, Z2
+	IMUL3Q           $0x0000000b, BX, R8
+	VMOVUPS          Z2, (DI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z12, Z17
+	VMOVAPS          Z17, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z1, Z2
+	VMOVUPS          Z2, (DI)(BX*4)
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z1, Z17
+	IMUL3Q           $0x0000000c, BX, R8
+	VMOVUPS          Z17, (DI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+208(SB), Z0, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z9, Z18
+	VMOVAPS          Z18, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z5, Z0
+	IMUL3Q           $0x00000005, BX, R8
+	VMOVUPS          Z0, (DI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z5, Z18
+	IMUL3Q           $0x0000000d, BX, R8
+	VMOVUPS          Z18, (DI)(R8*1)
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z7, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z10, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z0, Z16
+	IMUL3Q           $0x00000006, BX, R8
+	VMOVUPS          Z16, (DI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+212(SB), Z6, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z13, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z8, Z14
+	IMUL3Q           $0x00000007, BX, R8
+	VMOVUPS          Z14, (DI)(R8*1)
+	MOVQ             xStep+32(FP), SI
+	LEAQ             (AX)(SI*4), AX
+	ADDQ             $0x40, CX
+	JMP              tile
+
+done:
+	VZEROUPPER
+	RET
+
 // func fft20ForwardAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 // Requires: AVX, AVX512F
 TEXT ·fft20ForwardAVX512(SB), NOSPLIT, $0-104
@@ -43063,6 +49722,884 @@ pass3:
 	ADDQ             $0x00000040, R8
 	DECQ             R11
 	JNZ              pass3
+	MOVQ             xStep+32(FP), SI
+	LEAQ             (AX)(SI*4), AX
+	ADDQ             $0x40, CX
+	JMP              tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft20InverseColumnAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, AVX512F
+TEXT ·fft20InverseColumnAVX512(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), R8
+	MOVQ n+72(FP), R10
+
+tile:
+	SUBQ             $0x01, R10
+	JLT              done
+	MOVQ             AX, SI
+	MOVQ             CX, DI
+	VMOVUPS          (DI)(BX*2), Z0
+	VSUBPS           (DI)(BX*1), Z0, Z1
+	VADDPS           (DI), Z0, Z0
+	IMUL3Q           $0x0000000e, BX, R9
+	VMOVUPS          (DI)(R9*1), Z2
+	IMUL3Q           $0x0000000d, BX, R9
+	VSUBPS           (DI)(R9*1), Z2, Z3
+	IMUL3Q           $0x0000000c, BX, R9
+	VADDPS           (DI)(R9*1), Z2, Z2
+	IMUL3Q           $0x00000032, BX, R9
+	VMOVUPS          (DI)(R9*1), Z4
+	IMUL3Q           $0x00000031, BX, R9
+	VSUBPS           (DI)(R9*1), Z4, Z5
+	IMUL3Q           $0x00000030, BX, R9
+	VADDPS           (DI)(R9*1), Z4, Z4
+	VADDPS           Z4, Z2, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z4, Z2
+	VMULPS.BCST      transformConstantsAVX512<>+248(SB), Z2, Z4
+	VMULPS.BCST      transformConstantsAVX512<>+252(SB), Z2, Z2
+	VADDPS           Z6, Z0, Z7
+	VMOVAPS          Z0, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z6, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z6, Z0
+	VADDPS           Z5, Z3, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z5, Z3
+	VMULPS.BCST      transformConstantsAVX512<>+248(SB), Z3, Z5
+	VMULPS.BCST      transformConstantsAVX512<>+252(SB), Z3, Z3
+	VADDPS           Z6, Z1, Z9
+	VMOVAPS          Z1, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z6, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z6, Z1
+	IMUL3Q           $0x0000001a, BX, R9
+	VMOVUPS          (DI)(R9*1), Z6
+	IMUL3Q           $0x00000019, BX, R9
+	VSUBPS           (DI)(R9*1), Z6, Z11
+	IMUL3Q           $0x00000018, BX, R9
+	VADDPS           (DI)(R9*1), Z6, Z6
+	IMUL3Q           $0x00000026, BX, R9
+	VMOVUPS          (DI)(R9*1), Z12
+	IMUL3Q           $0x00000025, BX, R9
+	VSUBPS           (DI)(R9*1), Z12, Z13
+	IMUL3Q           $0x00000024, BX, R9
+	VADDPS           (DI)(R9*1), Z12, Z12
+	VADDPS           Z12, Z6, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z12, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+252(SB), Z6, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+256(SB), Z6, Z2
+	VFMADD132PS.BCST transformConstantsAVX512<>+4(SB), Z14, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z14, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z14, Z0
+	VADDPS           Z13, Z11, Z6
+	VSUBPS           Z13, Z11, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+252(SB), Z11, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+256(SB), Z11, Z3
+	VADDPS           Z6, Z9, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z6, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z6, Z1
+	VSUBPS           Z2, Z1, Z6
+	VADDPS           Z2, Z1, Z1
+	VSUBPS           Z4, Z10, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z10, Z4
+	VADDPS           Z3, Z0, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z3, Z0
+	VADDPS           Z5, Z8, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z5, Z8
+	IMUL3Q           $0x00000020, BX, R9
+	VMOVUPS          (DI)(R9*1), Z5
+	IMUL3Q           $0x0000001f, BX, R9
+	VSUBPS           (DI)(R9*1), Z5, Z11
+	IMUL3Q           $0x0000001e, BX, R9
+	VADDPS           (DI)(R9*1), Z5, Z5
+	IMUL3Q           $0x00000014, BX, R9
+	VMOVUPS          (DI)(R9*1), Z12
+	IMUL3Q           $0x00000013, BX, R9
+	VSUBPS           (DI)(R9*1), Z12, Z13
+	IMUL3Q           $0x00000012, BX, R9
+	VADDPS           (DI)(R9*1), Z12, Z12
+	IMUL3Q           $0x0000002c, BX, R9
+	VMOVUPS          (DI)(R9*1), Z14
+	IMUL3Q           $0x0000002b, BX, R9
+	VSUBPS           (DI)(R9*1), Z14, Z15
+	IMUL3Q           $0x0000002a, BX, R9
+	VADDPS           (DI)(R9*1), Z14, Z14
+	VADDPS           Z14, Z12, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z12, Z14
+	VMULPS.BCST      transformConstantsAVX512<>+248(SB), Z14, Z12
+	VMULPS.BCST      transformConstantsAVX512<>+252(SB), Z14, Z14
+	VADDPS           Z16, Z5, Z17
+	VMOVAPS          Z5, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z16, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z16, Z5
+	VADDPS           Z15, Z13, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z13, Z15
+	VMULPS.BCST      transformConstantsAVX512<>+248(SB), Z15, Z13
+	VMULPS.BCST      transformConstantsAVX512<>+252(SB), Z15, Z15
+	VADDPS           Z16, Z11, Z19
+	VMOVAPS          Z11, Z20
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z16, Z20
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z16, Z11
+	VMOVUPS          (DI)(BX*8), Z16
+	IMUL3Q           $0x00000007, BX, R9
+	VSUBPS           (DI)(R9*1), Z16, Z21
+	IMUL3Q           $0x00000006, BX, R9
+	VADDPS           (DI)(R9*1), Z16, Z16
+	IMUL3Q           $0x00000038, BX, R9
+	VMOVUPS          (DI)(R9*1), Z22
+	IMUL3Q           $0x00000037, BX, R9
+	VSUBPS           (DI)(R9*1), Z22, Z23
+	IMUL3Q           $0x00000036, BX, R9
+	VADDPS           (DI)(R9*1), Z22, Z22
+	VADDPS           Z22, Z16, Z24
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z16, Z22
+	VFMADD231PS.BCST transformConstantsAVX512<>+252(SB), Z22, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+256(SB), Z22, Z14
+	VFMADD132PS.BCST transformConstantsAVX512<>+4(SB), Z24, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z24, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z24, Z5
+	VADDPS           Z17, Z7, Z16
+	VSUBPS           Z17, Z7, Z7
+	VADDPS           Z23, Z21, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z21, Z23
+	VFMADD231PS.BCST transformConstantsAVX512<>+252(SB), Z23, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+256(SB), Z23, Z15
+	VADDPS           Z17, Z19, Z19
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z17, Z20
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z17, Z11
+	VSUBPS           Z14, Z11, Z17
+	VADDPS           Z14, Z11, Z11
+	VSUBPS           Z11, Z1, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z1, Z11
+	VADDPS           Z17, Z6, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z17, Z6
+	VSUBPS           Z12, Z20, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z20, Z12
+	VADDPS           Z12, Z4, Z20
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z12, Z4
+	VSUBPS           Z17, Z2, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z2, Z17
+	VADDPS           Z19, Z9, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z19, Z9
+	VADDPS           Z15, Z5, Z19
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z15, Z5
+	VSUBPS           Z5, Z0, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z0, Z5
+	VADDPS           Z19, Z10, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z19, Z10
+	VADDPS           Z13, Z18, Z19
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z13, Z18
+	VADDPS           Z18, Z8, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z18, Z8
+	VSUBPS           Z19, Z3, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z3, Z19
+	IMUL3Q           $0x00000011, BX, R9
+	VMOVUPS          (DI)(R9*1), Z3
+	IMUL3Q           $0x00000010, BX, R9
+	VSUBPS           (DI)(R9*1), Z3, Z21
+	IMUL3Q           $0x0000000f, BX, R9
+	VADDPS           (DI)(R9*1), Z3, Z3
+	IMUL3Q           $0x00000005, BX, R9
+	VMOVUPS          (DI)(R9*1), Z22
+	VSUBPS           (DI)(BX*4), Z22, Z23
+	IMUL3Q           $0x00000003, BX, R9
+	VADDPS           (DI)(R9*1), Z22, Z22
+	IMUL3Q           $0x0000001d, BX, R9
+	VMOVUPS          (DI)(R9*1), Z24
+	IMUL3Q           $0x0000001c, BX, R9
+	VSUBPS           (DI)(R9*1), Z24, Z25
+	IMUL3Q           $0x0000001b, BX, R9
+	VADDPS           (DI)(R9*1), Z24, Z24
+	VADDPS           Z24, Z22, Z26
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z22, Z24
+	VMULPS.BCST      transformConstantsAVX512<>+248(SB), Z24, Z22
+	VMULPS.BCST      transformConstantsAVX512<>+252(SB), Z24, Z24
+	VADDPS           Z26, Z3, Z27
+	VMOVAPS          Z3, Z28
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z26, Z28
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z26, Z3
+	VADDPS           Z25, Z23, Z26
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z23, Z25
+	VMULPS.BCST      transformConstantsAVX512<>+248(SB), Z25, Z23
+	VMULPS.BCST      transformConstantsAVX512<>+252(SB), Z25, Z25
+	VADDPS           Z26, Z21, Z29
+	VMOVAPS          Z21, Z30
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z26, Z30
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z26, Z21
+	IMUL3Q           $0x00000029, BX, R9
+	VMOVUPS          (DI)(R9*1), Z26
+	IMUL3Q           $0x00000028, BX, R9
+	VSUBPS           (DI)(R9*1), Z26, Z31
+	IMUL3Q           $0x00000027, BX, R9
+	VADDPS           (DI)(R9*1), Z26, Z26
+	VMOVUPS          Z12, (R8)
+	IMUL3Q           $0x00000035, BX, R9
+	VMOVUPS          (DI)(R9*1), Z12
+	VMOVUPS          Z19, 64(R8)
+	IMUL3Q           $0x00000034, BX, R9
+	VSUBPS           (DI)(R9*1), Z12, Z19
+	IMUL3Q           $0x00000033, BX, R9
+	VADDPS           (DI)(R9*1), Z12, Z12
+	VMOVUPS          Z13, 128(R8)
+	VADDPS           Z12, Z26, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z12, Z26
+	VFMADD231PS.BCST transformConstantsAVX512<>+252(SB), Z26, Z22
+	VFMADD231PS.BCST transformConstantsAVX512<>+256(SB), Z26, Z24
+	VFMADD132PS.BCST transformConstantsAVX512<>+4(SB), Z13, Z27
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z13, Z28
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z13, Z3
+	VADDPS           Z19, Z31, Z12
+	VSUBPS           Z19, Z31, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+252(SB), Z13, Z23
+	VFMADD231PS.BCST transformConstantsAVX512<>+256(SB), Z13, Z25
+	VADDPS           Z12, Z29, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z12, Z30
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z12, Z21
+	VSUBPS           Z24, Z21, Z12
+	VADDPS           Z24, Z21, Z19
+	VSUBPS           Z22, Z30, Z21
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z30, Z22
+	VADDPS           Z25, Z3, Z24
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z25, Z3
+	VADDPS           Z23, Z28, Z25
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z23, Z28
+	IMUL3Q           $0x0000002f, BX, R9
+	VMOVUPS          (DI)(R9*1), Z23
+	IMUL3Q           $0x0000002e, BX, R9
+	VSUBPS           (DI)(R9*1), Z23, Z26
+	IMUL3Q           $0x0000002d, BX, R9
+	VADDPS           (DI)(R9*1), Z23, Z23
+	IMUL3Q           $0x00000023, BX, R9
+	VMOVUPS          (DI)(R9*1), Z29
+	IMUL3Q           $0x00000022, BX, R9
+	VSUBPS           (DI)(R9*1), Z29, Z30
+	IMUL3Q           $0x00000021, BX, R9
+	VADDPS           (DI)(R9*1), Z29, Z29
+	IMUL3Q           $0x0000003b, BX, R9
+	VMOVUPS          (DI)(R9*1), Z31
+	VMOVUPS          Z25, 192(R8)
+	IMUL3Q           $0x0000003a, BX, R9
+	VSUBPS           (DI)(R9*1), Z31, Z25
+	IMUL3Q           $0x00000039, BX, R9
+	VADDPS           (DI)(R9*1), Z31, Z31
+	VMOVUPS          Z4, 256(R8)
+	VADDPS           Z31, Z29, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z29, Z31
+	VMULPS.BCST      transformConstantsAVX512<>+248(SB), Z31, Z29
+	VMULPS.BCST      transformConstantsAVX512<>+252(SB), Z31, Z31
+	VMOVUPS          Z28, 320(R8)
+	VADDPS           Z4, Z23, Z28
+	VMOVUPS          Z0, 384(R8)
+	VMOVAPS          Z23, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z4, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z4, Z23
+	VADDPS           Z25, Z30, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z30, Z25
+	VMULPS.BCST      transformConstantsAVX512<>+248(SB), Z25, Z30
+	VMULPS.BCST      transformConstantsAVX512<>+252(SB), Z25, Z25
+	VMOVUPS          Z6, 448(R8)
+	VADDPS           Z4, Z26, Z6
+	VMOVUPS          Z24, 512(R8)
+	VMOVAPS          Z26, Z24
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z4, Z24
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z4, Z26
+	IMUL3Q           $0x0000000b, BX, R9
+	VMOVUPS          (DI)(R9*1), Z4
+	VMOVUPS          Z14, 576(R8)
+	IMUL3Q           $0x0000000a, BX, R9
+	VSUBPS           (DI)(R9*1), Z4, Z14
+	IMUL3Q           $0x00000009, BX, R9
+	VADDPS           (DI)(R9*1), Z4, Z4
+	VMOVUPS          Z5, 640(R8)
+	IMUL3Q           $0x00000017, BX, R9
+	VMOVUPS          (DI)(R9*1), Z5
+	VMOVUPS          Z3, 704(R8)
+	IMUL3Q           $0x00000016, BX, R9
+	VSUBPS           (DI)(R9*1), Z5, Z3
+	IMUL3Q           $0x00000015, BX, R9
+	VADDPS           (DI)(R9*1), Z5, Z5
+	VMOVUPS          Z2, 768(R8)
+	VADDPS           Z5, Z4, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z5, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+252(SB), Z4, Z29
+	VFMADD231PS.BCST transformConstantsAVX512<>+256(SB), Z4, Z31
+	VFMADD132PS.BCST transformConstantsAVX512<>+4(SB), Z2, Z28
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z2, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z2, Z23
+	VADDPS           Z28, Z27, Z2
+	VSUBPS           Z28, Z27, Z4
+	VSUBPS           Z4, Z9, Z5
+	IMUL3Q           $0x00000005, DX, R9
+	VMOVUPS          Z5, (SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z9, Z4
+	IMUL3Q           $0x0000000f, DX, R9
+	VMOVUPS          Z4, (SI)(R9*1)
+	VADDPS           Z2, Z16, Z4
+	VMOVUPS          Z4, 64(SI)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z16
+	IMUL3Q           $0x0000000a, DX, R9
+	VMOVUPS          Z16, 64(SI)(R9*1)
+	VADDPS           Z3, Z14, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z3, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+252(SB), Z14, Z30
+	VFMADD231PS.BCST transformConstantsAVX512<>+256(SB), Z14, Z25
+	VADDPS           Z2, Z6, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z2, Z24
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z2, Z26
+	VSUBPS           Z31, Z26, Z2
+	VADDPS           Z31, Z26, Z4
+	VSUBPS           Z4, Z19, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z19, Z4
+	VADDPS           Z4, Z11, Z4
+	VMOVUPS          Z4, (SI)(DX*8)
+	VSUBPS           Z5, Z15, Z4
+	IMUL3Q           $0x00000003, DX, R9
+	VMOVUPS          Z4, 64(SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z15, Z5
+	IMUL3Q           $0x0000000d, DX, R9
+	VMOVUPS          Z5, 64(SI)(R9*1)
+	VADDPS           Z2, Z12, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z12
+	VSUBPS           Z12, Z10, Z2
+	IMUL3Q           $0x00000007, DX, R9
+	VMOVUPS          Z2, 64(SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z10, Z12
+	IMUL3Q           $0x00000011, DX, R9
+	VMOVUPS          Z12, 64(SI)(R9*1)
+	VSUBPS           Z4, Z1, Z2
+	VMOVUPS          Z2, (SI)(DX*2)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z1, Z4
+	IMUL3Q           $0x0000000c, DX, R9
+	VMOVUPS          Z4, (SI)(R9*1)
+	VSUBPS           Z29, Z24, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z24, Z29
+	VADDPS           Z29, Z22, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z29, Z22
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z8, Z22
+	IMUL3Q           $0x00000009, DX, R9
+	VMOVUPS          Z22, 64(SI)(R9*1)
+	VADDPS           Z2, Z20, Z4
+	VMOVUPS          Z4, (SI)(DX*4)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z20
+	IMUL3Q           $0x0000000e, DX, R9
+	VMOVUPS          Z20, (SI)(R9*1)
+	VSUBPS           Z1, Z21, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z21, Z1
+	VSUBPS           Z1, Z17, Z4
+	IMUL3Q           $0x00000006, DX, R9
+	VMOVUPS          Z4, (SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z17, Z1
+	IMUL3Q           $0x00000010, DX, R9
+	VMOVUPS          Z1, (SI)(R9*1)
+	VADDPS           Z2, Z18, Z1
+	VMOVUPS          Z1, 64(SI)(DX*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z18
+	IMUL3Q           $0x0000000b, DX, R9
+	VMOVUPS          Z18, 64(SI)(R9*1)
+	VADDPS           Z3, Z13, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z3, Z13
+	VADDPS           Z13, Z7, Z2
+	IMUL3Q           $0x00000005, DX, R9
+	VMOVUPS          Z2, 64(SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z13, Z7
+	IMUL3Q           $0x0000000f, DX, R9
+	VMOVUPS          Z7, 64(SI)(R9*1)
+	VMOVUPS          768(R8), Z2
+	VADDPS           Z2, Z1, Z3
+	VMOVUPS          Z3, (SI)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z1, Z2
+	IMUL3Q           $0x0000000a, DX, R9
+	VMOVUPS          Z2, (SI)(R9*1)
+	VADDPS           Z25, Z23, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z25, Z23
+	VMOVUPS          704(R8), Z2
+	VSUBPS           Z23, Z2, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z2, Z23
+	VADDPS           640(R8), Z23, Z2
+	VMOVUPS          Z2, 64(SI)(DX*8)
+	VMOVUPS          576(R8), Z2
+	VADDPS           Z2, Z3, Z4
+	IMUL3Q           $0x00000003, DX, R9
+	VMOVUPS          Z4, (SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z3, Z2
+	IMUL3Q           $0x0000000d, DX, R9
+	VMOVUPS          Z2, (SI)(R9*1)
+	VMOVUPS          512(R8), Z2
+	VADDPS           Z2, Z1, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z1, Z2
+	VMOVUPS          448(R8), Z1
+	VADDPS           Z1, Z2, Z4
+	IMUL3Q           $0x00000007, DX, R9
+	VMOVUPS          Z4, (SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z1
+	IMUL3Q           $0x00000011, DX, R9
+	VMOVUPS          Z1, (SI)(R9*1)
+	VMOVUPS          384(R8), Z1
+	VSUBPS           Z3, Z1, Z2
+	VMOVUPS          Z2, 64(SI)(DX*2)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z1, Z3
+	IMUL3Q           $0x0000000c, DX, R9
+	VMOVUPS          Z3, 64(SI)(R9*1)
+	VADDPS           Z30, Z0, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z30, Z0
+	VMOVUPS          320(R8), Z2
+	VADDPS           Z2, Z0, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z0, Z2
+	VMOVUPS          256(R8), Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z0
+	IMUL3Q           $0x00000009, DX, R9
+	VMOVUPS          Z0, (SI)(R9*1)
+	VMOVUPS          128(R8), Z0
+	VADDPS           Z0, Z3, Z2
+	VMOVUPS          Z2, 64(SI)(DX*4)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z3, Z0
+	IMUL3Q           $0x0000000e, DX, R9
+	VMOVUPS          Z0, 64(SI)(R9*1)
+	VMOVUPS          192(R8), Z0
+	VSUBPS           Z1, Z0, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z0, Z1
+	VMOVUPS          64(R8), Z0
+	VSUBPS           Z1, Z0, Z3
+	IMUL3Q           $0x00000006, DX, R9
+	VMOVUPS          Z3, 64(SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z0, Z1
+	IMUL3Q           $0x00000010, DX, R9
+	VMOVUPS          Z1, 64(SI)(R9*1)
+	VMOVUPS          (R8), Z0
+	VSUBPS           Z2, Z0, Z1
+	VMOVUPS          Z1, (SI)(DX*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z0, Z2
+	IMUL3Q           $0x0000000b, DX, R9
+	VMOVUPS          Z2, (SI)(R9*1)
+	MOVQ             xStep+32(FP), SI
+	LEAQ             (AX)(SI*4), AX
+	ADDQ             $0x40, CX
+	JMP              tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft20InverseRealsAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, AVX512F
+TEXT ·fft20InverseRealsAVX512(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), SI
+	MOVQ n+72(FP), R9
+
+tile:
+	SUBQ             $0x01, R9
+	JLT              done
+	MOVQ             AX, SI
+	MOVQ             CX, DI
+	IMUL3Q           $0x0000000e, BX, R8
+	VMOVUPS          (DI)(R8*1), Z0
+	IMUL3Q           $0x0000000d, BX, R8
+	VSUBPS           (DI)(R8*1), Z0, Z1
+	IMUL3Q           $0x0000000c, BX, R8
+	VADDPS           (DI)(R8*1), Z0, Z0
+	VMOVUPS          (DI)(BX*2), Z2
+	VSUBPS           (DI)(BX*1), Z2, Z3
+	VADDPS           (DI), Z2, Z2
+	IMUL3Q           $0x0000001a, BX, R8
+	VMOVUPS          (DI)(R8*1), Z4
+	IMUL3Q           $0x00000019, BX, R8
+	VSUBPS           (DI)(R8*1), Z4, Z5
+	IMUL3Q           $0x00000018, BX, R8
+	VADDPS           (DI)(R8*1), Z4, Z4
+	VADDPS           Z5, Z3, Z6
+	VADDPS           Z4, Z2, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z3, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z4
+	VADDPS           Z6, Z1, Z2
+	VMOVAPS          Z0, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z7, Z3
+	VMULPS.BCST      transformConstantsAVX512<>+248(SB), Z5, Z8
+	VMOVAPS          Z1, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z6, Z9
+	VMULPS.BCST      transformConstantsAVX512<>+252(SB), Z4, Z10
+	VMOVAPS          Z0, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z7, Z11
+	VMULPS.BCST      transformConstantsAVX512<>+252(SB), Z5, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z6, Z1
+	VMULPS.BCST      transformConstantsAVX512<>+248(SB), Z4, Z4
+	VADDPS           Z7, Z0, Z0
+	VMOVUPS          (DI)(BX*8), Z6
+	IMUL3Q           $0x00000007, BX, R8
+	VSUBPS           (DI)(R8*1), Z6, Z7
+	IMUL3Q           $0x00000006, BX, R8
+	VADDPS           (DI)(R8*1), Z6, Z6
+	IMUL3Q           $0x00000014, BX, R8
+	VMOVUPS          (DI)(R8*1), Z12
+	IMUL3Q           $0x00000013, BX, R8
+	VSUBPS           (DI)(R8*1), Z12, Z13
+	IMUL3Q           $0x00000012, BX, R8
+	VADDPS           (DI)(R8*1), Z12, Z12
+	VADDPS           Z13, Z7, Z14
+	VADDPS           Z12, Z6, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z7, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z12, Z6
+	IMUL3Q           $0x0000000b, BX, R8
+	VMOVUPS          (DI)(R8*1), Z7
+	IMUL3Q           $0x0000000a, BX, R8
+	VSUBPS           (DI)(R8*1), Z7, Z12
+	IMUL3Q           $0x00000009, BX, R8
+	VADDPS           (DI)(R8*1), Z7, Z7
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z12, Z12
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z7, Z7
+	IMUL3Q           $0x00000017, BX, R8
+	VMOVUPS          (DI)(R8*1), Z16
+	IMUL3Q           $0x00000016, BX, R8
+	VSUBPS           (DI)(R8*1), Z16, Z17
+	IMUL3Q           $0x00000015, BX, R8
+	VADDPS           (DI)(R8*1), Z16, Z16
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z17, Z17
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z16, Z16
+	IMUL3Q           $0x0000001b, BX, R8
+	VMOVUPS          (DI)(R8*1), Z18
+	VADDPS           Z18, Z12, Z19
+	VMOVAPS          Z18, Z20
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z12, Z20
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z12, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z17, Z20
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z17, Z18
+	VMULPS.BCST      transformConstantsAVX512<>+248(SB), Z7, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+252(SB), Z16, Z12
+	VMULPS.BCST      transformConstantsAVX512<>+252(SB), Z7, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+256(SB), Z16, Z7
+	IMUL3Q           $0x00000011, BX, R8
+	VMOVUPS          (DI)(R8*1), Z16
+	IMUL3Q           $0x00000010, BX, R8
+	VSUBPS           (DI)(R8*1), Z16, Z21
+	IMUL3Q           $0x0000000f, BX, R8
+	VADDPS           (DI)(R8*1), Z16, Z16
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z21, Z21
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z16, Z16
+	IMUL3Q           $0x00000005, BX, R8
+	VMOVUPS          (DI)(R8*1), Z22
+	VSUBPS           (DI)(BX*4), Z22, Z23
+	IMUL3Q           $0x00000003, BX, R8
+	VADDPS           (DI)(R8*1), Z22, Z22
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z23, Z23
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z22, Z22
+	IMUL3Q           $0x0000001c, BX, R8
+	VMOVUPS          (DI)(R8*1), Z24
+	VADDPS           Z24, Z21, Z25
+	VMOVAPS          Z24, Z26
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z21, Z26
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z21, Z24
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z23, Z26
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z23, Z24
+	VMULPS.BCST      transformConstantsAVX512<>+248(SB), Z16, Z21
+	VFMADD231PS.BCST transformConstantsAVX512<>+252(SB), Z22, Z21
+	VMULPS.BCST      transformConstantsAVX512<>+248(SB), Z22, Z22
+	VFMADD231PS.BCST transformConstantsAVX512<>+260(SB), Z16, Z22
+	VADDPS           Z14, Z2, Z2
+	VADDPS           Z17, Z19, Z16
+	VADDPS           Z23, Z25, Z17
+	VADDPS           Z17, Z16, Z19
+	VSUBPS           Z17, Z16, Z16
+	VSUBPS           Z15, Z0, Z0
+	VMOVAPS          Z19, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z2, Z17
+	VMOVUPS          Z17, (SI)
+	VMOVAPS          Z16, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z0, Z17
+	IMUL3Q           $0x00000005, DX, R8
+	VMOVUPS          Z17, (SI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z2, Z19
+	IMUL3Q           $0x0000000a, DX, R8
+	VMOVUPS          Z19, (SI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z0, Z16
+	IMUL3Q           $0x0000000f, DX, R8
+	VMOVUPS          Z16, (SI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+264(SB), Z15, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+252(SB), Z13, Z8
+	VADDPS           Z8, Z3, Z0
+	VSUBPS           Z8, Z3, Z2
+	VSUBPS           Z12, Z20, Z3
+	VADDPS           Z21, Z26, Z8
+	VSUBPS           Z8, Z3, Z16
+	VADDPS           Z8, Z3, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z14, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+252(SB), Z6, Z4
+	VADDPS           Z4, Z1, Z8
+	VSUBPS           Z4, Z1, Z1
+	VADDPS           Z12, Z20, Z4
+	VSUBPS           Z21, Z26, Z12
+	VADDPS           Z12, Z4, Z17
+	VSUBPS           Z12, Z4, Z4
+	VMOVAPS          Z16, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z0, Z12
+	VMOVUPS          Z12, (SI)(DX*1)
+	VMOVAPS          Z17, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z8, Z12
+	VMOVUPS          Z12, (SI)(DX*4)
+	VMOVAPS          Z3, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z1, Z12
+	IMUL3Q           $0x00000006, DX, R8
+	VMOVUPS          Z12, (SI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z2, Z4
+	IMUL3Q           $0x00000009, DX, R8
+	VMOVUPS          Z4, (SI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z0, Z16
+	IMUL3Q           $0x0000000b, DX, R8
+	VMOVUPS          Z16, (SI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z8, Z17
+	IMUL3Q           $0x0000000e, DX, R8
+	VMOVUPS          Z17, (SI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z1, Z3
+	IMUL3Q           $0x00000010, DX, R8
+	VMOVUPS          Z3, (SI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z14, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+256(SB), Z6, Z10
+	VSUBPS           Z10, Z9, Z0
+	VADDPS           Z10, Z9, Z1
+	VSUBPS           Z7, Z18, Z2
+	VSUBPS           Z22, Z24, Z3
+	VADDPS           Z3, Z2, Z4
+	VSUBPS           Z3, Z2, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+268(SB), Z15, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+256(SB), Z13, Z5
+	VSUBPS           Z5, Z11, Z3
+	VADDPS           Z5, Z11, Z5
+	VADDPS           Z7, Z18, Z6
+	VADDPS           Z22, Z24, Z7
+	VSUBPS           Z7, Z6, Z8
+	VADDPS           Z7, Z6, Z6
+	VMOVAPS          Z4, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z0, Z7
+	VMOVUPS          Z7, (SI)(DX*2)
+	VMOVAPS          Z8, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z3, Z7
+	IMUL3Q           $0x00000003, DX, R8
+	VMOVUPS          Z7, (SI)(R8*1)
+	VMOVAPS          Z2, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z5, Z7
+	IMUL3Q           $0x00000007, DX, R8
+	VMOVUPS          Z7, (SI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z1, Z6
+	VMOVUPS          Z6, (SI)(DX*8)
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z0, Z4
+	IMUL3Q           $0x0000000c, DX, R8
+	VMOVUPS          Z4, (SI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z3, Z8
+	IMUL3Q           $0x0000000d, DX, R8
+	VMOVUPS          Z8, (SI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z5, Z2
+	IMUL3Q           $0x00000011, DX, R8
+	VMOVUPS          Z2, (SI)(R8*1)
+	MOVQ             xStep+32(FP), SI
+	LEAQ             (AX)(SI*4), AX
+	ADDQ             $0x40, CX
+	JMP              tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft20InverseRowAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, AVX512F
+TEXT ·fft20InverseRowAVX512(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), SI
+	MOVQ n+72(FP), R9
+
+tile:
+	SUBQ             $0x01, R9
+	JLT              done
+	MOVQ             AX, SI
+	MOVQ             CX, DI
+	VMOVUPS          (SI)(DX*4), Z0
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z0, Z0
+	VMOVUPS          (SI)(DX*8), Z1
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z1, Z1
+	IMUL3Q           $0x00000006, DX, R8
+	VMOVUPS          (SI)(R8*1), Z2
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z2, Z2
+	VMOVUPS          (SI)(DX*2), Z3
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z3, Z3
+	VMOVUPS          64(SI)(DX*8), Z4
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z4, Z4
+	VMOVUPS          64(SI)(DX*4), Z5
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z5, Z5
+	VMOVUPS          64(SI)(DX*2), Z6
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z6, Z6
+	VMOVUPS          64(SI)(R8*1), Z7
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z7, Z7
+	VMULPS.BCST      transformConstantsAVX512<>+248(SB), Z7, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+252(SB), Z6, Z8
+	VMULPS.BCST      transformConstantsAVX512<>+248(SB), Z6, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+260(SB), Z7, Z6
+	VMULPS.BCST      transformConstantsAVX512<>+248(SB), Z5, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+252(SB), Z4, Z7
+	VMULPS.BCST      transformConstantsAVX512<>+252(SB), Z5, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+256(SB), Z4, Z5
+	VMOVUPS          64(SI), Z4
+	VADDPS           Z4, Z2, Z9
+	VADDPS           Z3, Z9, Z9
+	VMOVAPS          Z4, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z2, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z2, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z3, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z3, Z10
+	VADDPS           Z8, Z10, Z2
+	VSUBPS           Z8, Z10, Z3
+	VSUBPS           Z6, Z4, Z8
+	VADDPS           Z6, Z4, Z4
+	VMOVUPS          (SI), Z6
+	VADDPS           Z6, Z0, Z10
+	VADDPS           Z1, Z10, Z10
+	VADDPS           Z9, Z10, Z11
+	VSUBPS           Z9, Z10, Z9
+	VMOVAPS          Z6, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z0, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z0, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z1, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z1, Z10
+	VSUBPS           Z7, Z10, Z0
+	VADDPS           Z7, Z10, Z1
+	VADDPS           Z3, Z1, Z7
+	VSUBPS           Z3, Z1, Z1
+	VSUBPS           Z2, Z0, Z3
+	VADDPS           Z2, Z0, Z0
+	VSUBPS           Z5, Z6, Z2
+	VADDPS           Z5, Z6, Z5
+	VSUBPS           Z4, Z5, Z6
+	VADDPS           Z4, Z5, Z4
+	VADDPS           Z8, Z2, Z5
+	VSUBPS           Z8, Z2, Z2
+	VMOVUPS          (SI)(DX*1), Z8
+	IMUL3Q           $0x00000009, DX, R8
+	VMOVUPS          (SI)(R8*1), Z10
+	VADDPS           Z10, Z8, Z12
+	VSUBPS           Z8, Z10, Z8
+	VMULPS.BCST      transformConstantsAVX512<>+248(SB), Z8, Z10
+	VMULPS.BCST      transformConstantsAVX512<>+252(SB), Z8, Z8
+	IMUL3Q           $0x00000005, DX, R8
+	VMOVUPS          (SI)(R8*1), Z13
+	VADDPS           Z13, Z12, Z14
+	VMOVAPS          Z13, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z12, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z12, Z13
+	IMUL3Q           $0x00000003, DX, R8
+	VMOVUPS          (SI)(R8*1), Z12
+	IMUL3Q           $0x00000007, DX, R8
+	VMOVUPS          (SI)(R8*1), Z16
+	VADDPS           Z16, Z12, Z17
+	VSUBPS           Z12, Z16, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+252(SB), Z12, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+256(SB), Z12, Z8
+	VADDPS           Z17, Z14, Z12
+	VMOVAPS          Z11, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z12, Z14
+	VMOVUPS          Z14, (DI)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z12, Z11
+	IMUL3Q           $0x0000000a, BX, R8
+	VMOVUPS          Z11, (DI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z17, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z17, Z13
+	IMUL3Q           $0x00000003, DX, R8
+	VMOVUPS          64(SI)(R8*1), Z11
+	IMUL3Q           $0x00000007, DX, R8
+	VMOVUPS          64(SI)(R8*1), Z12
+	VADDPS           Z12, Z11, Z14
+	VSUBPS           Z12, Z11, Z11
+	VMOVUPS          64(SI)(DX*1), Z12
+	IMUL3Q           $0x00000009, DX, R8
+	VMOVUPS          64(SI)(R8*1), Z16
+	VADDPS           Z16, Z12, Z17
+	VSUBPS           Z12, Z16, Z12
+	VMULPS.BCST      transformConstantsAVX512<>+252(SB), Z12, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+256(SB), Z11, Z16
+	VMULPS.BCST      transformConstantsAVX512<>+248(SB), Z12, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+252(SB), Z11, Z12
+	VADDPS           Z12, Z13, Z11
+	VSUBPS           Z12, Z13, Z12
+	VMOVAPS          Z0, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z12, Z13
+	IMUL3Q           $0x00000006, BX, R8
+	VMOVUPS          Z13, (DI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z12, Z0
+	IMUL3Q           $0x00000010, BX, R8
+	VMOVUPS          Z0, (DI)(R8*1)
+	VMOVAPS          Z7, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z11, Z0
+	VMOVUPS          Z0, (DI)(BX*4)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z11, Z7
+	IMUL3Q           $0x0000000e, BX, R8
+	VMOVUPS          Z7, (DI)(R8*1)
+	VSUBPS           Z16, Z15, Z0
+	VADDPS           Z16, Z15, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z7, Z4
+	VMOVUPS          Z4, (DI)(BX*8)
+	VMOVAPS          Z5, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z0, Z4
+	VMOVUPS          Z4, (DI)(BX*2)
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z0, Z5
+	IMUL3Q           $0x0000000c, BX, R8
+	VMOVUPS          Z5, (DI)(R8*1)
+	IMUL3Q           $0x00000005, DX, R8
+	VMOVUPS          64(SI)(R8*1), Z0
+	VMOVAPS          Z0, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z17, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+264(SB), Z14, Z4
+	VADDPS           Z10, Z4, Z5
+	VSUBPS           Z10, Z4, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z4, Z1
+	IMUL3Q           $0x00000009, BX, R8
+	VMOVUPS          Z1, (DI)(R8*1)
+	VMOVAPS          Z3, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z5, Z1
+	VMOVUPS          Z1, (DI)(BX*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z5, Z3
+	IMUL3Q           $0x0000000b, BX, R8
+	VMOVUPS          Z3, (DI)(R8*1)
+	VMOVAPS          Z0, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z17, Z1
+	VADDPS           Z17, Z0, Z0
+	VSUBPS           Z14, Z0, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+268(SB), Z14, Z1
+	VMOVAPS          Z9, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z0, Z3
+	IMUL3Q           $0x00000005, BX, R8
+	VMOVUPS          Z3, (DI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z0, Z9
+	IMUL3Q           $0x0000000f, BX, R8
+	VMOVUPS          Z9, (DI)(R8*1)
+	VSUBPS           Z8, Z1, Z0
+	VADDPS           Z8, Z1, Z1
+	VMOVAPS          Z2, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z1, Z3
+	IMUL3Q           $0x00000007, BX, R8
+	VMOVUPS          Z3, (DI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z1, Z2
+	IMUL3Q           $0x00000011, BX, R8
+	VMOVUPS          Z2, (DI)(R8*1)
+	VMOVAPS          Z6, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z0, Z1
+	IMUL3Q           $0x00000003, BX, R8
+	VMOVUPS          Z1, (DI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z0, Z6
+	IMUL3Q           $0x0000000d, BX, R8
+	VMOVUPS          Z6, (DI)(R8*1)
 	MOVQ             xStep+32(FP), SI
 	LEAQ             (AX)(SI*4), AX
 	ADDQ             $0x40, CX
@@ -47721,6 +55258,1070 @@ pass3:
 	ADDQ             $0x00000040, R8
 	DECQ             R11
 	JNZ              pass3
+	MOVQ             xStep+32(FP), SI
+	LEAQ             (AX)(SI*4), AX
+	ADDQ             $0x40, CX
+	JMP              tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft24InverseColumnAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, AVX512F
+TEXT ·fft24InverseColumnAVX512(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), R8
+	MOVQ n+72(FP), R10
+
+tile:
+	SUBQ             $0x01, R10
+	JLT              done
+	MOVQ             AX, SI
+	MOVQ             CX, DI
+	VMOVUPS          (DI)(BX*2), Z0
+	VSUBPS           (DI)(BX*1), Z0, Z1
+	VADDPS           (DI), Z0, Z0
+	IMUL3Q           $0x0000001a, BX, R9
+	VMOVUPS          (DI)(R9*1), Z2
+	IMUL3Q           $0x00000019, BX, R9
+	VSUBPS           (DI)(R9*1), Z2, Z3
+	IMUL3Q           $0x00000018, BX, R9
+	VADDPS           (DI)(R9*1), Z2, Z2
+	IMUL3Q           $0x00000032, BX, R9
+	VMOVUPS          (DI)(R9*1), Z4
+	IMUL3Q           $0x00000031, BX, R9
+	VSUBPS           (DI)(R9*1), Z4, Z5
+	IMUL3Q           $0x00000030, BX, R9
+	VADDPS           (DI)(R9*1), Z4, Z4
+	VADDPS           Z4, Z2, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z4, Z2
+	VADDPS           Z6, Z0, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+12(SB), Z6, Z0
+	VADDPS           Z5, Z3, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z5, Z3
+	VMOVAPS          Z0, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+276(SB), Z3, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+280(SB), Z3, Z0
+	VADDPS           Z6, Z1, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+12(SB), Z6, Z1
+	VMOVAPS          Z1, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+280(SB), Z2, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+276(SB), Z2, Z1
+	IMUL3Q           $0x00000026, BX, R9
+	VMOVUPS          (DI)(R9*1), Z2
+	IMUL3Q           $0x00000025, BX, R9
+	VSUBPS           (DI)(R9*1), Z2, Z7
+	IMUL3Q           $0x00000024, BX, R9
+	VADDPS           (DI)(R9*1), Z2, Z2
+	IMUL3Q           $0x0000000e, BX, R9
+	VMOVUPS          (DI)(R9*1), Z8
+	IMUL3Q           $0x0000000d, BX, R9
+	VSUBPS           (DI)(R9*1), Z8, Z9
+	IMUL3Q           $0x0000000c, BX, R9
+	VADDPS           (DI)(R9*1), Z8, Z8
+	IMUL3Q           $0x0000003e, BX, R9
+	VMOVUPS          (DI)(R9*1), Z10
+	IMUL3Q           $0x0000003d, BX, R9
+	VSUBPS           (DI)(R9*1), Z10, Z11
+	IMUL3Q           $0x0000003c, BX, R9
+	VADDPS           (DI)(R9*1), Z10, Z10
+	VADDPS           Z10, Z8, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z8, Z10
+	VADDPS           Z12, Z2, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+12(SB), Z12, Z2
+	VADDPS           Z8, Z4, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z8, Z4
+	VADDPS           Z11, Z9, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z9, Z11
+	VMOVAPS          Z2, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+276(SB), Z11, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+280(SB), Z11, Z2
+	VADDPS           Z2, Z0, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z0
+	VSUBPS           Z9, Z5, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z5, Z9
+	VADDPS           Z8, Z7, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+12(SB), Z8, Z7
+	VMOVAPS          Z7, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+280(SB), Z10, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+276(SB), Z10, Z7
+	VADDPS           Z7, Z1, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z7, Z1
+	VSUBPS           Z8, Z6, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z6, Z8
+	VADDPS           Z5, Z3, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z5, Z3
+	IMUL3Q           $0x00000014, BX, R9
+	VMOVUPS          (DI)(R9*1), Z5
+	IMUL3Q           $0x00000013, BX, R9
+	VSUBPS           (DI)(R9*1), Z5, Z13
+	IMUL3Q           $0x00000012, BX, R9
+	VADDPS           (DI)(R9*1), Z5, Z5
+	IMUL3Q           $0x0000002c, BX, R9
+	VMOVUPS          (DI)(R9*1), Z14
+	IMUL3Q           $0x0000002b, BX, R9
+	VSUBPS           (DI)(R9*1), Z14, Z15
+	IMUL3Q           $0x0000002a, BX, R9
+	VADDPS           (DI)(R9*1), Z14, Z14
+	IMUL3Q           $0x00000044, BX, R9
+	VMOVUPS          (DI)(R9*1), Z16
+	IMUL3Q           $0x00000043, BX, R9
+	VSUBPS           (DI)(R9*1), Z16, Z17
+	IMUL3Q           $0x00000042, BX, R9
+	VADDPS           (DI)(R9*1), Z16, Z16
+	VADDPS           Z16, Z14, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z16, Z14
+	VADDPS           Z18, Z5, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+12(SB), Z18, Z5
+	VADDPS           Z17, Z15, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z17, Z15
+	VMOVAPS          Z5, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+276(SB), Z15, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+280(SB), Z15, Z5
+	VADDPS           Z18, Z13, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+12(SB), Z18, Z13
+	VMOVAPS          Z13, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+280(SB), Z14, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+276(SB), Z14, Z13
+	IMUL3Q           $0x00000038, BX, R9
+	VMOVUPS          (DI)(R9*1), Z14
+	IMUL3Q           $0x00000037, BX, R9
+	VSUBPS           (DI)(R9*1), Z14, Z19
+	IMUL3Q           $0x00000036, BX, R9
+	VADDPS           (DI)(R9*1), Z14, Z14
+	VMOVUPS          (DI)(BX*8), Z20
+	IMUL3Q           $0x00000007, BX, R9
+	VSUBPS           (DI)(R9*1), Z20, Z21
+	IMUL3Q           $0x00000006, BX, R9
+	VADDPS           (DI)(R9*1), Z20, Z20
+	IMUL3Q           $0x00000020, BX, R9
+	VMOVUPS          (DI)(R9*1), Z22
+	IMUL3Q           $0x0000001f, BX, R9
+	VSUBPS           (DI)(R9*1), Z22, Z23
+	IMUL3Q           $0x0000001e, BX, R9
+	VADDPS           (DI)(R9*1), Z22, Z22
+	VADDPS           Z22, Z20, Z24
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z22, Z20
+	VADDPS           Z24, Z14, Z22
+	VFMADD231PS.BCST transformConstantsAVX512<>+12(SB), Z24, Z14
+	VADDPS           Z22, Z16, Z24
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z22, Z16
+	VADDPS           Z16, Z3, Z22
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z16, Z3
+	VADDPS           Z24, Z12, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z24, Z12
+	VADDPS           Z23, Z21, Z24
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z23, Z21
+	VMOVAPS          Z14, Z23
+	VFMADD231PS.BCST transformConstantsAVX512<>+276(SB), Z21, Z23
+	VFMADD231PS.BCST transformConstantsAVX512<>+280(SB), Z21, Z14
+	VADDPS           Z14, Z5, Z21
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z14, Z5
+	VSUBPS           Z5, Z1, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z1, Z5
+	VSUBPS           Z21, Z11, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z11, Z21
+	VSUBPS           Z23, Z17, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z17, Z23
+	VADDPS           Z23, Z9, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z23, Z9
+	VSUBPS           Z11, Z7, Z23
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z7, Z11
+	VADDPS           Z24, Z19, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+12(SB), Z24, Z19
+	VMOVAPS          Z19, Z24
+	VFMADD231PS.BCST transformConstantsAVX512<>+280(SB), Z20, Z24
+	VFMADD231PS.BCST transformConstantsAVX512<>+276(SB), Z20, Z19
+	VADDPS           Z19, Z13, Z20
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z19, Z13
+	VADDPS           Z13, Z0, Z19
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z13, Z0
+	VSUBPS           Z20, Z10, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z10, Z20
+	VSUBPS           Z24, Z18, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z18, Z24
+	VADDPS           Z24, Z8, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z24, Z8
+	VADDPS           Z10, Z2, Z24
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z10, Z2
+	VADDPS           Z7, Z15, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z7, Z15
+	VSUBPS           Z15, Z4, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z4, Z15
+	VADDPS           Z10, Z6, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z10, Z6
+	IMUL3Q           $0x0000000b, BX, R9
+	VMOVUPS          (DI)(R9*1), Z10
+	IMUL3Q           $0x0000000a, BX, R9
+	VSUBPS           (DI)(R9*1), Z10, Z25
+	IMUL3Q           $0x00000009, BX, R9
+	VADDPS           (DI)(R9*1), Z10, Z10
+	IMUL3Q           $0x00000023, BX, R9
+	VMOVUPS          (DI)(R9*1), Z26
+	IMUL3Q           $0x00000022, BX, R9
+	VSUBPS           (DI)(R9*1), Z26, Z27
+	IMUL3Q           $0x00000021, BX, R9
+	VADDPS           (DI)(R9*1), Z26, Z26
+	IMUL3Q           $0x0000003b, BX, R9
+	VMOVUPS          (DI)(R9*1), Z28
+	IMUL3Q           $0x0000003a, BX, R9
+	VSUBPS           (DI)(R9*1), Z28, Z29
+	IMUL3Q           $0x00000039, BX, R9
+	VADDPS           (DI)(R9*1), Z28, Z28
+	VADDPS           Z28, Z26, Z30
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z28, Z26
+	VADDPS           Z30, Z10, Z28
+	VFMADD231PS.BCST transformConstantsAVX512<>+12(SB), Z30, Z10
+	VADDPS           Z29, Z27, Z30
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z29, Z27
+	VMOVAPS          Z10, Z29
+	VFMADD231PS.BCST transformConstantsAVX512<>+276(SB), Z27, Z29
+	VFMADD231PS.BCST transformConstantsAVX512<>+280(SB), Z27, Z10
+	VADDPS           Z30, Z25, Z27
+	VFMADD231PS.BCST transformConstantsAVX512<>+12(SB), Z30, Z25
+	VMOVAPS          Z25, Z30
+	VFMADD231PS.BCST transformConstantsAVX512<>+280(SB), Z26, Z30
+	VFMADD231PS.BCST transformConstantsAVX512<>+276(SB), Z26, Z25
+	IMUL3Q           $0x0000002f, BX, R9
+	VMOVUPS          (DI)(R9*1), Z26
+	IMUL3Q           $0x0000002e, BX, R9
+	VSUBPS           (DI)(R9*1), Z26, Z31
+	IMUL3Q           $0x0000002d, BX, R9
+	VADDPS           (DI)(R9*1), Z26, Z26
+	VMOVUPS          Z4, (R8)
+	IMUL3Q           $0x00000017, BX, R9
+	VMOVUPS          (DI)(R9*1), Z4
+	VMOVUPS          Z12, 64(R8)
+	IMUL3Q           $0x00000016, BX, R9
+	VSUBPS           (DI)(R9*1), Z4, Z12
+	IMUL3Q           $0x00000015, BX, R9
+	VADDPS           (DI)(R9*1), Z4, Z4
+	VMOVUPS          Z7, 128(R8)
+	IMUL3Q           $0x00000047, BX, R9
+	VMOVUPS          (DI)(R9*1), Z7
+	VMOVUPS          Z3, 192(R8)
+	IMUL3Q           $0x00000046, BX, R9
+	VSUBPS           (DI)(R9*1), Z7, Z3
+	IMUL3Q           $0x00000045, BX, R9
+	VADDPS           (DI)(R9*1), Z7, Z7
+	VMOVUPS          Z22, 256(R8)
+	VADDPS           Z7, Z4, Z22
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z4, Z7
+	VADDPS           Z22, Z26, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+12(SB), Z22, Z26
+	VADDPS           Z4, Z28, Z22
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z4, Z28
+	VADDPS           Z3, Z12, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z12, Z3
+	VMOVAPS          Z26, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+276(SB), Z3, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+280(SB), Z3, Z26
+	VADDPS           Z26, Z10, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z26, Z10
+	VSUBPS           Z12, Z29, Z26
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z29, Z12
+	VADDPS           Z4, Z31, Z29
+	VFMADD231PS.BCST transformConstantsAVX512<>+12(SB), Z4, Z31
+	VMOVAPS          Z31, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+280(SB), Z7, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+276(SB), Z7, Z31
+	VADDPS           Z31, Z25, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z31, Z25
+	VSUBPS           Z10, Z25, Z31
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z25, Z10
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z10, Z10
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z31, Z25
+	VSUBPS           Z4, Z30, Z31
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z30, Z4
+	VSUBPS           Z26, Z31, Z30
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z31, Z26
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z26, Z26
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z30, Z30
+	VADDPS           Z29, Z27, Z31
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z29, Z27
+	VADDPS           Z28, Z27, Z29
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z28, Z27
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z27, Z27
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z29, Z28
+	IMUL3Q           $0x0000001d, BX, R9
+	VMOVUPS          (DI)(R9*1), Z29
+	VMOVUPS          Z31, 320(R8)
+	IMUL3Q           $0x0000001c, BX, R9
+	VSUBPS           (DI)(R9*1), Z29, Z31
+	IMUL3Q           $0x0000001b, BX, R9
+	VADDPS           (DI)(R9*1), Z29, Z29
+	VMOVUPS          Z27, 384(R8)
+	IMUL3Q           $0x00000005, BX, R9
+	VMOVUPS          (DI)(R9*1), Z27
+	VMOVUPS          Z15, 448(R8)
+	VSUBPS           (DI)(BX*4), Z27, Z15
+	IMUL3Q           $0x00000003, BX, R9
+	VADDPS           (DI)(R9*1), Z27, Z27
+	VMOVUPS          Z28, 512(R8)
+	IMUL3Q           $0x00000035, BX, R9
+	VMOVUPS          (DI)(R9*1), Z28
+	VMOVUPS          Z24, 576(R8)
+	IMUL3Q           $0x00000034, BX, R9
+	VSUBPS           (DI)(R9*1), Z28, Z24
+	IMUL3Q           $0x00000033, BX, R9
+	VADDPS           (DI)(R9*1), Z28, Z28
+	VMOVUPS          Z11, 640(R8)
+	VADDPS           Z28, Z27, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z27, Z28
+	VADDPS           Z11, Z29, Z27
+	VFMADD231PS.BCST transformConstantsAVX512<>+12(SB), Z11, Z29
+	VADDPS           Z24, Z15, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z15, Z24
+	VMOVAPS          Z29, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+276(SB), Z24, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+280(SB), Z24, Z29
+	VADDPS           Z11, Z31, Z24
+	VFMADD231PS.BCST transformConstantsAVX512<>+12(SB), Z11, Z31
+	VMOVAPS          Z31, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+280(SB), Z28, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+276(SB), Z28, Z31
+	IMUL3Q           $0x00000041, BX, R9
+	VMOVUPS          (DI)(R9*1), Z28
+	VMOVUPS          Z24, 704(R8)
+	IMUL3Q           $0x00000040, BX, R9
+	VSUBPS           (DI)(R9*1), Z28, Z24
+	IMUL3Q           $0x0000003f, BX, R9
+	VADDPS           (DI)(R9*1), Z28, Z28
+	VMOVUPS          Z26, 768(R8)
+	IMUL3Q           $0x00000011, BX, R9
+	VMOVUPS          (DI)(R9*1), Z26
+	VMOVUPS          Z23, 832(R8)
+	IMUL3Q           $0x00000010, BX, R9
+	VSUBPS           (DI)(R9*1), Z26, Z23
+	IMUL3Q           $0x0000000f, BX, R9
+	VADDPS           (DI)(R9*1), Z26, Z26
+	VMOVUPS          Z2, 896(R8)
+	IMUL3Q           $0x00000029, BX, R9
+	VMOVUPS          (DI)(R9*1), Z2
+	VMOVUPS          Z30, 960(R8)
+	IMUL3Q           $0x00000028, BX, R9
+	VSUBPS           (DI)(R9*1), Z2, Z30
+	IMUL3Q           $0x00000027, BX, R9
+	VADDPS           (DI)(R9*1), Z2, Z2
+	VMOVUPS          Z18, 1024(R8)
+	VADDPS           Z2, Z26, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z26
+	VADDPS           Z18, Z28, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+12(SB), Z18, Z28
+	VADDPS           Z2, Z27, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z27
+	VADDPS           Z18, Z22, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z18, Z22
+	VADDPS           Z22, Z6, Z18
+	IMUL3Q           $0x00000006, DX, R9
+	VMOVUPS          Z18, (SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z22, Z6
+	IMUL3Q           $0x00000012, DX, R9
+	VMOVUPS          Z6, (SI)(R9*1)
+	VADDPS           Z2, Z16, Z6
+	VMOVUPS          Z6, 64(SI)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z16
+	IMUL3Q           $0x0000000c, DX, R9
+	VMOVUPS          Z16, 64(SI)(R9*1)
+	VADDPS           Z30, Z23, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z30, Z23
+	VMOVAPS          Z28, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+276(SB), Z23, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+280(SB), Z23, Z28
+	VADDPS           Z28, Z29, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z28, Z29
+	VSUBPS           Z16, Z3, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z3, Z16
+	VADDPS           Z16, Z21, Z3
+	VMOVUPS          Z3, 64(SI)(DX*8)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z16, Z21
+	IMUL3Q           $0x00000014, DX, R9
+	VMOVUPS          Z21, 64(SI)(R9*1)
+	VSUBPS           Z18, Z13, Z3
+	VMOVUPS          Z3, (SI)(DX*2)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z13, Z18
+	IMUL3Q           $0x0000000e, DX, R9
+	VMOVUPS          Z18, (SI)(R9*1)
+	VSUBPS           Z6, Z15, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z15, Z6
+	VADDPS           Z6, Z12, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z6, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z12, Z8
+	IMUL3Q           $0x0000000a, DX, R9
+	VMOVUPS          Z8, (SI)(R9*1)
+	VSUBPS           Z13, Z17, Z6
+	VMOVUPS          Z6, 64(SI)(DX*4)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z17, Z13
+	IMUL3Q           $0x00000010, DX, R9
+	VMOVUPS          Z13, 64(SI)(R9*1)
+	VADDPS           Z2, Z24, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+12(SB), Z2, Z24
+	VMOVAPS          Z24, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+280(SB), Z26, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+276(SB), Z26, Z24
+	VADDPS           Z24, Z31, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z24, Z31
+	VADDPS           Z29, Z31, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z29, Z31
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z31, Z13
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z12, Z12
+	VSUBPS           Z12, Z25, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z25, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z0, Z12
+	IMUL3Q           $0x0000000b, DX, R9
+	VMOVUPS          Z12, 64(SI)(R9*1)
+	VSUBPS           Z15, Z14, Z0
+	IMUL3Q           $0x00000005, DX, R9
+	VMOVUPS          Z0, (SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z14, Z15
+	IMUL3Q           $0x00000011, DX, R9
+	VMOVUPS          Z15, (SI)(R9*1)
+	VADDPS           Z13, Z10, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z13, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z10, Z5
+	IMUL3Q           $0x0000000b, DX, R9
+	VMOVUPS          Z5, (SI)(R9*1)
+	VSUBPS           Z0, Z19, Z5
+	IMUL3Q           $0x00000005, DX, R9
+	VMOVUPS          Z5, 64(SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z19, Z0
+	IMUL3Q           $0x00000011, DX, R9
+	VMOVUPS          Z0, 64(SI)(R9*1)
+	VSUBPS           Z8, Z7, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z7, Z8
+	VADDPS           Z8, Z20, Z5
+	VMOVUPS          Z5, (SI)(DX*8)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z8, Z20
+	IMUL3Q           $0x00000014, DX, R9
+	VMOVUPS          Z20, (SI)(R9*1)
+	VADDPS           Z0, Z1, Z5
+	VMOVUPS          Z5, 64(SI)(DX*2)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z0, Z1
+	IMUL3Q           $0x0000000e, DX, R9
+	VMOVUPS          Z1, 64(SI)(R9*1)
+	VSUBPS           Z2, Z11, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z11, Z2
+	VADDPS           Z2, Z4, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z9, Z4
+	IMUL3Q           $0x0000000a, DX, R9
+	VMOVUPS          Z4, 64(SI)(R9*1)
+	VMOVUPS          1024(R8), Z2
+	VSUBPS           Z1, Z2, Z4
+	VMOVUPS          Z4, (SI)(DX*4)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z2, Z1
+	IMUL3Q           $0x00000010, DX, R9
+	VMOVUPS          Z1, (SI)(R9*1)
+	VADDPS           Z3, Z0, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z3, Z0
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z0, Z0
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z1, Z1
+	VMOVUPS          960(R8), Z2
+	VSUBPS           Z1, Z2, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z2, Z1
+	VMOVUPS          896(R8), Z2
+	VSUBPS           Z1, Z2, Z4
+	IMUL3Q           $0x00000007, DX, R9
+	VMOVUPS          Z4, 64(SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z2, Z1
+	IMUL3Q           $0x00000013, DX, R9
+	VMOVUPS          Z1, 64(SI)(R9*1)
+	VMOVUPS          832(R8), Z1
+	VADDPS           Z1, Z3, Z2
+	VMOVUPS          Z2, (SI)(DX*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z3, Z1
+	IMUL3Q           $0x0000000d, DX, R9
+	VMOVUPS          Z1, (SI)(R9*1)
+	VMOVUPS          768(R8), Z1
+	VADDPS           Z1, Z0, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z0, Z1
+	VMOVUPS          640(R8), Z0
+	VADDPS           Z0, Z1, Z3
+	IMUL3Q           $0x00000007, DX, R9
+	VMOVUPS          Z3, (SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z1, Z0
+	IMUL3Q           $0x00000013, DX, R9
+	VMOVUPS          Z0, (SI)(R9*1)
+	VMOVUPS          576(R8), Z0
+	VADDPS           Z0, Z2, Z1
+	VMOVUPS          Z1, 64(SI)(DX*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z0
+	IMUL3Q           $0x0000000d, DX, R9
+	VMOVUPS          Z0, 64(SI)(R9*1)
+	VMOVUPS          704(R8), Z0
+	VADDPS           Z0, Z6, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z6, Z0
+	VSUBPS           Z27, Z0, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z0, Z27
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z27, Z0
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z2, Z2
+	VMOVUPS          512(R8), Z3
+	VSUBPS           Z2, Z3, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z3, Z2
+	VMOVUPS          448(R8), Z3
+	VADDPS           Z3, Z2, Z5
+	IMUL3Q           $0x00000009, DX, R9
+	VMOVUPS          Z5, 64(SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z3
+	IMUL3Q           $0x00000015, DX, R9
+	VMOVUPS          Z3, 64(SI)(R9*1)
+	VMOVUPS          256(R8), Z2
+	VSUBPS           Z4, Z2, Z3
+	IMUL3Q           $0x00000003, DX, R9
+	VMOVUPS          Z3, (SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z2, Z4
+	IMUL3Q           $0x0000000f, DX, R9
+	VMOVUPS          Z4, (SI)(R9*1)
+	VMOVUPS          384(R8), Z2
+	VADDPS           Z2, Z0, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z0, Z2
+	VMOVUPS          192(R8), Z0
+	VADDPS           Z0, Z2, Z4
+	IMUL3Q           $0x00000009, DX, R9
+	VMOVUPS          Z4, (SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z0
+	IMUL3Q           $0x00000015, DX, R9
+	VMOVUPS          Z0, (SI)(R9*1)
+	VMOVUPS          128(R8), Z0
+	VADDPS           Z0, Z3, Z2
+	IMUL3Q           $0x00000003, DX, R9
+	VMOVUPS          Z2, 64(SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z3, Z0
+	IMUL3Q           $0x0000000f, DX, R9
+	VMOVUPS          Z0, 64(SI)(R9*1)
+	VMOVUPS          320(R8), Z0
+	VADDPS           Z0, Z1, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z1, Z0
+	VMOVUPS          64(R8), Z1
+	VSUBPS           Z0, Z1, Z3
+	IMUL3Q           $0x00000006, DX, R9
+	VMOVUPS          Z3, 64(SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z1, Z0
+	IMUL3Q           $0x00000012, DX, R9
+	VMOVUPS          Z0, 64(SI)(R9*1)
+	VMOVUPS          (R8), Z0
+	VADDPS           Z0, Z2, Z1
+	VMOVUPS          Z1, (SI)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z0
+	IMUL3Q           $0x0000000c, DX, R9
+	VMOVUPS          Z0, (SI)(R9*1)
+	MOVQ             xStep+32(FP), SI
+	LEAQ             (AX)(SI*4), AX
+	ADDQ             $0x40, CX
+	JMP              tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft24InverseRealsAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, AVX512F
+TEXT ·fft24InverseRealsAVX512(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), SI
+	MOVQ n+72(FP), R9
+
+tile:
+	SUBQ             $0x01, R9
+	JLT              done
+	MOVQ             AX, SI
+	MOVQ             CX, DI
+	VMOVUPS          (DI)(BX*8), Z0
+	IMUL3Q           $0x00000007, BX, R8
+	VSUBPS           (DI)(R8*1), Z0, Z1
+	IMUL3Q           $0x00000006, BX, R8
+	VADDPS           (DI)(R8*1), Z0, Z0
+	IMUL3Q           $0x0000000e, BX, R8
+	VMOVUPS          (DI)(R8*1), Z2
+	IMUL3Q           $0x0000000d, BX, R8
+	VSUBPS           (DI)(R8*1), Z2, Z3
+	IMUL3Q           $0x0000000c, BX, R8
+	VADDPS           (DI)(R8*1), Z2, Z2
+	IMUL3Q           $0x00000020, BX, R8
+	VMOVUPS          (DI)(R8*1), Z4
+	IMUL3Q           $0x0000001f, BX, R8
+	VSUBPS           (DI)(R8*1), Z4, Z5
+	IMUL3Q           $0x0000001e, BX, R8
+	VADDPS           (DI)(R8*1), Z4, Z4
+	VADDPS           Z5, Z3, Z6
+	VADDPS           Z4, Z2, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z3, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z4
+	IMUL3Q           $0x0000001a, BX, R8
+	VMOVUPS          (DI)(R8*1), Z2
+	IMUL3Q           $0x00000019, BX, R8
+	VSUBPS           (DI)(R8*1), Z2, Z3
+	IMUL3Q           $0x00000018, BX, R8
+	VADDPS           (DI)(R8*1), Z2, Z2
+	VMOVUPS          (DI)(BX*2), Z8
+	VSUBPS           (DI)(BX*1), Z8, Z9
+	VADDPS           (DI), Z8, Z8
+	IMUL3Q           $0x00000014, BX, R8
+	VMOVUPS          (DI)(R8*1), Z10
+	IMUL3Q           $0x00000013, BX, R8
+	VSUBPS           (DI)(R8*1), Z10, Z11
+	IMUL3Q           $0x00000012, BX, R8
+	VADDPS           (DI)(R8*1), Z10, Z10
+	VADDPS           Z11, Z9, Z12
+	VADDPS           Z10, Z8, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z9, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z10, Z8
+	VADDPS           Z6, Z1, Z9
+	VADDPS           Z12, Z3, Z10
+	VSUBPS           Z10, Z9, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+12(SB), Z6, Z1
+	VMOVAPS          Z1, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+280(SB), Z7, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+276(SB), Z7, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+12(SB), Z12, Z3
+	VMOVAPS          Z3, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+276(SB), Z13, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+280(SB), Z13, Z3
+	VMOVAPS          Z0, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+12(SB), Z4, Z12
+	VMOVAPS          Z12, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+276(SB), Z5, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+280(SB), Z5, Z12
+	VMOVAPS          Z2, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+12(SB), Z8, Z5
+	VMOVAPS          Z5, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+276(SB), Z11, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+280(SB), Z11, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z0, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z2, Z8
+	VADDPS           Z8, Z4, Z0
+	IMUL3Q           $0x00000011, BX, R8
+	VMOVUPS          (DI)(R8*1), Z2
+	IMUL3Q           $0x00000010, BX, R8
+	VSUBPS           (DI)(R8*1), Z2, Z11
+	IMUL3Q           $0x0000000f, BX, R8
+	VADDPS           (DI)(R8*1), Z2, Z2
+	IMUL3Q           $0x00000005, BX, R8
+	VMOVUPS          (DI)(R8*1), Z16
+	VSUBPS           (DI)(BX*4), Z16, Z17
+	IMUL3Q           $0x00000003, BX, R8
+	VADDPS           (DI)(R8*1), Z16, Z16
+	IMUL3Q           $0x0000001d, BX, R8
+	VMOVUPS          (DI)(R8*1), Z18
+	IMUL3Q           $0x0000001c, BX, R8
+	VSUBPS           (DI)(R8*1), Z18, Z19
+	IMUL3Q           $0x0000001b, BX, R8
+	VADDPS           (DI)(R8*1), Z18, Z18
+	VADDPS           Z19, Z17, Z20
+	VADDPS           Z18, Z16, Z21
+	VADDPS           Z20, Z11, Z22
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z17, Z19
+	VMOVAPS          Z2, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+8(SB), Z21, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z18, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+12(SB), Z20, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z21, Z2
+	IMUL3Q           $0x00000017, BX, R8
+	VMOVUPS          (DI)(R8*1), Z18
+	IMUL3Q           $0x00000016, BX, R8
+	VSUBPS           (DI)(R8*1), Z18, Z20
+	IMUL3Q           $0x00000015, BX, R8
+	VADDPS           (DI)(R8*1), Z18, Z18
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z20, Z20
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z18, Z18
+	IMUL3Q           $0x00000021, BX, R8
+	VMOVUPS          (DI)(R8*1), Z21
+	VADDPS           Z21, Z20, Z23
+	VFMADD231PS.BCST transformConstantsAVX512<>+12(SB), Z20, Z21
+	VMOVAPS          Z21, Z20
+	VFMADD231PS.BCST transformConstantsAVX512<>+280(SB), Z18, Z20
+	VFMADD231PS.BCST transformConstantsAVX512<>+276(SB), Z18, Z21
+	IMUL3Q           $0x0000000b, BX, R8
+	VMOVUPS          (DI)(R8*1), Z18
+	IMUL3Q           $0x0000000a, BX, R8
+	VSUBPS           (DI)(R8*1), Z18, Z24
+	IMUL3Q           $0x00000009, BX, R8
+	VADDPS           (DI)(R8*1), Z18, Z18
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z24, Z24
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z18, Z18
+	IMUL3Q           $0x00000022, BX, R8
+	VMOVUPS          (DI)(R8*1), Z25
+	VADDPS           Z25, Z24, Z26
+	VFMADD231PS.BCST transformConstantsAVX512<>+12(SB), Z24, Z25
+	VMOVAPS          Z25, Z24
+	VFMADD231PS.BCST transformConstantsAVX512<>+276(SB), Z18, Z24
+	VFMADD231PS.BCST transformConstantsAVX512<>+280(SB), Z18, Z25
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z9, Z10
+	VADDPS           Z26, Z23, Z9
+	VMOVAPS          Z9, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z22, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z22, Z9
+	VSUBPS           Z8, Z4, Z4
+	VMOVAPS          Z18, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z10, Z8
+	VMOVUPS          Z8, (SI)
+	VMOVAPS          Z9, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z4, Z8
+	IMUL3Q           $0x00000006, DX, R8
+	VMOVUPS          Z8, (SI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z10, Z18
+	IMUL3Q           $0x0000000c, DX, R8
+	VMOVUPS          Z18, (SI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z4, Z9
+	IMUL3Q           $0x00000012, DX, R8
+	VMOVUPS          Z9, (SI)(R8*1)
+	VSUBPS           Z7, Z6, Z4
+	VADDPS           Z15, Z13, Z8
+	VSUBPS           Z8, Z4, Z9
+	VADDPS           Z8, Z4, Z4
+	VMOVAPS          Z17, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+276(SB), Z19, Z8
+	VSUBPS           Z24, Z20, Z10
+	VMOVAPS          Z10, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z8, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z8, Z10
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z9, Z8
+	VMOVAPS          Z18, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z8, Z9
+	VMOVUPS          Z9, (SI)(DX*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z8, Z18
+	IMUL3Q           $0x0000000d, DX, R8
+	VMOVUPS          Z18, (SI)(R8*1)
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z4, Z4
+	VMOVAPS          Z10, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z4, Z8
+	IMUL3Q           $0x00000007, DX, R8
+	VMOVUPS          Z8, (SI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z4, Z10
+	IMUL3Q           $0x00000013, DX, R8
+	VMOVUPS          Z10, (SI)(R8*1)
+	VSUBPS           Z5, Z12, Z4
+	VMOVAPS          Z11, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+276(SB), Z16, Z8
+	VADDPS           Z25, Z21, Z9
+	VMOVAPS          Z9, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z8, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z8, Z9
+	VADDPS           Z3, Z1, Z8
+	VMOVAPS          Z10, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z4, Z18
+	VMOVUPS          Z18, (SI)(DX*2)
+	VMOVAPS          Z9, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z8, Z18
+	VMOVUPS          Z18, (SI)(DX*8)
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z4, Z10
+	IMUL3Q           $0x0000000e, DX, R8
+	VMOVUPS          Z10, (SI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z8, Z9
+	IMUL3Q           $0x00000014, DX, R8
+	VMOVUPS          Z9, (SI)(R8*1)
+	VADDPS           Z0, Z14, Z4
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z4, Z4
+	VSUBPS           Z26, Z23, Z8
+	VMOVAPS          Z8, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z2, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z2, Z8
+	VSUBPS           Z0, Z14, Z0
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z0, Z0
+	VMOVAPS          Z9, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z4, Z2
+	IMUL3Q           $0x00000003, DX, R8
+	VMOVUPS          Z2, (SI)(R8*1)
+	VMOVAPS          Z8, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z0, Z2
+	IMUL3Q           $0x00000009, DX, R8
+	VMOVUPS          Z2, (SI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z4, Z9
+	IMUL3Q           $0x0000000f, DX, R8
+	VMOVUPS          Z9, (SI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z0, Z8
+	IMUL3Q           $0x00000015, DX, R8
+	VMOVUPS          Z8, (SI)(R8*1)
+	VADDPS           Z7, Z6, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+280(SB), Z16, Z11
+	VADDPS           Z24, Z20, Z2
+	VMOVAPS          Z2, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z11, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z11, Z2
+	VSUBPS           Z15, Z13, Z6
+	VMOVAPS          Z4, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z0, Z7
+	VMOVUPS          Z7, (SI)(DX*4)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z6, Z2
+	IMUL3Q           $0x0000000a, DX, R8
+	VMOVUPS          Z2, (SI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z0, Z4
+	IMUL3Q           $0x00000010, DX, R8
+	VMOVUPS          Z4, (SI)(R8*1)
+	VSUBPS           Z3, Z1, Z0
+	VADDPS           Z5, Z12, Z1
+	VSUBPS           Z1, Z0, Z2
+	VADDPS           Z1, Z0, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+280(SB), Z19, Z17
+	VSUBPS           Z25, Z21, Z1
+	VMOVAPS          Z1, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z17, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z17, Z1
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z2, Z2
+	VMOVAPS          Z3, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z2, Z4
+	IMUL3Q           $0x00000005, DX, R8
+	VMOVUPS          Z4, (SI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z2, Z3
+	IMUL3Q           $0x00000011, DX, R8
+	VMOVUPS          Z3, (SI)(R8*1)
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z0, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z0, Z1
+	IMUL3Q           $0x0000000b, DX, R8
+	VMOVUPS          Z1, (SI)(R8*1)
+	MOVQ             xStep+32(FP), SI
+	LEAQ             (AX)(SI*4), AX
+	ADDQ             $0x40, CX
+	JMP              tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft24InverseRowAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, AVX512F
+TEXT ·fft24InverseRowAVX512(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), SI
+	MOVQ n+72(FP), R9
+
+tile:
+	SUBQ             $0x01, R9
+	JLT              done
+	MOVQ             AX, SI
+	MOVQ             CX, DI
+	VMOVUPS          (SI)(DX*8), Z0
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z0, Z0
+	VMOVUPS          (SI)(DX*4), Z1
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z1, Z1
+	VMOVUPS          64(SI)(DX*8), Z2
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z2, Z2
+	VMOVUPS          64(SI)(DX*4), Z3
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z3, Z3
+	VMOVUPS          64(SI), Z4
+	VADDPS           Z4, Z1, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+12(SB), Z1, Z4
+	VMOVAPS          Z4, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+276(SB), Z3, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+280(SB), Z3, Z4
+	VMOVUPS          (SI), Z3
+	VADDPS           Z3, Z0, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+12(SB), Z0, Z3
+	VMOVAPS          Z3, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+280(SB), Z2, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+276(SB), Z2, Z3
+	VADDPS           Z4, Z3, Z2
+	VSUBPS           Z4, Z3, Z3
+	VSUBPS           Z1, Z0, Z4
+	VADDPS           Z1, Z0, Z0
+	VADDPS           Z5, Z6, Z1
+	VSUBPS           Z5, Z6, Z5
+	IMUL3Q           $0x00000005, DX, R8
+	VMOVUPS          (SI)(R8*1), Z6
+	IMUL3Q           $0x0000000b, DX, R8
+	VMOVUPS          (SI)(R8*1), Z7
+	VADDPS           Z7, Z6, Z8
+	VSUBPS           Z6, Z7, Z6
+	IMUL3Q           $0x00000003, DX, R8
+	VMOVUPS          (SI)(R8*1), Z7
+	VADDPS           Z7, Z8, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+12(SB), Z8, Z7
+	VMOVUPS          (SI)(DX*1), Z8
+	IMUL3Q           $0x00000007, DX, R8
+	VMOVUPS          (SI)(R8*1), Z10
+	VADDPS           Z10, Z8, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z8, Z10
+	IMUL3Q           $0x00000009, DX, R8
+	VMOVUPS          (SI)(R8*1), Z8
+	VADDPS           Z8, Z11, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+12(SB), Z11, Z8
+	VADDPS           Z12, Z9, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z12, Z9
+	VMOVUPS          (SI)(DX*2), Z12
+	IMUL3Q           $0x0000000a, DX, R8
+	VMOVUPS          (SI)(R8*1), Z13
+	VADDPS           Z13, Z12, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z12, Z13
+	IMUL3Q           $0x00000006, DX, R8
+	VMOVUPS          (SI)(R8*1), Z12
+	VADDPS           Z12, Z14, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+12(SB), Z14, Z12
+	VMOVAPS          Z1, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z15, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z15, Z1
+	VMOVAPS          Z14, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z11, Z15
+	VMOVUPS          Z15, (DI)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z11, Z14
+	IMUL3Q           $0x0000000c, BX, R8
+	VMOVUPS          Z14, (DI)(R8*1)
+	IMUL3Q           $0x00000005, DX, R8
+	VMOVUPS          64(SI)(R8*1), Z11
+	IMUL3Q           $0x0000000b, DX, R8
+	VMOVUPS          64(SI)(R8*1), Z14
+	VADDPS           Z14, Z11, Z15
+	VSUBPS           Z11, Z14, Z11
+	VMOVAPS          Z7, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+280(SB), Z15, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+276(SB), Z15, Z7
+	IMUL3Q           $0x00000003, DX, R8
+	VMOVUPS          64(SI)(R8*1), Z15
+	VMOVAPS          Z15, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+12(SB), Z11, Z16
+	VADDPS           Z11, Z15, Z11
+	VMOVAPS          Z16, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+276(SB), Z6, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+280(SB), Z6, Z16
+	VMOVUPS          64(SI)(DX*1), Z6
+	IMUL3Q           $0x00000007, DX, R8
+	VMOVUPS          64(SI)(R8*1), Z17
+	VADDPS           Z17, Z6, Z18
+	VSUBPS           Z17, Z6, Z6
+	VMOVAPS          Z8, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+276(SB), Z18, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+280(SB), Z18, Z8
+	VSUBPS           Z8, Z7, Z18
+	VADDPS           Z8, Z7, Z7
+	VSUBPS           Z17, Z14, Z8
+	VADDPS           Z17, Z14, Z14
+	IMUL3Q           $0x00000009, DX, R8
+	VMOVUPS          64(SI)(R8*1), Z17
+	VMOVAPS          Z17, Z19
+	VFMADD231PS.BCST transformConstantsAVX512<>+12(SB), Z6, Z19
+	VADDPS           Z6, Z17, Z6
+	VADDPS           Z6, Z11, Z17
+	VSUBPS           Z6, Z11, Z6
+	VMOVAPS          Z1, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z6, Z11
+	IMUL3Q           $0x00000006, BX, R8
+	VMOVUPS          Z11, (DI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z6, Z1
+	IMUL3Q           $0x00000012, BX, R8
+	VMOVUPS          Z1, (DI)(R8*1)
+	VADDPS           Z17, Z9, Z1
+	VSUBPS           Z17, Z9, Z6
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z6, Z6
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z1, Z1
+	VMOVAPS          Z19, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+276(SB), Z10, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+280(SB), Z10, Z19
+	VSUBPS           Z19, Z16, Z10
+	VADDPS           Z19, Z16, Z11
+	VSUBPS           Z11, Z18, Z16
+	VADDPS           Z11, Z18, Z11
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z11, Z11
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z16, Z16
+	VADDPS           Z9, Z15, Z17
+	VSUBPS           Z9, Z15, Z9
+	VSUBPS           Z17, Z8, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z8, Z17
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z17, Z8
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z15, Z15
+	VMOVUPS          64(SI)(DX*2), Z17
+	IMUL3Q           $0x0000000a, DX, R8
+	VMOVUPS          64(SI)(R8*1), Z18
+	VADDPS           Z18, Z17, Z19
+	VSUBPS           Z18, Z17, Z17
+	VMOVAPS          Z12, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+276(SB), Z17, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+280(SB), Z17, Z12
+	VMOVAPS          Z0, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z12, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z12, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z9, Z0
+	IMUL3Q           $0x0000000a, BX, R8
+	VMOVUPS          Z0, (DI)(R8*1)
+	VMOVAPS          Z17, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z14, Z0
+	VMOVUPS          Z0, (DI)(BX*4)
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z14, Z17
+	IMUL3Q           $0x00000010, BX, R8
+	VMOVUPS          Z17, (DI)(R8*1)
+	VMOVAPS          Z2, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z18, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z18, Z2
+	VMOVAPS          Z2, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z7, Z9
+	VMOVUPS          Z9, (DI)(BX*8)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z7, Z2
+	IMUL3Q           $0x00000014, BX, R8
+	VMOVUPS          Z2, (DI)(R8*1)
+	VMOVAPS          Z0, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z10, Z2
+	VMOVUPS          Z2, (DI)(BX*2)
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z10, Z0
+	IMUL3Q           $0x0000000e, BX, R8
+	VMOVUPS          Z0, (DI)(R8*1)
+	IMUL3Q           $0x00000006, DX, R8
+	VMOVUPS          64(SI)(R8*1), Z0
+	VMOVAPS          Z0, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+8(SB), Z19, Z2
+	VSUBPS           Z19, Z0, Z0
+	VMOVAPS          Z5, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z0, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z0, Z5
+	VMOVAPS          Z5, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z6, Z0
+	IMUL3Q           $0x00000009, BX, R8
+	VMOVUPS          Z0, (DI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z6, Z5
+	IMUL3Q           $0x00000015, BX, R8
+	VMOVUPS          Z5, (DI)(R8*1)
+	VMOVAPS          Z7, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z1, Z0
+	IMUL3Q           $0x00000003, BX, R8
+	VMOVUPS          Z0, (DI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z1, Z7
+	IMUL3Q           $0x0000000f, BX, R8
+	VMOVUPS          Z7, (DI)(R8*1)
+	VMOVAPS          Z2, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+276(SB), Z13, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+280(SB), Z13, Z2
+	VMOVAPS          Z3, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z2, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z2, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z11, Z3
+	IMUL3Q           $0x0000000b, BX, R8
+	VMOVUPS          Z3, (DI)(R8*1)
+	VMOVAPS          Z1, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z16, Z2
+	IMUL3Q           $0x00000005, BX, R8
+	VMOVUPS          Z2, (DI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z16, Z1
+	IMUL3Q           $0x00000011, BX, R8
+	VMOVUPS          Z1, (DI)(R8*1)
+	VMOVAPS          Z4, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z0, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z0, Z4
+	VMOVAPS          Z4, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z8, Z0
+	IMUL3Q           $0x00000007, BX, R8
+	VMOVUPS          Z0, (DI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z8, Z4
+	IMUL3Q           $0x00000013, BX, R8
+	VMOVUPS          Z4, (DI)(R8*1)
+	VMOVAPS          Z1, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z15, Z0
+	VMOVUPS          Z0, (DI)(BX*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z15, Z1
+	IMUL3Q           $0x0000000d, BX, R8
+	VMOVUPS          Z1, (DI)(R8*1)
 	MOVQ             xStep+32(FP), SI
 	LEAQ             (AX)(SI*4), AX
 	ADDQ             $0x40, CX
@@ -53745,6 +62346,1390 @@ pass3:
 	ADDQ             $0x00000040, R8
 	DECQ             R11
 	JNZ              pass3
+	MOVQ             xStep+32(FP), SI
+	LEAQ             (AX)(SI*4), AX
+	ADDQ             $0x40, CX
+	JMP              tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft28InverseColumnAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, AVX512F
+TEXT ·fft28InverseColumnAVX512(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), R8
+	MOVQ n+72(FP), R10
+
+tile:
+	SUBQ             $0x01, R10
+	JLT              done
+	MOVQ             AX, SI
+	MOVQ             CX, DI
+	VMOVUPS          (DI)(BX*2), Z0
+	VSUBPS           (DI)(BX*1), Z0, Z1
+	VADDPS           (DI), Z0, Z0
+	IMUL3Q           $0x0000000e, BX, R9
+	VMOVUPS          (DI)(R9*1), Z2
+	IMUL3Q           $0x0000000d, BX, R9
+	VSUBPS           (DI)(R9*1), Z2, Z3
+	IMUL3Q           $0x0000000c, BX, R9
+	VADDPS           (DI)(R9*1), Z2, Z2
+	IMUL3Q           $0x0000004a, BX, R9
+	VMOVUPS          (DI)(R9*1), Z4
+	IMUL3Q           $0x00000049, BX, R9
+	VSUBPS           (DI)(R9*1), Z4, Z5
+	IMUL3Q           $0x00000048, BX, R9
+	VADDPS           (DI)(R9*1), Z4, Z4
+	VADDPS           Z4, Z2, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z4, Z2
+	VMULPS.BCST      transformConstantsAVX512<>+288(SB), Z2, Z4
+	VMULPS.BCST      transformConstantsAVX512<>+292(SB), Z2, Z7
+	VMULPS.BCST      transformConstantsAVX512<>+296(SB), Z2, Z2
+	VADDPS           Z6, Z0, Z8
+	VMOVAPS          Z0, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z6, Z9
+	VMOVAPS          Z0, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z6, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z6, Z0
+	VADDPS           Z5, Z3, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z5, Z3
+	VMULPS.BCST      transformConstantsAVX512<>+288(SB), Z3, Z5
+	VMULPS.BCST      transformConstantsAVX512<>+292(SB), Z3, Z11
+	VMULPS.BCST      transformConstantsAVX512<>+296(SB), Z3, Z3
+	VADDPS           Z6, Z1, Z12
+	VMOVAPS          Z1, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z6, Z13
+	VMOVAPS          Z1, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z6, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z6, Z1
+	IMUL3Q           $0x0000001a, BX, R9
+	VMOVUPS          (DI)(R9*1), Z6
+	IMUL3Q           $0x00000019, BX, R9
+	VSUBPS           (DI)(R9*1), Z6, Z15
+	IMUL3Q           $0x00000018, BX, R9
+	VADDPS           (DI)(R9*1), Z6, Z6
+	IMUL3Q           $0x0000003e, BX, R9
+	VMOVUPS          (DI)(R9*1), Z16
+	IMUL3Q           $0x0000003d, BX, R9
+	VSUBPS           (DI)(R9*1), Z16, Z17
+	IMUL3Q           $0x0000003c, BX, R9
+	VADDPS           (DI)(R9*1), Z16, Z16
+	VADDPS           Z16, Z6, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z16, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+292(SB), Z6, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+312(SB), Z6, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+316(SB), Z6, Z2
+	VADDPS           Z18, Z8, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z18, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z18, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z18, Z0
+	VADDPS           Z17, Z15, Z8
+	VSUBPS           Z17, Z15, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+292(SB), Z15, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+312(SB), Z15, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+316(SB), Z15, Z3
+	VADDPS           Z8, Z12, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z8, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z8, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z8, Z1
+	IMUL3Q           $0x00000026, BX, R9
+	VMOVUPS          (DI)(R9*1), Z8
+	IMUL3Q           $0x00000025, BX, R9
+	VSUBPS           (DI)(R9*1), Z8, Z15
+	IMUL3Q           $0x00000024, BX, R9
+	VADDPS           (DI)(R9*1), Z8, Z8
+	IMUL3Q           $0x00000032, BX, R9
+	VMOVUPS          (DI)(R9*1), Z16
+	IMUL3Q           $0x00000031, BX, R9
+	VSUBPS           (DI)(R9*1), Z16, Z17
+	IMUL3Q           $0x00000030, BX, R9
+	VADDPS           (DI)(R9*1), Z16, Z16
+	VADDPS           Z16, Z8, Z18
+	VSUBPS           Z16, Z8, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+296(SB), Z8, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+316(SB), Z8, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+292(SB), Z8, Z2
+	VADDPS           Z18, Z6, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z18, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z18, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z18, Z0
+	VADDPS           Z17, Z15, Z8
+	VSUBPS           Z17, Z15, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+296(SB), Z15, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+316(SB), Z15, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+292(SB), Z15, Z3
+	VADDPS           Z8, Z12, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z8, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z8, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z8, Z1
+	VSUBPS           Z2, Z1, Z8
+	VADDPS           Z2, Z1, Z1
+	VSUBPS           Z7, Z14, Z2
+	VADDPS           Z7, Z14, Z7
+	VSUBPS           Z4, Z13, Z14
+	VADDPS           Z4, Z13, Z4
+	VADDPS           Z3, Z0, Z13
+	VSUBPS           Z3, Z0, Z0
+	VADDPS           Z11, Z10, Z3
+	VSUBPS           Z11, Z10, Z10
+	VADDPS           Z5, Z9, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z5, Z9
+	IMUL3Q           $0x0000002c, BX, R9
+	VMOVUPS          (DI)(R9*1), Z5
+	IMUL3Q           $0x0000002b, BX, R9
+	VSUBPS           (DI)(R9*1), Z5, Z15
+	IMUL3Q           $0x0000002a, BX, R9
+	VADDPS           (DI)(R9*1), Z5, Z5
+	IMUL3Q           $0x00000020, BX, R9
+	VMOVUPS          (DI)(R9*1), Z16
+	IMUL3Q           $0x0000001f, BX, R9
+	VSUBPS           (DI)(R9*1), Z16, Z17
+	IMUL3Q           $0x0000001e, BX, R9
+	VADDPS           (DI)(R9*1), Z16, Z16
+	IMUL3Q           $0x00000038, BX, R9
+	VMOVUPS          (DI)(R9*1), Z18
+	IMUL3Q           $0x00000037, BX, R9
+	VSUBPS           (DI)(R9*1), Z18, Z19
+	IMUL3Q           $0x00000036, BX, R9
+	VADDPS           (DI)(R9*1), Z18, Z18
+	VADDPS           Z18, Z16, Z20
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z16, Z18
+	VMULPS.BCST      transformConstantsAVX512<>+288(SB), Z18, Z16
+	VMULPS.BCST      transformConstantsAVX512<>+292(SB), Z18, Z21
+	VMULPS.BCST      transformConstantsAVX512<>+296(SB), Z18, Z18
+	VADDPS           Z20, Z5, Z22
+	VMOVAPS          Z5, Z23
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z20, Z23
+	VMOVAPS          Z5, Z24
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z20, Z24
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z20, Z5
+	VADDPS           Z19, Z17, Z20
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z17, Z19
+	VMULPS.BCST      transformConstantsAVX512<>+288(SB), Z19, Z17
+	VMULPS.BCST      transformConstantsAVX512<>+292(SB), Z19, Z25
+	VMULPS.BCST      transformConstantsAVX512<>+296(SB), Z19, Z19
+	VADDPS           Z20, Z15, Z26
+	VMOVAPS          Z15, Z27
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z20, Z27
+	VMOVAPS          Z15, Z28
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z20, Z28
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z20, Z15
+	IMUL3Q           $0x00000014, BX, R9
+	VMOVUPS          (DI)(R9*1), Z20
+	IMUL3Q           $0x00000013, BX, R9
+	VSUBPS           (DI)(R9*1), Z20, Z29
+	IMUL3Q           $0x00000012, BX, R9
+	VADDPS           (DI)(R9*1), Z20, Z20
+	IMUL3Q           $0x00000044, BX, R9
+	VMOVUPS          (DI)(R9*1), Z30
+	IMUL3Q           $0x00000043, BX, R9
+	VSUBPS           (DI)(R9*1), Z30, Z31
+	IMUL3Q           $0x00000042, BX, R9
+	VADDPS           (DI)(R9*1), Z30, Z30
+	VMOVUPS          Z11, (R8)
+	VADDPS           Z30, Z20, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z20, Z30
+	VFMADD231PS.BCST transformConstantsAVX512<>+292(SB), Z30, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+312(SB), Z30, Z21
+	VFMADD231PS.BCST transformConstantsAVX512<>+316(SB), Z30, Z18
+	VADDPS           Z11, Z22, Z20
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z11, Z23
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z11, Z24
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z11, Z5
+	VADDPS           Z31, Z29, Z11
+	VSUBPS           Z29, Z31, Z22
+	VFMADD231PS.BCST transformConstantsAVX512<>+292(SB), Z22, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+312(SB), Z22, Z25
+	VFMADD231PS.BCST transformConstantsAVX512<>+316(SB), Z22, Z19
+	VADDPS           Z11, Z26, Z22
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z11, Z27
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z11, Z28
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z11, Z15
+	VMOVUPS          (DI)(BX*8), Z11
+	IMUL3Q           $0x00000007, BX, R9
+	VSUBPS           (DI)(R9*1), Z11, Z26
+	IMUL3Q           $0x00000006, BX, R9
+	VADDPS           (DI)(R9*1), Z11, Z11
+	IMUL3Q           $0x00000050, BX, R9
+	VMOVUPS          (DI)(R9*1), Z29
+	IMUL3Q           $0x0000004f, BX, R9
+	VSUBPS           (DI)(R9*1), Z29, Z30
+	IMUL3Q           $0x0000004e, BX, R9
+	VADDPS           (DI)(R9*1), Z29, Z29
+	VADDPS           Z29, Z11, Z31
+	VSUBPS           Z11, Z29, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+296(SB), Z11, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+316(SB), Z11, Z21
+	VFMADD231PS.BCST transformConstantsAVX512<>+292(SB), Z11, Z18
+	VADDPS           Z31, Z20, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z31, Z23
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z31, Z24
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z31, Z5
+	VADDPS           Z11, Z6, Z20
+	VSUBPS           Z11, Z6, Z6
+	VADDPS           Z30, Z26, Z11
+	VSUBPS           Z26, Z30, Z26
+	VFMADD231PS.BCST transformConstantsAVX512<>+296(SB), Z26, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+316(SB), Z26, Z25
+	VFMADD231PS.BCST transformConstantsAVX512<>+292(SB), Z26, Z19
+	VADDPS           Z11, Z22, Z22
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z11, Z27
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z11, Z28
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z11, Z15
+	VSUBPS           Z18, Z15, Z11
+	VADDPS           Z18, Z15, Z15
+	VADDPS           Z15, Z1, Z18
+	VSUBPS           Z15, Z1, Z1
+	VSUBPS           Z11, Z8, Z15
+	VADDPS           Z11, Z8, Z8
+	VSUBPS           Z21, Z28, Z11
+	VADDPS           Z21, Z28, Z21
+	VSUBPS           Z21, Z7, Z26
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z7, Z21
+	VADDPS           Z11, Z2, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z11, Z2
+	VSUBPS           Z16, Z27, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z27, Z16
+	VADDPS           Z16, Z4, Z27
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z16, Z4
+	VSUBPS           Z11, Z14, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z14, Z11
+	VADDPS           Z22, Z12, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z22, Z12
+	VADDPS           Z19, Z5, Z22
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z19, Z5
+	VADDPS           Z5, Z0, Z19
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z5, Z0
+	VSUBPS           Z22, Z13, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z13, Z22
+	VADDPS           Z25, Z24, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z25, Z24
+	VSUBPS           Z24, Z10, Z25
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z10, Z24
+	VADDPS           Z13, Z3, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z13, Z3
+	VADDPS           Z17, Z23, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z17, Z23
+	VADDPS           Z23, Z9, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z23, Z9
+	VMOVUPS          (R8), Z23
+	VSUBPS           Z13, Z23, Z28
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z23, Z13
+	IMUL3Q           $0x00000017, BX, R9
+	VMOVUPS          (DI)(R9*1), Z23
+	IMUL3Q           $0x00000016, BX, R9
+	VSUBPS           (DI)(R9*1), Z23, Z29
+	IMUL3Q           $0x00000015, BX, R9
+	VADDPS           (DI)(R9*1), Z23, Z23
+	IMUL3Q           $0x0000000b, BX, R9
+	VMOVUPS          (DI)(R9*1), Z30
+	IMUL3Q           $0x0000000a, BX, R9
+	VSUBPS           (DI)(R9*1), Z30, Z31
+	IMUL3Q           $0x00000009, BX, R9
+	VADDPS           (DI)(R9*1), Z30, Z30
+	VMOVUPS          Z16, (R8)
+	IMUL3Q           $0x00000023, BX, R9
+	VMOVUPS          (DI)(R9*1), Z16
+	VMOVUPS          Z13, 64(R8)
+	IMUL3Q           $0x00000022, BX, R9
+	VSUBPS           (DI)(R9*1), Z16, Z13
+	IMUL3Q           $0x00000021, BX, R9
+	VADDPS           (DI)(R9*1), Z16, Z16
+	VMOVUPS          Z17, 128(R8)
+	VADDPS           Z16, Z30, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z30, Z16
+	VMULPS.BCST      transformConstantsAVX512<>+288(SB), Z16, Z30
+	VMOVUPS          Z4, 192(R8)
+	VMULPS.BCST      transformConstantsAVX512<>+292(SB), Z16, Z4
+	VMULPS.BCST      transformConstantsAVX512<>+296(SB), Z16, Z16
+	VMOVUPS          Z10, 256(R8)
+	VADDPS           Z17, Z23, Z10
+	VMOVUPS          Z2, 320(R8)
+	VMOVAPS          Z23, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z17, Z2
+	VMOVUPS          Z26, 384(R8)
+	VMOVAPS          Z23, Z26
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z17, Z26
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z17, Z23
+	VADDPS           Z13, Z31, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z31, Z13
+	VMULPS.BCST      transformConstantsAVX512<>+288(SB), Z13, Z31
+	VMOVUPS          Z24, 448(R8)
+	VMULPS.BCST      transformConstantsAVX512<>+292(SB), Z13, Z24
+	VMULPS.BCST      transformConstantsAVX512<>+296(SB), Z13, Z13
+	VMOVUPS          Z15, 512(R8)
+	VADDPS           Z17, Z29, Z15
+	VMOVUPS          Z22, 576(R8)
+	VMOVAPS          Z29, Z22
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z17, Z22
+	VMOVUPS          Z19, 640(R8)
+	VMOVAPS          Z29, Z19
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z17, Z19
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z17, Z29
+	IMUL3Q           $0x0000002f, BX, R9
+	VMOVUPS          (DI)(R9*1), Z17
+	VMOVUPS          Z1, 704(R8)
+	IMUL3Q           $0x0000002e, BX, R9
+	VSUBPS           (DI)(R9*1), Z17, Z1
+	IMUL3Q           $0x0000002d, BX, R9
+	VADDPS           (DI)(R9*1), Z17, Z17
+	VMOVUPS          Z14, 768(R8)
+	IMUL3Q           $0x00000053, BX, R9
+	VMOVUPS          (DI)(R9*1), Z14
+	VMOVUPS          Z6, 832(R8)
+	IMUL3Q           $0x00000052, BX, R9
+	VSUBPS           (DI)(R9*1), Z14, Z6
+	IMUL3Q           $0x00000051, BX, R9
+	VADDPS           (DI)(R9*1), Z14, Z14
+	VMOVUPS          Z28, 896(R8)
+	VADDPS           Z14, Z17, Z28
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z14, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+292(SB), Z17, Z30
+	VFMADD231PS.BCST transformConstantsAVX512<>+312(SB), Z17, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+316(SB), Z17, Z16
+	VADDPS           Z28, Z10, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z28, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z28, Z26
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z28, Z23
+	VADDPS           Z6, Z1, Z14
+	VSUBPS           Z6, Z1, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+292(SB), Z1, Z31
+	VFMADD231PS.BCST transformConstantsAVX512<>+312(SB), Z1, Z24
+	VFMADD231PS.BCST transformConstantsAVX512<>+316(SB), Z1, Z13
+	VADDPS           Z14, Z15, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z14, Z22
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z14, Z19
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z14, Z29
+	IMUL3Q           $0x0000003b, BX, R9
+	VMOVUPS          (DI)(R9*1), Z6
+	IMUL3Q           $0x0000003a, BX, R9
+	VSUBPS           (DI)(R9*1), Z6, Z14
+	IMUL3Q           $0x00000039, BX, R9
+	VADDPS           (DI)(R9*1), Z6, Z6
+	IMUL3Q           $0x00000047, BX, R9
+	VMOVUPS          (DI)(R9*1), Z15
+	IMUL3Q           $0x00000046, BX, R9
+	VSUBPS           (DI)(R9*1), Z15, Z17
+	IMUL3Q           $0x00000045, BX, R9
+	VADDPS           (DI)(R9*1), Z15, Z15
+	VADDPS           Z15, Z6, Z28
+	VSUBPS           Z15, Z6, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+296(SB), Z6, Z30
+	VFMADD231PS.BCST transformConstantsAVX512<>+316(SB), Z6, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+292(SB), Z6, Z16
+	VADDPS           Z28, Z10, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z28, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z28, Z26
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z28, Z23
+	VADDPS           Z17, Z14, Z10
+	VSUBPS           Z17, Z14, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+296(SB), Z14, Z31
+	VFMADD231PS.BCST transformConstantsAVX512<>+316(SB), Z14, Z24
+	VFMADD231PS.BCST transformConstantsAVX512<>+292(SB), Z14, Z13
+	VADDPS           Z10, Z1, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z10, Z22
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z10, Z19
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z10, Z29
+	VSUBPS           Z16, Z29, Z10
+	VADDPS           Z16, Z29, Z14
+	VSUBPS           Z4, Z19, Z15
+	VADDPS           Z4, Z19, Z4
+	VSUBPS           Z30, Z22, Z16
+	VADDPS           Z30, Z22, Z17
+	VADDPS           Z13, Z23, Z19
+	VSUBPS           Z13, Z23, Z13
+	VADDPS           Z24, Z26, Z22
+	VSUBPS           Z24, Z26, Z23
+	VADDPS           Z31, Z2, Z24
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z31, Z2
+	IMUL3Q           $0x00000041, BX, R9
+	VMOVUPS          (DI)(R9*1), Z26
+	IMUL3Q           $0x00000040, BX, R9
+	VSUBPS           (DI)(R9*1), Z26, Z28
+	IMUL3Q           $0x0000003f, BX, R9
+	VADDPS           (DI)(R9*1), Z26, Z26
+	IMUL3Q           $0x00000035, BX, R9
+	VMOVUPS          (DI)(R9*1), Z29
+	IMUL3Q           $0x00000034, BX, R9
+	VSUBPS           (DI)(R9*1), Z29, Z30
+	IMUL3Q           $0x00000033, BX, R9
+	VADDPS           (DI)(R9*1), Z29, Z29
+	IMUL3Q           $0x0000004d, BX, R9
+	VMOVUPS          (DI)(R9*1), Z31
+	VMOVUPS          Z24, 960(R8)
+	IMUL3Q           $0x0000004c, BX, R9
+	VSUBPS           (DI)(R9*1), Z31, Z24
+	IMUL3Q           $0x0000004b, BX, R9
+	VADDPS           (DI)(R9*1), Z31, Z31
+	VMOVUPS          Z2, 1024(R8)
+	VADDPS           Z31, Z29, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z29, Z31
+	VMULPS.BCST      transformConstantsAVX512<>+288(SB), Z31, Z29
+	VMOVUPS          Z22, 1088(R8)
+	VMULPS.BCST      transformConstantsAVX512<>+292(SB), Z31, Z22
+	VMULPS.BCST      transformConstantsAVX512<>+296(SB), Z31, Z31
+	VMOVUPS          Z23, 1152(R8)
+	VADDPS           Z2, Z26, Z23
+	VMOVUPS          Z19, 1216(R8)
+	VMOVAPS          Z26, Z19
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z2, Z19
+	VMOVUPS          Z13, 1280(R8)
+	VMOVAPS          Z26, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z2, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z2, Z26
+	VADDPS           Z24, Z30, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z30, Z24
+	VMULPS.BCST      transformConstantsAVX512<>+288(SB), Z24, Z30
+	VMOVUPS          Z1, 1344(R8)
+	VMULPS.BCST      transformConstantsAVX512<>+292(SB), Z24, Z1
+	VMULPS.BCST      transformConstantsAVX512<>+296(SB), Z24, Z24
+	VMOVUPS          Z11, 1408(R8)
+	VADDPS           Z2, Z28, Z11
+	VMOVUPS          Z16, 1472(R8)
+	VMOVAPS          Z28, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z2, Z16
+	VMOVUPS          Z27, 1536(R8)
+	VMOVAPS          Z28, Z27
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z2, Z27
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z2, Z28
+	IMUL3Q           $0x00000005, BX, R9
+	VMOVUPS          (DI)(R9*1), Z2
+	VMOVUPS          Z9, 1600(R8)
+	VSUBPS           (DI)(BX*4), Z2, Z9
+	IMUL3Q           $0x00000003, BX, R9
+	VADDPS           (DI)(R9*1), Z2, Z2
+	VMOVUPS          Z17, 1664(R8)
+	IMUL3Q           $0x00000029, BX, R9
+	VMOVUPS          (DI)(R9*1), Z17
+	VMOVUPS          Z7, 1728(R8)
+	IMUL3Q           $0x00000028, BX, R9
+	VSUBPS           (DI)(R9*1), Z17, Z7
+	IMUL3Q           $0x00000027, BX, R9
+	VADDPS           (DI)(R9*1), Z17, Z17
+	VMOVUPS          Z3, 1792(R8)
+	VADDPS           Z17, Z2, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z17, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+292(SB), Z2, Z29
+	VFMADD231PS.BCST transformConstantsAVX512<>+312(SB), Z2, Z22
+	VFMADD231PS.BCST transformConstantsAVX512<>+316(SB), Z2, Z31
+	VADDPS           Z3, Z23, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z3, Z19
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z3, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z3, Z26
+	VADDPS           Z7, Z9, Z3
+	VSUBPS           Z7, Z9, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+292(SB), Z7, Z30
+	VFMADD231PS.BCST transformConstantsAVX512<>+312(SB), Z7, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+316(SB), Z7, Z24
+	VADDPS           Z3, Z11, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z3, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z3, Z27
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z3, Z28
+	IMUL3Q           $0x00000011, BX, R9
+	VMOVUPS          (DI)(R9*1), Z3
+	IMUL3Q           $0x00000010, BX, R9
+	VSUBPS           (DI)(R9*1), Z3, Z9
+	IMUL3Q           $0x0000000f, BX, R9
+	VADDPS           (DI)(R9*1), Z3, Z3
+	IMUL3Q           $0x0000001d, BX, R9
+	VMOVUPS          (DI)(R9*1), Z11
+	IMUL3Q           $0x0000001c, BX, R9
+	VSUBPS           (DI)(R9*1), Z11, Z17
+	IMUL3Q           $0x0000001b, BX, R9
+	VADDPS           (DI)(R9*1), Z11, Z11
+	VADDPS           Z11, Z3, Z23
+	VSUBPS           Z11, Z3, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+296(SB), Z3, Z29
+	VFMADD231PS.BCST transformConstantsAVX512<>+316(SB), Z3, Z22
+	VFMADD231PS.BCST transformConstantsAVX512<>+292(SB), Z3, Z31
+	VADDPS           Z23, Z2, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z23, Z19
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z23, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z23, Z26
+	VADDPS           Z2, Z6, Z3
+	VSUBPS           Z2, Z6, Z2
+	VADDPS           Z2, Z12, Z6
+	IMUL3Q           $0x00000007, DX, R9
+	VMOVUPS          Z6, (SI)(R9*1)
+	VSUBPS           Z2, Z12, Z2
+	IMUL3Q           $0x00000015, DX, R9
+	VMOVUPS          Z2, (SI)(R9*1)
+	VADDPS           Z3, Z20, Z2
+	VMOVUPS          Z2, 64(SI)
+	VSUBPS           Z3, Z20, Z2
+	IMUL3Q           $0x0000000e, DX, R9
+	VMOVUPS          Z2, 64(SI)(R9*1)
+	VADDPS           Z17, Z9, Z2
+	VSUBPS           Z17, Z9, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+296(SB), Z3, Z30
+	VFMADD231PS.BCST transformConstantsAVX512<>+316(SB), Z3, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+292(SB), Z3, Z24
+	VADDPS           Z2, Z7, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z2, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z2, Z27
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z2, Z28
+	VSUBPS           Z31, Z28, Z2
+	VADDPS           Z31, Z28, Z6
+	VADDPS           Z6, Z14, Z7
+	VSUBPS           Z6, Z14, Z6
+	VSUBPS           Z6, Z0, Z9
+	IMUL3Q           $0x0000000b, DX, R9
+	VMOVUPS          Z9, 64(SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z0, Z6
+	IMUL3Q           $0x00000019, DX, R9
+	VMOVUPS          Z6, 64(SI)(R9*1)
+	VADDPS           Z7, Z18, Z0
+	VMOVUPS          Z0, (SI)(DX*4)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z7, Z18
+	IMUL3Q           $0x00000012, DX, R9
+	VMOVUPS          Z18, (SI)(R9*1)
+	VSUBPS           Z2, Z10, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z10, Z2
+	VSUBPS           Z2, Z8, Z6
+	IMUL3Q           $0x0000000a, DX, R9
+	VMOVUPS          Z6, (SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z8, Z2
+	IMUL3Q           $0x00000018, DX, R9
+	VMOVUPS          Z2, (SI)(R9*1)
+	VSUBPS           Z0, Z5, Z2
+	IMUL3Q           $0x00000003, DX, R9
+	VMOVUPS          Z2, 64(SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z5, Z0
+	IMUL3Q           $0x00000011, DX, R9
+	VMOVUPS          Z0, 64(SI)(R9*1)
+	VSUBPS           Z22, Z27, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z27, Z22
+	VSUBPS           Z22, Z4, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z4, Z22
+	VADDPS           Z22, Z21, Z4
+	IMUL3Q           $0x0000000c, DX, R9
+	VMOVUPS          Z4, (SI)(R9*1)
+	VADDPS           Z2, Z25, Z4
+	IMUL3Q           $0x00000005, DX, R9
+	VMOVUPS          Z4, 64(SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z25
+	IMUL3Q           $0x00000013, DX, R9
+	VMOVUPS          Z25, 64(SI)(R9*1)
+	VADDPS           Z0, Z15, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z0, Z15
+	VMOVUPS          1792(R8), Z0
+	VADDPS           Z0, Z15, Z4
+	IMUL3Q           $0x00000009, DX, R9
+	VMOVUPS          Z4, 64(SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z15, Z0
+	IMUL3Q           $0x00000017, DX, R9
+	VMOVUPS          Z0, 64(SI)(R9*1)
+	VMOVUPS          1728(R8), Z0
+	VSUBPS           Z2, Z0, Z4
+	VMOVUPS          Z4, (SI)(DX*2)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z0, Z2
+	IMUL3Q           $0x00000010, DX, R9
+	VMOVUPS          Z2, (SI)(R9*1)
+	VSUBPS           Z29, Z16, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z16, Z29
+	VMOVUPS          1664(R8), Z2
+	VADDPS           Z2, Z29, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z29, Z2
+	VADDPS           1600(R8), Z2, Z2
+	IMUL3Q           $0x0000000d, DX, R9
+	VMOVUPS          Z2, 64(SI)(R9*1)
+	VMOVUPS          1536(R8), Z2
+	VSUBPS           Z4, Z2, Z5
+	IMUL3Q           $0x00000006, DX, R9
+	VMOVUPS          Z5, (SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z2, Z4
+	IMUL3Q           $0x00000014, DX, R9
+	VMOVUPS          Z4, (SI)(R9*1)
+	VMOVUPS          1472(R8), Z2
+	VSUBPS           Z0, Z2, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z2, Z0
+	VMOVUPS          1408(R8), Z2
+	VADDPS           Z2, Z0, Z5
+	VMOVUPS          Z5, (SI)(DX*8)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z0, Z2
+	IMUL3Q           $0x00000016, DX, R9
+	VMOVUPS          Z2, (SI)(R9*1)
+	VMOVUPS          896(R8), Z0
+	VADDPS           Z0, Z4, Z2
+	VMOVUPS          Z2, 64(SI)(DX*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z4, Z0
+	IMUL3Q           $0x0000000f, DX, R9
+	VMOVUPS          Z0, 64(SI)(R9*1)
+	VMOVUPS          1344(R8), Z0
+	VADDPS           Z0, Z3, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z3, Z0
+	VMOVUPS          832(R8), Z3
+	VSUBPS           Z0, Z3, Z4
+	IMUL3Q           $0x00000007, DX, R9
+	VMOVUPS          Z4, 64(SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z3, Z0
+	IMUL3Q           $0x00000015, DX, R9
+	VMOVUPS          Z0, 64(SI)(R9*1)
+	VMOVUPS          768(R8), Z0
+	VADDPS           Z0, Z2, Z3
+	VMOVUPS          Z3, (SI)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z0
+	IMUL3Q           $0x0000000e, DX, R9
+	VMOVUPS          Z0, (SI)(R9*1)
+	VADDPS           Z24, Z26, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z24, Z26
+	VMOVUPS          1280(R8), Z2
+	VADDPS           Z2, Z26, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z26, Z2
+	VMOVUPS          704(R8), Z4
+	VADDPS           Z4, Z2, Z5
+	IMUL3Q           $0x0000000b, DX, R9
+	VMOVUPS          Z5, (SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z4
+	IMUL3Q           $0x00000019, DX, R9
+	VMOVUPS          Z4, (SI)(R9*1)
+	VMOVUPS          640(R8), Z2
+	VADDPS           Z2, Z3, Z4
+	VMOVUPS          Z4, 64(SI)(DX*4)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z3, Z2
+	IMUL3Q           $0x00000012, DX, R9
+	VMOVUPS          Z2, 64(SI)(R9*1)
+	VMOVUPS          1216(R8), Z2
+	VSUBPS           Z0, Z2, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z2, Z0
+	VMOVUPS          576(R8), Z2
+	VSUBPS           Z0, Z2, Z4
+	IMUL3Q           $0x0000000a, DX, R9
+	VMOVUPS          Z4, 64(SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z2, Z0
+	IMUL3Q           $0x00000018, DX, R9
+	VMOVUPS          Z0, 64(SI)(R9*1)
+	VMOVUPS          512(R8), Z0
+	VADDPS           Z0, Z3, Z2
+	IMUL3Q           $0x00000003, DX, R9
+	VMOVUPS          Z2, (SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z3, Z0
+	IMUL3Q           $0x00000011, DX, R9
+	VMOVUPS          Z0, (SI)(R9*1)
+	VADDPS           Z1, Z13, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z1, Z13
+	VMOVUPS          1152(R8), Z1
+	VSUBPS           Z13, Z1, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z1, Z13
+	VADDPS           448(R8), Z13, Z1
+	IMUL3Q           $0x0000000c, DX, R9
+	VMOVUPS          Z1, 64(SI)(R9*1)
+	VMOVUPS          384(R8), Z1
+	VSUBPS           Z2, Z1, Z3
+	IMUL3Q           $0x00000005, DX, R9
+	VMOVUPS          Z3, (SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z1, Z2
+	IMUL3Q           $0x00000013, DX, R9
+	VMOVUPS          Z2, (SI)(R9*1)
+	VMOVUPS          1088(R8), Z1
+	VADDPS           Z1, Z0, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z0, Z1
+	VMOVUPS          320(R8), Z0
+	VSUBPS           Z1, Z0, Z3
+	IMUL3Q           $0x00000009, DX, R9
+	VMOVUPS          Z3, (SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z0, Z1
+	IMUL3Q           $0x00000017, DX, R9
+	VMOVUPS          Z1, (SI)(R9*1)
+	VMOVUPS          256(R8), Z0
+	VSUBPS           Z2, Z0, Z1
+	VMOVUPS          Z1, 64(SI)(DX*2)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z0, Z2
+	IMUL3Q           $0x00000010, DX, R9
+	VMOVUPS          Z2, 64(SI)(R9*1)
+	VADDPS           Z30, Z19, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z30, Z19
+	VMOVUPS          1024(R8), Z1
+	VADDPS           Z1, Z19, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z19, Z1
+	VMOVUPS          192(R8), Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z1, Z3
+	IMUL3Q           $0x0000000d, DX, R9
+	VMOVUPS          Z3, (SI)(R9*1)
+	VMOVUPS          128(R8), Z1
+	VSUBPS           Z2, Z1, Z3
+	IMUL3Q           $0x00000006, DX, R9
+	VMOVUPS          Z3, 64(SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z1, Z2
+	IMUL3Q           $0x00000014, DX, R9
+	VMOVUPS          Z2, 64(SI)(R9*1)
+	VMOVUPS          960(R8), Z1
+	VSUBPS           Z0, Z1, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z1, Z0
+	VMOVUPS          64(R8), Z1
+	VADDPS           Z1, Z0, Z3
+	VMOVUPS          Z3, 64(SI)(DX*8)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z0, Z1
+	IMUL3Q           $0x00000016, DX, R9
+	VMOVUPS          Z1, 64(SI)(R9*1)
+	VMOVUPS          (R8), Z0
+	VSUBPS           Z2, Z0, Z1
+	VMOVUPS          Z1, (SI)(DX*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z0, Z2
+	IMUL3Q           $0x0000000f, DX, R9
+	VMOVUPS          Z2, (SI)(R9*1)
+	MOVQ             xStep+32(FP), SI
+	LEAQ             (AX)(SI*4), AX
+	ADDQ             $0x40, CX
+	JMP              tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft28InverseRealsAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, AVX512F
+TEXT ·fft28InverseRealsAVX512(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), SI
+	MOVQ n+72(FP), R9
+
+tile:
+	SUBQ             $0x01, R9
+	JLT              done
+	MOVQ             AX, SI
+	MOVQ             CX, DI
+	IMUL3Q           $0x00000014, BX, R8
+	VMOVUPS          (DI)(R8*1), Z0
+	IMUL3Q           $0x00000013, BX, R8
+	VSUBPS           (DI)(R8*1), Z0, Z1
+	IMUL3Q           $0x00000012, BX, R8
+	VADDPS           (DI)(R8*1), Z0, Z0
+	VMOVUPS          (DI)(BX*8), Z2
+	IMUL3Q           $0x00000007, BX, R8
+	VSUBPS           (DI)(R8*1), Z2, Z3
+	IMUL3Q           $0x00000006, BX, R8
+	VADDPS           (DI)(R8*1), Z2, Z2
+	IMUL3Q           $0x00000020, BX, R8
+	VMOVUPS          (DI)(R8*1), Z4
+	IMUL3Q           $0x0000001f, BX, R8
+	VSUBPS           (DI)(R8*1), Z4, Z5
+	IMUL3Q           $0x0000001e, BX, R8
+	VADDPS           (DI)(R8*1), Z4, Z4
+	VADDPS           Z4, Z2, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z4
+	VMULPS.BCST      transformConstantsAVX512<>+292(SB), Z4, Z2
+	VMULPS.BCST      transformConstantsAVX512<>+296(SB), Z4, Z7
+	VMULPS.BCST      transformConstantsAVX512<>+288(SB), Z4, Z4
+	VMOVAPS          Z0, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z6, Z8
+	VMOVAPS          Z0, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z6, Z9
+	VMOVAPS          Z0, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z6, Z10
+	VADDPS           Z6, Z0, Z0
+	VADDPS           Z5, Z3, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z3, Z5
+	VMULPS.BCST      transformConstantsAVX512<>+288(SB), Z5, Z3
+	VMULPS.BCST      transformConstantsAVX512<>+296(SB), Z5, Z11
+	VMULPS.BCST      transformConstantsAVX512<>+292(SB), Z5, Z5
+	VADDPS           Z6, Z1, Z12
+	VMOVAPS          Z1, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z6, Z13
+	VMOVAPS          Z1, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z6, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z6, Z1
+	VMOVUPS          (DI)(BX*2), Z6
+	VSUBPS           (DI)(BX*1), Z6, Z15
+	VADDPS           (DI), Z6, Z6
+	IMUL3Q           $0x00000026, BX, R8
+	VMOVUPS          (DI)(R8*1), Z16
+	IMUL3Q           $0x00000025, BX, R8
+	VSUBPS           (DI)(R8*1), Z16, Z17
+	IMUL3Q           $0x00000024, BX, R8
+	VADDPS           (DI)(R8*1), Z16, Z16
+	VADDPS           Z16, Z6, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z16, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+312(SB), Z6, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+316(SB), Z6, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+292(SB), Z6, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+320(SB), Z18, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+324(SB), Z18, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+328(SB), Z18, Z10
+	VSUBPS           Z18, Z0, Z0
+	VADDPS           Z17, Z15, Z6
+	VSUBPS           Z15, Z17, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+292(SB), Z15, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+316(SB), Z15, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+312(SB), Z15, Z5
+	VADDPS           Z6, Z12, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z6, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z6, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z6, Z1
+	IMUL3Q           $0x0000000e, BX, R8
+	VMOVUPS          (DI)(R8*1), Z6
+	IMUL3Q           $0x0000000d, BX, R8
+	VSUBPS           (DI)(R8*1), Z6, Z15
+	IMUL3Q           $0x0000000c, BX, R8
+	VADDPS           (DI)(R8*1), Z6, Z6
+	IMUL3Q           $0x0000001a, BX, R8
+	VMOVUPS          (DI)(R8*1), Z16
+	IMUL3Q           $0x00000019, BX, R8
+	VSUBPS           (DI)(R8*1), Z16, Z17
+	IMUL3Q           $0x00000018, BX, R8
+	VADDPS           (DI)(R8*1), Z16, Z16
+	VADDPS           Z16, Z6, Z18
+	VSUBPS           Z16, Z6, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+316(SB), Z6, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+292(SB), Z6, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+296(SB), Z6, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+328(SB), Z18, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+320(SB), Z18, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+324(SB), Z18, Z10
+	VSUBPS           Z18, Z0, Z0
+	VADDPS           Z17, Z15, Z6
+	VSUBPS           Z15, Z17, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+296(SB), Z15, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+292(SB), Z15, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+316(SB), Z15, Z5
+	VADDPS           Z6, Z12, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z6, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z6, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z6, Z1
+	VADDPS           Z4, Z1, Z6
+	VSUBPS           Z4, Z1, Z1
+	VADDPS           Z7, Z14, Z4
+	VSUBPS           Z7, Z14, Z7
+	VSUBPS           Z2, Z13, Z14
+	VADDPS           Z2, Z13, Z2
+	VSUBPS           Z5, Z10, Z13
+	VADDPS           Z5, Z10, Z5
+	VADDPS           Z11, Z9, Z10
+	VSUBPS           Z11, Z9, Z9
+	VADDPS           Z3, Z8, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z3, Z8
+	IMUL3Q           $0x0000000b, BX, R8
+	VMOVUPS          (DI)(R8*1), Z3
+	IMUL3Q           $0x0000000a, BX, R8
+	VSUBPS           (DI)(R8*1), Z3, Z15
+	IMUL3Q           $0x00000009, BX, R8
+	VADDPS           (DI)(R8*1), Z3, Z3
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z3, Z3
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z15, Z15
+	VMULPS.BCST      transformConstantsAVX512<>+288(SB), Z3, Z16
+	VMULPS.BCST      transformConstantsAVX512<>+292(SB), Z3, Z17
+	VMULPS.BCST      transformConstantsAVX512<>+296(SB), Z3, Z3
+	IMUL3Q           $0x00000017, BX, R8
+	VMOVUPS          (DI)(R8*1), Z18
+	IMUL3Q           $0x00000016, BX, R8
+	VSUBPS           (DI)(R8*1), Z18, Z19
+	IMUL3Q           $0x00000015, BX, R8
+	VADDPS           (DI)(R8*1), Z18, Z18
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z18, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+292(SB), Z18, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+312(SB), Z18, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+316(SB), Z18, Z3
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z19, Z18
+	IMUL3Q           $0x00000023, BX, R8
+	VMOVUPS          (DI)(R8*1), Z19
+	IMUL3Q           $0x00000022, BX, R8
+	VSUBPS           (DI)(R8*1), Z19, Z20
+	IMUL3Q           $0x00000021, BX, R8
+	VADDPS           (DI)(R8*1), Z19, Z19
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z19, Z19
+	VFMADD231PS.BCST transformConstantsAVX512<>+296(SB), Z19, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+316(SB), Z19, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+292(SB), Z19, Z3
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z20, Z19
+	IMUL3Q           $0x0000001d, BX, R8
+	VMOVUPS          (DI)(R8*1), Z20
+	IMUL3Q           $0x0000001c, BX, R8
+	VSUBPS           (DI)(R8*1), Z20, Z21
+	IMUL3Q           $0x0000001b, BX, R8
+	VADDPS           (DI)(R8*1), Z20, Z20
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z20, Z20
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z21, Z21
+	VMULPS.BCST      transformConstantsAVX512<>+288(SB), Z20, Z22
+	IMUL3Q           $0x00000011, BX, R8
+	VMOVUPS          (DI)(R8*1), Z23
+	IMUL3Q           $0x00000010, BX, R8
+	VSUBPS           (DI)(R8*1), Z23, Z24
+	IMUL3Q           $0x0000000f, BX, R8
+	VADDPS           (DI)(R8*1), Z23, Z23
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z23, Z23
+	VFMADD231PS.BCST transformConstantsAVX512<>+292(SB), Z23, Z22
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z24, Z24
+	VMULPS.BCST      transformConstantsAVX512<>+296(SB), Z23, Z25
+	VFMADD231PS.BCST transformConstantsAVX512<>+332(SB), Z20, Z25
+	VMULPS.BCST      transformConstantsAVX512<>+288(SB), Z23, Z23
+	VFMADD231PS.BCST transformConstantsAVX512<>+312(SB), Z20, Z23
+	IMUL3Q           $0x00000005, BX, R8
+	VMOVUPS          (DI)(R8*1), Z20
+	VSUBPS           (DI)(BX*4), Z20, Z26
+	IMUL3Q           $0x00000003, BX, R8
+	VADDPS           (DI)(R8*1), Z20, Z20
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z20, Z20
+	VFMADD231PS.BCST transformConstantsAVX512<>+296(SB), Z20, Z22
+	VFMADD231PS.BCST transformConstantsAVX512<>+288(SB), Z20, Z25
+	VFMADD231PS.BCST transformConstantsAVX512<>+332(SB), Z20, Z23
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z26, Z20
+	IMUL3Q           $0x00000028, BX, R8
+	VMOVUPS          (DI)(R8*1), Z26
+	VADDPS           Z26, Z21, Z27
+	VADDPS           Z24, Z27, Z27
+	VADDPS           Z20, Z27, Z27
+	VMOVAPS          Z26, Z28
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z21, Z28
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z24, Z28
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z20, Z28
+	VADDPS           Z22, Z28, Z29
+	VSUBPS           Z22, Z28, Z22
+	VMOVAPS          Z26, Z28
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z21, Z28
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z21, Z26
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z24, Z26
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z24, Z28
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z20, Z28
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z20, Z26
+	VSUBPS           Z23, Z26, Z20
+	VADDPS           Z23, Z26, Z21
+	VSUBPS           Z25, Z28, Z23
+	VADDPS           Z25, Z28, Z24
+	IMUL3Q           $0x00000027, BX, R8
+	VMOVUPS          (DI)(R8*1), Z25
+	VADDPS           Z25, Z15, Z26
+	VADDPS           Z18, Z26, Z26
+	VADDPS           Z19, Z26, Z26
+	VADDPS           Z27, Z26, Z28
+	VSUBPS           Z27, Z26, Z26
+	VMOVAPS          Z26, Z27
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z0, Z27
+	IMUL3Q           $0x00000007, DX, R8
+	VMOVUPS          Z27, (SI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z0, Z26
+	IMUL3Q           $0x00000015, DX, R8
+	VMOVUPS          Z26, (SI)(R8*1)
+	VMOVAPS          Z28, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z12, Z0
+	VMOVUPS          Z0, (SI)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z12, Z28
+	IMUL3Q           $0x0000000e, DX, R8
+	VMOVUPS          Z28, (SI)(R8*1)
+	VMOVAPS          Z25, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z15, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z18, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z19, Z0
+	VSUBPS           Z16, Z0, Z12
+	VADDPS           Z16, Z0, Z0
+	VADDPS           Z22, Z0, Z16
+	VSUBPS           Z22, Z0, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z8, Z0
+	IMUL3Q           $0x0000000d, DX, R8
+	VMOVUPS          Z0, (SI)(R8*1)
+	VMOVAPS          Z16, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z6, Z0
+	IMUL3Q           $0x00000006, DX, R8
+	VMOVUPS          Z0, (SI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z6, Z16
+	IMUL3Q           $0x00000014, DX, R8
+	VMOVUPS          Z16, (SI)(R8*1)
+	VSUBPS           Z29, Z12, Z0
+	VADDPS           Z29, Z12, Z6
+	VMOVAPS          Z6, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z1, Z8
+	VMOVUPS          Z8, (SI)(DX*8)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z1, Z6
+	IMUL3Q           $0x00000016, DX, R8
+	VMOVUPS          Z6, (SI)(R8*1)
+	VMOVAPS          Z0, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z11, Z1
+	VMOVUPS          Z1, (SI)(DX*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z11, Z0
+	IMUL3Q           $0x0000000f, DX, R8
+	VMOVUPS          Z0, (SI)(R8*1)
+	VMOVAPS          Z25, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z15, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z15, Z25
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z18, Z25
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z18, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z19, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z19, Z25
+	VSUBPS           Z3, Z25, Z1
+	VADDPS           Z3, Z25, Z3
+	VADDPS           Z21, Z3, Z6
+	VSUBPS           Z21, Z3, Z3
+	VMOVAPS          Z3, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z9, Z8
+	IMUL3Q           $0x0000000b, DX, R8
+	VMOVUPS          Z8, (SI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z9, Z3
+	IMUL3Q           $0x00000019, DX, R8
+	VMOVUPS          Z3, (SI)(R8*1)
+	VMOVAPS          Z6, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z4, Z3
+	VMOVUPS          Z3, (SI)(DX*4)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z4, Z6
+	IMUL3Q           $0x00000012, DX, R8
+	VMOVUPS          Z6, (SI)(R8*1)
+	VSUBPS           Z20, Z1, Z3
+	VADDPS           Z20, Z1, Z1
+	VMOVAPS          Z1, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z7, Z4
+	IMUL3Q           $0x0000000a, DX, R8
+	VMOVUPS          Z4, (SI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z7, Z1
+	IMUL3Q           $0x00000018, DX, R8
+	VMOVUPS          Z1, (SI)(R8*1)
+	VMOVAPS          Z3, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z10, Z1
+	IMUL3Q           $0x00000003, DX, R8
+	VMOVUPS          Z1, (SI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z10, Z3
+	IMUL3Q           $0x00000011, DX, R8
+	VMOVUPS          Z3, (SI)(R8*1)
+	VSUBPS           Z17, Z0, Z1
+	VADDPS           Z17, Z0, Z0
+	VSUBPS           Z24, Z0, Z3
+	VADDPS           Z24, Z0, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z2, Z0
+	IMUL3Q           $0x0000000c, DX, R8
+	VMOVUPS          Z0, (SI)(R8*1)
+	VMOVAPS          Z3, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z13, Z0
+	IMUL3Q           $0x00000005, DX, R8
+	VMOVUPS          Z0, (SI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z13, Z3
+	IMUL3Q           $0x00000013, DX, R8
+	VMOVUPS          Z3, (SI)(R8*1)
+	VADDPS           Z23, Z1, Z0
+	VSUBPS           Z23, Z1, Z1
+	VMOVAPS          Z1, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z5, Z2
+	IMUL3Q           $0x00000009, DX, R8
+	VMOVUPS          Z2, (SI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z5, Z1
+	IMUL3Q           $0x00000017, DX, R8
+	VMOVUPS          Z1, (SI)(R8*1)
+	VMOVAPS          Z0, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z14, Z1
+	VMOVUPS          Z1, (SI)(DX*2)
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z14, Z0
+	IMUL3Q           $0x00000010, DX, R8
+	VMOVUPS          Z0, (SI)(R8*1)
+	MOVQ             xStep+32(FP), SI
+	LEAQ             (AX)(SI*4), AX
+	ADDQ             $0x40, CX
+	JMP              tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft28InverseRowAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, AVX512F
+TEXT ·fft28InverseRowAVX512(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), SI
+	MOVQ n+72(FP), R9
+
+tile:
+	SUBQ             $0x01, R9
+	JLT              done
+	MOVQ             AX, SI
+	MOVQ             CX, DI
+	VMOVUPS          (SI)(DX*4), Z0
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z0, Z0
+	VMOVUPS          (SI)(DX*8), Z1
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z1, Z1
+	IMUL3Q           $0x0000000c, DX, R8
+	VMOVUPS          (SI)(R8*1), Z2
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z2, Z2
+	IMUL3Q           $0x0000000a, DX, R8
+	VMOVUPS          (SI)(R8*1), Z3
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z3, Z3
+	IMUL3Q           $0x00000006, DX, R8
+	VMOVUPS          (SI)(R8*1), Z4
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z4, Z4
+	VMOVUPS          (SI)(DX*2), Z5
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z5, Z5
+	IMUL3Q           $0x0000000c, DX, R8
+	VMOVUPS          64(SI)(R8*1), Z6
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z6, Z6
+	VMOVUPS          64(SI)(DX*8), Z7
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z7, Z7
+	VMOVUPS          64(SI)(DX*4), Z8
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z8, Z8
+	VMOVUPS          64(SI)(DX*2), Z9
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z9, Z9
+	IMUL3Q           $0x00000006, DX, R8
+	VMOVUPS          64(SI)(R8*1), Z10
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z10, Z10
+	IMUL3Q           $0x0000000a, DX, R8
+	VMOVUPS          64(SI)(R8*1), Z11
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z11, Z11
+	VMULPS.BCST      transformConstantsAVX512<>+288(SB), Z11, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+292(SB), Z10, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+296(SB), Z9, Z12
+	VMULPS.BCST      transformConstantsAVX512<>+296(SB), Z10, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+332(SB), Z11, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+288(SB), Z9, Z13
+	VMULPS.BCST      transformConstantsAVX512<>+288(SB), Z10, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+312(SB), Z11, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+332(SB), Z9, Z10
+	VMULPS.BCST      transformConstantsAVX512<>+288(SB), Z8, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+292(SB), Z7, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+296(SB), Z6, Z9
+	VMULPS.BCST      transformConstantsAVX512<>+292(SB), Z8, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+312(SB), Z7, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+316(SB), Z6, Z11
+	VMULPS.BCST      transformConstantsAVX512<>+296(SB), Z8, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+316(SB), Z7, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+292(SB), Z6, Z8
+	VMOVUPS          64(SI), Z6
+	VADDPS           Z6, Z3, Z7
+	VADDPS           Z4, Z7, Z7
+	VADDPS           Z5, Z7, Z7
+	VMOVAPS          Z6, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z3, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z4, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z5, Z14
+	VADDPS           Z12, Z14, Z15
+	VSUBPS           Z12, Z14, Z12
+	VMOVAPS          Z6, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z3, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z3, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z4, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z4, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z5, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z5, Z6
+	VSUBPS           Z10, Z6, Z3
+	VADDPS           Z10, Z6, Z4
+	VSUBPS           Z13, Z14, Z5
+	VADDPS           Z13, Z14, Z6
+	VMOVUPS          (SI), Z10
+	VADDPS           Z10, Z0, Z13
+	VADDPS           Z1, Z13, Z13
+	VADDPS           Z2, Z13, Z13
+	VADDPS           Z7, Z13, Z14
+	VSUBPS           Z7, Z13, Z7
+	VMOVAPS          Z10, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z0, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z1, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z2, Z13
+	VSUBPS           Z9, Z13, Z16
+	VADDPS           Z9, Z13, Z9
+	VADDPS           Z12, Z9, Z13
+	VSUBPS           Z12, Z9, Z9
+	VSUBPS           Z15, Z16, Z12
+	VADDPS           Z15, Z16, Z15
+	VMOVAPS          Z10, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z0, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z0, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z1, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z1, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z2, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z2, Z10
+	VSUBPS           Z8, Z10, Z0
+	VADDPS           Z8, Z10, Z1
+	VADDPS           Z4, Z1, Z2
+	VSUBPS           Z4, Z1, Z1
+	VSUBPS           Z3, Z0, Z4
+	VADDPS           Z3, Z0, Z0
+	VSUBPS           Z11, Z16, Z3
+	VADDPS           Z11, Z16, Z8
+	VSUBPS           Z6, Z8, Z10
+	VADDPS           Z6, Z8, Z6
+	VADDPS           Z5, Z3, Z8
+	VSUBPS           Z5, Z3, Z3
+	IMUL3Q           $0x00000003, DX, R8
+	VMOVUPS          (SI)(R8*1), Z5
+	IMUL3Q           $0x0000000b, DX, R8
+	VMOVUPS          (SI)(R8*1), Z11
+	VADDPS           Z11, Z5, Z16
+	VSUBPS           Z5, Z11, Z5
+	VMULPS.BCST      transformConstantsAVX512<>+288(SB), Z5, Z11
+	VMULPS.BCST      transformConstantsAVX512<>+296(SB), Z5, Z17
+	VMULPS.BCST      transformConstantsAVX512<>+292(SB), Z5, Z5
+	IMUL3Q           $0x00000007, DX, R8
+	VMOVUPS          (SI)(R8*1), Z18
+	VADDPS           Z18, Z16, Z19
+	VMOVAPS          Z18, Z20
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z16, Z20
+	VMOVAPS          Z18, Z21
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z16, Z21
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z16, Z18
+	VMOVUPS          (SI)(DX*1), Z16
+	IMUL3Q           $0x0000000d, DX, R8
+	VMOVUPS          (SI)(R8*1), Z22
+	VADDPS           Z22, Z16, Z23
+	VSUBPS           Z16, Z22, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+292(SB), Z16, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+316(SB), Z16, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+312(SB), Z16, Z5
+	VADDPS           Z23, Z19, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z23, Z20
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z23, Z21
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z23, Z18
+	IMUL3Q           $0x00000005, DX, R8
+	VMOVUPS          (SI)(R8*1), Z19
+	IMUL3Q           $0x00000009, DX, R8
+	VMOVUPS          (SI)(R8*1), Z22
+	VADDPS           Z22, Z19, Z23
+	VSUBPS           Z19, Z22, Z19
+	VFMADD231PS.BCST transformConstantsAVX512<>+296(SB), Z19, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+292(SB), Z19, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+316(SB), Z19, Z5
+	VADDPS           Z23, Z16, Z16
+	VMOVAPS          Z14, Z19
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z16, Z19
+	VMOVUPS          Z19, (DI)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z16, Z14
+	IMUL3Q           $0x0000000e, BX, R8
+	VMOVUPS          Z14, (DI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z23, Z20
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z23, Z21
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z23, Z18
+	IMUL3Q           $0x00000005, DX, R8
+	VMOVUPS          64(SI)(R8*1), Z14
+	IMUL3Q           $0x00000009, DX, R8
+	VMOVUPS          64(SI)(R8*1), Z16
+	VADDPS           Z16, Z14, Z19
+	VSUBPS           Z16, Z14, Z14
+	VMOVUPS          64(SI)(DX*1), Z16
+	IMUL3Q           $0x0000000d, DX, R8
+	VMOVUPS          64(SI)(R8*1), Z22
+	VADDPS           Z22, Z16, Z23
+	VSUBPS           Z22, Z16, Z16
+	IMUL3Q           $0x00000003, DX, R8
+	VMOVUPS          64(SI)(R8*1), Z22
+	IMUL3Q           $0x0000000b, DX, R8
+	VMOVUPS          64(SI)(R8*1), Z24
+	VADDPS           Z24, Z22, Z25
+	VSUBPS           Z22, Z24, Z22
+	VMULPS.BCST      transformConstantsAVX512<>+292(SB), Z22, Z24
+	VFMADD231PS.BCST transformConstantsAVX512<>+312(SB), Z16, Z24
+	VFMADD231PS.BCST transformConstantsAVX512<>+316(SB), Z14, Z24
+	VSUBPS           Z24, Z20, Z26
+	VADDPS           Z24, Z20, Z20
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z20, Z6
+	IMUL3Q           $0x0000000c, BX, R8
+	VMOVUPS          Z6, (DI)(R8*1)
+	VMOVAPS          Z8, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z26, Z6
+	VMOVUPS          Z6, (DI)(BX*2)
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z26, Z8
+	IMUL3Q           $0x00000010, BX, R8
+	VMOVUPS          Z8, (DI)(R8*1)
+	VMULPS.BCST      transformConstantsAVX512<>+296(SB), Z22, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+316(SB), Z16, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+292(SB), Z14, Z6
+	VMULPS.BCST      transformConstantsAVX512<>+288(SB), Z22, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+292(SB), Z16, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+296(SB), Z14, Z8
+	VADDPS           Z8, Z18, Z14
+	VSUBPS           Z8, Z18, Z8
+	VMOVAPS          Z15, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z8, Z16
+	VMOVUPS          Z16, (DI)(BX*8)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z8, Z15
+	IMUL3Q           $0x00000016, BX, R8
+	VMOVUPS          Z15, (DI)(R8*1)
+	VMOVAPS          Z13, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z14, Z8
+	IMUL3Q           $0x00000006, BX, R8
+	VMOVUPS          Z8, (DI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z14, Z13
+	IMUL3Q           $0x00000014, BX, R8
+	VMOVUPS          Z13, (DI)(R8*1)
+	VADDPS           Z6, Z21, Z8
+	VSUBPS           Z6, Z21, Z6
+	VMOVAPS          Z0, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z6, Z13
+	IMUL3Q           $0x0000000a, BX, R8
+	VMOVUPS          Z13, (DI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z6, Z0
+	IMUL3Q           $0x00000018, BX, R8
+	VMOVUPS          Z0, (DI)(R8*1)
+	VMOVAPS          Z2, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z8, Z0
+	VMOVUPS          Z0, (DI)(BX*4)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z8, Z2
+	IMUL3Q           $0x00000012, BX, R8
+	VMOVUPS          Z2, (DI)(R8*1)
+	IMUL3Q           $0x00000007, DX, R8
+	VMOVUPS          64(SI)(R8*1), Z0
+	VMOVAPS          Z0, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z25, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+320(SB), Z23, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+328(SB), Z19, Z2
+	VADDPS           Z11, Z2, Z6
+	VSUBPS           Z11, Z2, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z2, Z9
+	IMUL3Q           $0x0000000d, BX, R8
+	VMOVUPS          Z9, (DI)(R8*1)
+	VMOVAPS          Z12, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z6, Z2
+	VMOVUPS          Z2, (DI)(BX*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z6, Z12
+	IMUL3Q           $0x0000000f, BX, R8
+	VMOVUPS          Z12, (DI)(R8*1)
+	VMOVAPS          Z0, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z25, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+324(SB), Z23, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+320(SB), Z19, Z2
+	VADDPS           Z17, Z2, Z6
+	VSUBPS           Z17, Z2, Z2
+	VMOVAPS          Z1, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z2, Z8
+	IMUL3Q           $0x0000000b, BX, R8
+	VMOVUPS          Z8, (DI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z2, Z1
+	IMUL3Q           $0x00000019, BX, R8
+	VMOVUPS          Z1, (DI)(R8*1)
+	VMOVAPS          Z4, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z6, Z1
+	IMUL3Q           $0x00000003, BX, R8
+	VMOVUPS          Z1, (DI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z6, Z4
+	IMUL3Q           $0x00000011, BX, R8
+	VMOVUPS          Z4, (DI)(R8*1)
+	VMOVAPS          Z0, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z25, Z1
+	VADDPS           Z25, Z0, Z0
+	VSUBPS           Z23, Z0, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+328(SB), Z23, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+324(SB), Z19, Z1
+	VSUBPS           Z19, Z0, Z0
+	VMOVAPS          Z7, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z0, Z2
+	IMUL3Q           $0x00000007, BX, R8
+	VMOVUPS          Z2, (DI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z0, Z7
+	IMUL3Q           $0x00000015, BX, R8
+	VMOVUPS          Z7, (DI)(R8*1)
+	VSUBPS           Z5, Z1, Z0
+	VADDPS           Z5, Z1, Z1
+	VMOVAPS          Z3, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z1, Z2
+	IMUL3Q           $0x00000009, BX, R8
+	VMOVUPS          Z2, (DI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z1, Z3
+	IMUL3Q           $0x00000017, BX, R8
+	VMOVUPS          Z3, (DI)(R8*1)
+	VMOVAPS          Z10, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z0, Z1
+	IMUL3Q           $0x00000005, BX, R8
+	VMOVUPS          Z1, (DI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z0, Z10
+	IMUL3Q           $0x00000013, BX, R8
+	VMOVUPS          Z10, (DI)(R8*1)
 	MOVQ             xStep+32(FP), SI
 	LEAQ             (AX)(SI*4), AX
 	ADDQ             $0x40, CX
@@ -60693,6 +70678,1584 @@ pass3:
 	ADDQ             $0x00000040, R8
 	DECQ             R11
 	JNZ              pass3
+	MOVQ             xStep+32(FP), SI
+	LEAQ             (AX)(SI*4), AX
+	ADDQ             $0x40, CX
+	JMP              tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft32InverseColumnAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, AVX512F
+TEXT ·fft32InverseColumnAVX512(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), R8
+	MOVQ n+72(FP), R10
+
+tile:
+	SUBQ             $0x01, R10
+	JLT              done
+	MOVQ             AX, SI
+	MOVQ             CX, DI
+	VMOVUPS          (DI)(BX*2), Z0
+	VSUBPS           (DI)(BX*1), Z0, Z1
+	VADDPS           (DI), Z0, Z0
+	IMUL3Q           $0x00000032, BX, R9
+	VMOVUPS          (DI)(R9*1), Z2
+	IMUL3Q           $0x00000031, BX, R9
+	VSUBPS           (DI)(R9*1), Z2, Z3
+	IMUL3Q           $0x00000030, BX, R9
+	VADDPS           (DI)(R9*1), Z2, Z2
+	VADDPS           Z2, Z0, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z0
+	VADDPS           Z3, Z1, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z3, Z1
+	IMUL3Q           $0x0000001a, BX, R9
+	VMOVUPS          (DI)(R9*1), Z3
+	IMUL3Q           $0x00000019, BX, R9
+	VSUBPS           (DI)(R9*1), Z3, Z5
+	IMUL3Q           $0x00000018, BX, R9
+	VADDPS           (DI)(R9*1), Z3, Z3
+	IMUL3Q           $0x0000004a, BX, R9
+	VMOVUPS          (DI)(R9*1), Z6
+	IMUL3Q           $0x00000049, BX, R9
+	VSUBPS           (DI)(R9*1), Z6, Z7
+	IMUL3Q           $0x00000048, BX, R9
+	VADDPS           (DI)(R9*1), Z6, Z6
+	VADDPS           Z6, Z3, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z6, Z3
+	VSUBPS           Z3, Z1, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z1, Z3
+	VADDPS           Z8, Z4, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z8, Z4
+	VADDPS           Z7, Z5, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z7, Z5
+	VADDPS           Z5, Z0, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z5, Z0
+	VADDPS           Z8, Z2, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z8, Z2
+	IMUL3Q           $0x0000000e, BX, R9
+	VMOVUPS          (DI)(R9*1), Z8
+	IMUL3Q           $0x0000000d, BX, R9
+	VSUBPS           (DI)(R9*1), Z8, Z9
+	IMUL3Q           $0x0000000c, BX, R9
+	VADDPS           (DI)(R9*1), Z8, Z8
+	IMUL3Q           $0x0000003e, BX, R9
+	VMOVUPS          (DI)(R9*1), Z10
+	IMUL3Q           $0x0000003d, BX, R9
+	VSUBPS           (DI)(R9*1), Z10, Z11
+	IMUL3Q           $0x0000003c, BX, R9
+	VADDPS           (DI)(R9*1), Z10, Z10
+	VADDPS           Z10, Z8, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z10, Z8
+	VADDPS           Z11, Z9, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z11, Z9
+	IMUL3Q           $0x00000026, BX, R9
+	VMOVUPS          (DI)(R9*1), Z11
+	IMUL3Q           $0x00000025, BX, R9
+	VSUBPS           (DI)(R9*1), Z11, Z13
+	IMUL3Q           $0x00000024, BX, R9
+	VADDPS           (DI)(R9*1), Z11, Z11
+	IMUL3Q           $0x00000056, BX, R9
+	VMOVUPS          (DI)(R9*1), Z14
+	IMUL3Q           $0x00000055, BX, R9
+	VSUBPS           (DI)(R9*1), Z14, Z15
+	IMUL3Q           $0x00000054, BX, R9
+	VADDPS           (DI)(R9*1), Z14, Z14
+	VADDPS           Z14, Z11, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z14, Z11
+	VSUBPS           Z11, Z9, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z9, Z11
+	VADDPS           Z16, Z12, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z16, Z12
+	VSUBPS           Z12, Z2, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z2, Z12
+	VADDPS           Z9, Z1, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z9, Z1
+	VADDPS           Z15, Z13, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z15, Z13
+	VADDPS           Z13, Z8, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z13, Z8
+	VADDPS           Z8, Z11, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z8, Z11
+	VMOVAPS          Z0, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z11, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z11, Z0
+	VMOVAPS          Z3, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z13, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z13, Z3
+	VSUBPS           Z15, Z14, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z14, Z15
+	VMOVAPS          Z7, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z15, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z15, Z7
+	VMOVAPS          Z6, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z13, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z13, Z6
+	VADDPS           Z9, Z10, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z9, Z10
+	VADDPS           Z10, Z4, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z10, Z4
+	VADDPS           Z13, Z5, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z13, Z5
+	VMOVUPS          (DI)(BX*8), Z13
+	IMUL3Q           $0x00000007, BX, R9
+	VSUBPS           (DI)(R9*1), Z13, Z17
+	IMUL3Q           $0x00000006, BX, R9
+	VADDPS           (DI)(R9*1), Z13, Z13
+	IMUL3Q           $0x00000038, BX, R9
+	VMOVUPS          (DI)(R9*1), Z18
+	IMUL3Q           $0x00000037, BX, R9
+	VSUBPS           (DI)(R9*1), Z18, Z19
+	IMUL3Q           $0x00000036, BX, R9
+	VADDPS           (DI)(R9*1), Z18, Z18
+	VADDPS           Z18, Z13, Z20
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z18, Z13
+	VADDPS           Z19, Z17, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z19, Z17
+	IMUL3Q           $0x00000020, BX, R9
+	VMOVUPS          (DI)(R9*1), Z19
+	IMUL3Q           $0x0000001f, BX, R9
+	VSUBPS           (DI)(R9*1), Z19, Z21
+	IMUL3Q           $0x0000001e, BX, R9
+	VADDPS           (DI)(R9*1), Z19, Z19
+	IMUL3Q           $0x00000050, BX, R9
+	VMOVUPS          (DI)(R9*1), Z22
+	IMUL3Q           $0x0000004f, BX, R9
+	VSUBPS           (DI)(R9*1), Z22, Z23
+	IMUL3Q           $0x0000004e, BX, R9
+	VADDPS           (DI)(R9*1), Z22, Z22
+	VADDPS           Z22, Z19, Z24
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z22, Z19
+	VSUBPS           Z19, Z17, Z22
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z17, Z19
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z19, Z17
+	VMULPS.BCST      transformConstantsAVX512<>+208(SB), Z19, Z19
+	VMULPS.BCST      transformConstantsAVX512<>+208(SB), Z22, Z25
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z22, Z22
+	VADDPS           Z24, Z20, Z26
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z24, Z20
+	VADDPS           Z23, Z21, Z24
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z23, Z21
+	VADDPS           Z21, Z13, Z23
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z21, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+224(SB), Z13, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+212(SB), Z13, Z19
+	VFMADD231PS.BCST transformConstantsAVX512<>+216(SB), Z23, Z25
+	VFMADD231PS.BCST transformConstantsAVX512<>+208(SB), Z23, Z22
+	VADDPS           Z24, Z18, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z24, Z18
+	VSUBPS           Z20, Z18, Z21
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z18, Z20
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z20, Z18
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z21, Z20
+	IMUL3Q           $0x00000014, BX, R9
+	VMOVUPS          (DI)(R9*1), Z21
+	IMUL3Q           $0x00000013, BX, R9
+	VSUBPS           (DI)(R9*1), Z21, Z23
+	IMUL3Q           $0x00000012, BX, R9
+	VADDPS           (DI)(R9*1), Z21, Z21
+	IMUL3Q           $0x00000044, BX, R9
+	VMOVUPS          (DI)(R9*1), Z24
+	IMUL3Q           $0x00000043, BX, R9
+	VSUBPS           (DI)(R9*1), Z24, Z27
+	IMUL3Q           $0x00000042, BX, R9
+	VADDPS           (DI)(R9*1), Z24, Z24
+	VADDPS           Z24, Z21, Z28
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z24, Z21
+	VADDPS           Z27, Z23, Z24
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z27, Z23
+	IMUL3Q           $0x0000002c, BX, R9
+	VMOVUPS          (DI)(R9*1), Z27
+	IMUL3Q           $0x0000002b, BX, R9
+	VSUBPS           (DI)(R9*1), Z27, Z29
+	IMUL3Q           $0x0000002a, BX, R9
+	VADDPS           (DI)(R9*1), Z27, Z27
+	IMUL3Q           $0x0000005c, BX, R9
+	VMOVUPS          (DI)(R9*1), Z30
+	IMUL3Q           $0x0000005b, BX, R9
+	VSUBPS           (DI)(R9*1), Z30, Z31
+	IMUL3Q           $0x0000005a, BX, R9
+	VADDPS           (DI)(R9*1), Z30, Z30
+	VMOVUPS          Z10, (R8)
+	VADDPS           Z30, Z27, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z30, Z27
+	VSUBPS           Z27, Z23, Z30
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z23, Z27
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z27, Z23
+	VMOVUPS          Z1, 64(R8)
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z30, Z1
+	VMULPS.BCST      transformConstantsAVX512<>+208(SB), Z30, Z30
+	VMOVUPS          Z13, 128(R8)
+	VADDPS           Z10, Z28, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z10, Z28
+	VADDPS           Z13, Z26, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z13, Z26
+	VSUBPS           Z26, Z5, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z5, Z26
+	VADDPS           Z10, Z2, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z10, Z2
+	VADDPS           Z31, Z29, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z31, Z29
+	VADDPS           Z29, Z21, Z31
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z29, Z21
+	VFMADD231PS.BCST transformConstantsAVX512<>+208(SB), Z21, Z23
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z21, Z21
+	VFMADD231PS.BCST transformConstantsAVX512<>+224(SB), Z27, Z21
+	VFMADD231PS.BCST transformConstantsAVX512<>+224(SB), Z31, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+212(SB), Z31, Z30
+	VADDPS           Z30, Z22, Z27
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z30, Z22
+	VSUBPS           Z22, Z6, Z29
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z6, Z22
+	VADDPS           Z27, Z14, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z27, Z14
+	VADDPS           Z1, Z25, Z27
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z1, Z25
+	VADDPS           Z25, Z7, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z25, Z7
+	VADDPS           Z27, Z15, Z25
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z27, Z15
+	VADDPS           Z21, Z17, Z27
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z21, Z17
+	VADDPS           Z17, Z0, Z21
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z17, Z0
+	VADDPS           Z27, Z11, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z27, Z11
+	VSUBPS           Z23, Z19, Z27
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z19, Z23
+	VSUBPS           Z23, Z3, Z19
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z3, Z23
+	VADDPS           Z27, Z8, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z27, Z8
+	VADDPS           Z10, Z24, Z27
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z10, Z24
+	VADDPS           Z28, Z24, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z28, Z24
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z24, Z24
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z10, Z10
+	VSUBPS           Z10, Z20, Z28
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z20, Z10
+	VADDPS           Z10, Z4, Z20
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z10, Z4
+	VADDPS           Z28, Z16, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z28, Z16
+	VADDPS           Z24, Z18, Z28
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z24, Z18
+	VSUBPS           Z18, Z12, Z24
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z12, Z18
+	VADDPS           Z28, Z9, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z28, Z9
+	VMOVUPS          128(R8), Z28
+	VADDPS           Z28, Z27, Z30
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z27, Z28
+	VMOVUPS          64(R8), Z27
+	VADDPS           Z27, Z28, Z31
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z28, Z27
+	VMOVUPS          (R8), Z28
+	VMOVUPS          Z2, 64(R8)
+	VADDPS           Z28, Z30, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z30, Z28
+	IMUL3Q           $0x00000005, BX, R9
+	VMOVUPS          (DI)(R9*1), Z30
+	VMOVUPS          Z2, (R8)
+	VSUBPS           (DI)(BX*4), Z30, Z2
+	IMUL3Q           $0x00000003, BX, R9
+	VADDPS           (DI)(R9*1), Z30, Z30
+	VMOVUPS          Z31, 128(R8)
+	IMUL3Q           $0x00000035, BX, R9
+	VMOVUPS          (DI)(R9*1), Z31
+	VMOVUPS          Z26, 192(R8)
+	IMUL3Q           $0x00000034, BX, R9
+	VSUBPS           (DI)(R9*1), Z31, Z26
+	IMUL3Q           $0x00000033, BX, R9
+	VADDPS           (DI)(R9*1), Z31, Z31
+	VMOVUPS          Z13, 256(R8)
+	VADDPS           Z31, Z30, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z31, Z30
+	VADDPS           Z26, Z2, Z31
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z26, Z2
+	IMUL3Q           $0x0000001d, BX, R9
+	VMOVUPS          (DI)(R9*1), Z26
+	VMOVUPS          Z27, 320(R8)
+	IMUL3Q           $0x0000001c, BX, R9
+	VSUBPS           (DI)(R9*1), Z26, Z27
+	IMUL3Q           $0x0000001b, BX, R9
+	VADDPS           (DI)(R9*1), Z26, Z26
+	VMOVUPS          Z10, 384(R8)
+	IMUL3Q           $0x0000004d, BX, R9
+	VMOVUPS          (DI)(R9*1), Z10
+	VMOVUPS          Z9, 448(R8)
+	IMUL3Q           $0x0000004c, BX, R9
+	VSUBPS           (DI)(R9*1), Z10, Z9
+	IMUL3Q           $0x0000004b, BX, R9
+	VADDPS           (DI)(R9*1), Z10, Z10
+	VMOVUPS          Z20, 512(R8)
+	VADDPS           Z10, Z26, Z20
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z10, Z26
+	VSUBPS           Z26, Z2, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z2, Z26
+	VMULPS.BCST      transformConstantsAVX512<>+340(SB), Z26, Z2
+	VMULPS.BCST      transformConstantsAVX512<>+344(SB), Z26, Z26
+	VMOVUPS          Z18, 576(R8)
+	VMULPS.BCST      transformConstantsAVX512<>+348(SB), Z10, Z18
+	VMULPS.BCST      transformConstantsAVX512<>+352(SB), Z10, Z10
+	VMOVUPS          Z24, 640(R8)
+	VADDPS           Z20, Z13, Z24
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z20, Z13
+	VADDPS           Z9, Z27, Z20
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z9, Z27
+	VADDPS           Z27, Z30, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z27, Z30
+	VFMADD231PS.BCST transformConstantsAVX512<>+356(SB), Z30, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+340(SB), Z30, Z26
+	VFMADD231PS.BCST transformConstantsAVX512<>+360(SB), Z9, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+348(SB), Z9, Z10
+	VADDPS           Z20, Z31, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z20, Z31
+	VMULPS.BCST      transformConstantsAVX512<>+208(SB), Z31, Z20
+	VFMADD231PS.BCST transformConstantsAVX512<>+216(SB), Z13, Z20
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z31, Z27
+	VFMADD231PS.BCST transformConstantsAVX512<>+208(SB), Z13, Z27
+	IMUL3Q           $0x00000011, BX, R9
+	VMOVUPS          (DI)(R9*1), Z13
+	IMUL3Q           $0x00000010, BX, R9
+	VSUBPS           (DI)(R9*1), Z13, Z30
+	IMUL3Q           $0x0000000f, BX, R9
+	VADDPS           (DI)(R9*1), Z13, Z13
+	IMUL3Q           $0x00000041, BX, R9
+	VMOVUPS          (DI)(R9*1), Z31
+	VMOVUPS          Z4, 704(R8)
+	IMUL3Q           $0x00000040, BX, R9
+	VSUBPS           (DI)(R9*1), Z31, Z4
+	IMUL3Q           $0x0000003f, BX, R9
+	VADDPS           (DI)(R9*1), Z31, Z31
+	VMOVUPS          Z12, 768(R8)
+	VADDPS           Z31, Z13, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z31, Z13
+	VADDPS           Z4, Z30, Z31
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z4, Z30
+	IMUL3Q           $0x00000029, BX, R9
+	VMOVUPS          (DI)(R9*1), Z4
+	VMOVUPS          Z16, 832(R8)
+	IMUL3Q           $0x00000028, BX, R9
+	VSUBPS           (DI)(R9*1), Z4, Z16
+	IMUL3Q           $0x00000027, BX, R9
+	VADDPS           (DI)(R9*1), Z4, Z4
+	VMOVUPS          Z3, 896(R8)
+	IMUL3Q           $0x00000059, BX, R9
+	VMOVUPS          (DI)(R9*1), Z3
+	VMOVUPS          Z11, 960(R8)
+	IMUL3Q           $0x00000058, BX, R9
+	VSUBPS           (DI)(R9*1), Z3, Z11
+	IMUL3Q           $0x00000057, BX, R9
+	VADDPS           (DI)(R9*1), Z3, Z3
+	VMOVUPS          Z21, 1024(R8)
+	VADDPS           Z3, Z4, Z21
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z3, Z4
+	VSUBPS           Z4, Z30, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z30, Z4
+	VMULPS.BCST      transformConstantsAVX512<>+348(SB), Z4, Z30
+	VMULPS.BCST      transformConstantsAVX512<>+352(SB), Z4, Z4
+	VMOVUPS          Z23, 1088(R8)
+	VMULPS.BCST      transformConstantsAVX512<>+344(SB), Z3, Z23
+	VMULPS.BCST      transformConstantsAVX512<>+340(SB), Z3, Z3
+	VMOVUPS          Z19, 1152(R8)
+	VADDPS           Z21, Z12, Z19
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z21, Z12
+	VADDPS           Z19, Z24, Z21
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z19, Z24
+	VADDPS           Z11, Z16, Z19
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z11, Z16
+	VADDPS           Z16, Z13, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z16, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+352(SB), Z13, Z30
+	VFMADD231PS.BCST transformConstantsAVX512<>+364(SB), Z13, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+368(SB), Z11, Z23
+	VFMADD231PS.BCST transformConstantsAVX512<>+344(SB), Z11, Z3
+	VADDPS           Z3, Z10, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z3, Z10
+	VADDPS           Z23, Z18, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z23, Z18
+	VSUBPS           Z10, Z18, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z18, Z10
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z10, Z10
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z13, Z13
+	VADDPS           Z4, Z26, Z16
+	VSUBPS           Z4, Z26, Z4
+	VSUBPS           Z30, Z2, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z2, Z30
+	VSUBPS           Z4, Z30, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z30, Z4
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z4, Z4
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z2, Z2
+	VADDPS           Z19, Z31, Z23
+	VSUBPS           Z19, Z31, Z19
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z19, Z26
+	VFMADD231PS.BCST transformConstantsAVX512<>+208(SB), Z12, Z26
+	VMULPS.BCST      transformConstantsAVX512<>+208(SB), Z19, Z19
+	VFMADD231PS.BCST transformConstantsAVX512<>+216(SB), Z12, Z19
+	VADDPS           Z19, Z27, Z12
+	VSUBPS           Z19, Z27, Z19
+	VSUBPS           Z26, Z20, Z27
+	VADDPS           Z26, Z20, Z20
+	VSUBPS           Z19, Z20, Z26
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z20, Z19
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z19, Z19
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z26, Z20
+	VADDPS           Z23, Z9, Z26
+	VSUBPS           Z23, Z9, Z9
+	VSUBPS           Z24, Z9, Z23
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z9, Z24
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z24, Z9
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z23, Z23
+	IMUL3Q           $0x0000000b, BX, R9
+	VMOVUPS          (DI)(R9*1), Z24
+	IMUL3Q           $0x0000000a, BX, R9
+	VSUBPS           (DI)(R9*1), Z24, Z30
+	IMUL3Q           $0x00000009, BX, R9
+	VADDPS           (DI)(R9*1), Z24, Z24
+	IMUL3Q           $0x0000003b, BX, R9
+	VMOVUPS          (DI)(R9*1), Z31
+	VMOVUPS          Z26, 1216(R8)
+	IMUL3Q           $0x0000003a, BX, R9
+	VSUBPS           (DI)(R9*1), Z31, Z26
+	IMUL3Q           $0x00000039, BX, R9
+	VADDPS           (DI)(R9*1), Z31, Z31
+	VMOVUPS          Z9, 1280(R8)
+	VADDPS           Z31, Z24, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z31, Z24
+	VADDPS           Z26, Z30, Z31
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z26, Z30
+	IMUL3Q           $0x00000023, BX, R9
+	VMOVUPS          (DI)(R9*1), Z26
+	VMOVUPS          Z23, 1344(R8)
+	IMUL3Q           $0x00000022, BX, R9
+	VSUBPS           (DI)(R9*1), Z26, Z23
+	IMUL3Q           $0x00000021, BX, R9
+	VADDPS           (DI)(R9*1), Z26, Z26
+	VMOVUPS          Z27, 1408(R8)
+	IMUL3Q           $0x00000053, BX, R9
+	VMOVUPS          (DI)(R9*1), Z27
+	VMOVUPS          Z19, 1472(R8)
+	IMUL3Q           $0x00000052, BX, R9
+	VSUBPS           (DI)(R9*1), Z27, Z19
+	IMUL3Q           $0x00000051, BX, R9
+	VADDPS           (DI)(R9*1), Z27, Z27
+	VMOVUPS          Z20, 1536(R8)
+	VADDPS           Z27, Z26, Z20
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z27, Z26
+	VSUBPS           Z26, Z30, Z27
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z30, Z26
+	VMULPS.BCST      transformConstantsAVX512<>+352(SB), Z26, Z30
+	VMULPS.BCST      transformConstantsAVX512<>+348(SB), Z26, Z26
+	VMOVUPS          Z12, 1600(R8)
+	VMULPS.BCST      transformConstantsAVX512<>+340(SB), Z27, Z12
+	VMULPS.BCST      transformConstantsAVX512<>+344(SB), Z27, Z27
+	VMOVUPS          Z16, 1664(R8)
+	VADDPS           Z20, Z9, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z20, Z9
+	VADDPS           Z19, Z23, Z20
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z19, Z23
+	VADDPS           Z23, Z24, Z19
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z23, Z24
+	VFMADD231PS.BCST transformConstantsAVX512<>+348(SB), Z24, Z30
+	VFMADD231PS.BCST transformConstantsAVX512<>+360(SB), Z24, Z26
+	VFMADD231PS.BCST transformConstantsAVX512<>+356(SB), Z19, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+340(SB), Z19, Z27
+	VADDPS           Z20, Z31, Z19
+	VSUBPS           Z20, Z31, Z20
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z20, Z23
+	VFMADD231PS.BCST transformConstantsAVX512<>+224(SB), Z9, Z23
+	VMULPS.BCST      transformConstantsAVX512<>+208(SB), Z20, Z20
+	VFMADD231PS.BCST transformConstantsAVX512<>+212(SB), Z9, Z20
+	IMUL3Q           $0x00000017, BX, R9
+	VMOVUPS          (DI)(R9*1), Z9
+	IMUL3Q           $0x00000016, BX, R9
+	VSUBPS           (DI)(R9*1), Z9, Z24
+	IMUL3Q           $0x00000015, BX, R9
+	VADDPS           (DI)(R9*1), Z9, Z9
+	IMUL3Q           $0x00000047, BX, R9
+	VMOVUPS          (DI)(R9*1), Z31
+	VMOVUPS          Z19, 1728(R8)
+	IMUL3Q           $0x00000046, BX, R9
+	VSUBPS           (DI)(R9*1), Z31, Z19
+	IMUL3Q           $0x00000045, BX, R9
+	VADDPS           (DI)(R9*1), Z31, Z31
+	VMOVUPS          Z23, 1792(R8)
+	VADDPS           Z31, Z9, Z23
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z31, Z9
+	VADDPS           Z19, Z24, Z31
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z19, Z24
+	IMUL3Q           $0x0000002f, BX, R9
+	VMOVUPS          (DI)(R9*1), Z19
+	VMOVUPS          Z20, 1856(R8)
+	IMUL3Q           $0x0000002e, BX, R9
+	VSUBPS           (DI)(R9*1), Z19, Z20
+	IMUL3Q           $0x0000002d, BX, R9
+	VADDPS           (DI)(R9*1), Z19, Z19
+	VMOVUPS          Z31, 1920(R8)
+	IMUL3Q           $0x0000005f, BX, R9
+	VMOVUPS          (DI)(R9*1), Z31
+	VMOVUPS          Z4, 1984(R8)
+	IMUL3Q           $0x0000005e, BX, R9
+	VSUBPS           (DI)(R9*1), Z31, Z4
+	IMUL3Q           $0x0000005d, BX, R9
+	VADDPS           (DI)(R9*1), Z31, Z31
+	VMOVUPS          Z0, 2048(R8)
+	VADDPS           Z31, Z19, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z31, Z19
+	VSUBPS           Z19, Z24, Z31
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z24, Z19
+	VMULPS.BCST      transformConstantsAVX512<>+340(SB), Z19, Z24
+	VMOVUPS          Z2, 2112(R8)
+	VMULPS.BCST      transformConstantsAVX512<>+352(SB), Z31, Z2
+	VMULPS.BCST      transformConstantsAVX512<>+348(SB), Z31, Z31
+	VMOVUPS          Z26, 2176(R8)
+	VADDPS           Z0, Z23, Z26
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z0, Z23
+	VADDPS           Z26, Z16, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z26, Z16
+	VADDPS           Z0, Z21, Z26
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z0, Z21
+	VSUBPS           Z21, Z28, Z0
+	VMOVUPS          Z0, (SI)(DX*8)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z28, Z21
+	IMUL3Q           $0x00000018, DX, R9
+	VMOVUPS          Z21, (SI)(R9*1)
+	VADDPS           Z26, Z5, Z0
+	VMOVUPS          Z0, 64(SI)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z26, Z5
+	IMUL3Q           $0x00000010, DX, R9
+	VMOVUPS          Z5, 64(SI)(R9*1)
+	VADDPS           Z4, Z20, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z4, Z20
+	VADDPS           Z20, Z9, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z20, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+344(SB), Z9, Z24
+	VMULPS.BCST      transformConstantsAVX512<>+340(SB), Z9, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+356(SB), Z19, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+364(SB), Z4, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+352(SB), Z4, Z31
+	VADDPS           Z31, Z27, Z4
+	VSUBPS           Z31, Z27, Z9
+	VADDPS           Z4, Z11, Z19
+	VSUBPS           Z4, Z11, Z4
+	VSUBPS           Z4, Z15, Z11
+	IMUL3Q           $0x00000009, DX, R9
+	VMOVUPS          Z11, (SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z15, Z4
+	IMUL3Q           $0x00000019, DX, R9
+	VMOVUPS          Z4, (SI)(R9*1)
+	VADDPS           Z19, Z6, Z4
+	VMOVUPS          Z4, 64(SI)(DX*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z19, Z6
+	IMUL3Q           $0x00000011, DX, R9
+	VMOVUPS          Z6, 64(SI)(R9*1)
+	VADDPS           Z2, Z12, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z12
+	VADDPS           Z9, Z12, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z9, Z12
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z12, Z6
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z2, Z2
+	VSUBPS           Z2, Z13, Z9
+	VADDPS           Z2, Z13, Z2
+	VADDPS           Z2, Z7, Z11
+	IMUL3Q           $0x0000000d, DX, R9
+	VMOVUPS          Z11, 64(SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z7
+	IMUL3Q           $0x0000001d, DX, R9
+	VMOVUPS          Z7, 64(SI)(R9*1)
+	VADDPS           Z9, Z29, Z2
+	IMUL3Q           $0x00000005, DX, R9
+	VMOVUPS          Z2, (SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z9, Z29
+	IMUL3Q           $0x00000015, DX, R9
+	VMOVUPS          Z29, (SI)(R9*1)
+	VADDPS           Z6, Z10, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z6, Z10
+	VSUBPS           Z10, Z22, Z6
+	IMUL3Q           $0x0000000d, DX, R9
+	VMOVUPS          Z6, (SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z22, Z10
+	IMUL3Q           $0x0000001d, DX, R9
+	VMOVUPS          Z10, (SI)(R9*1)
+	VADDPS           Z2, Z1, Z6
+	IMUL3Q           $0x00000005, DX, R9
+	VMOVUPS          Z6, 64(SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z1
+	IMUL3Q           $0x00000015, DX, R9
+	VMOVUPS          Z1, 64(SI)(R9*1)
+	VADDPS           Z4, Z3, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z4, Z3
+	VADDPS           Z3, Z14, Z2
+	IMUL3Q           $0x00000009, DX, R9
+	VMOVUPS          Z2, 64(SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z3, Z14
+	IMUL3Q           $0x00000019, DX, R9
+	VMOVUPS          Z14, 64(SI)(R9*1)
+	VADDPS           Z1, Z25, Z2
+	VMOVUPS          Z2, (SI)(DX*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z1, Z25
+	IMUL3Q           $0x00000011, DX, R9
+	VMOVUPS          Z25, (SI)(R9*1)
+	VSUBPS           Z30, Z5, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z30, Z5
+	VADDPS           Z1, Z18, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z1, Z18
+	VADDPS           Z18, Z8, Z1
+	IMUL3Q           $0x0000000b, DX, R9
+	VMOVUPS          Z1, 64(SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z18, Z8
+	IMUL3Q           $0x0000001b, DX, R9
+	VMOVUPS          Z8, 64(SI)(R9*1)
+	VADDPS           Z2, Z17, Z1
+	IMUL3Q           $0x00000003, DX, R9
+	VMOVUPS          Z1, (SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z17
+	IMUL3Q           $0x00000013, DX, R9
+	VMOVUPS          Z17, (SI)(R9*1)
+	VMOVUPS          2176(R8), Z1
+	VSUBPS           Z24, Z1, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z1, Z24
+	VSUBPS           Z24, Z5, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z5, Z24
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z24, Z3
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z1, Z1
+	VMOVUPS          2112(R8), Z4
+	VADDPS           Z4, Z1, Z5
+	VSUBPS           Z1, Z4, Z1
+	VADDPS           2048(R8), Z1, Z1
+	IMUL3Q           $0x0000000f, DX, R9
+	VMOVUPS          Z1, 64(SI)(R9*1)
+	VMOVUPS          1152(R8), Z1
+	VADDPS           Z1, Z5, Z4
+	IMUL3Q           $0x00000007, DX, R9
+	VMOVUPS          Z4, (SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z5, Z1
+	IMUL3Q           $0x00000017, DX, R9
+	VMOVUPS          Z1, (SI)(R9*1)
+	VMOVUPS          1984(R8), Z1
+	VSUBPS           Z3, Z1, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z1, Z3
+	VMOVUPS          1088(R8), Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z3, Z1
+	IMUL3Q           $0x0000000f, DX, R9
+	VMOVUPS          Z1, (SI)(R9*1)
+	VMOVUPS          1024(R8), Z1
+	VADDPS           Z1, Z4, Z3
+	IMUL3Q           $0x00000007, DX, R9
+	VMOVUPS          Z3, 64(SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z4, Z1
+	IMUL3Q           $0x00000017, DX, R9
+	VMOVUPS          Z1, 64(SI)(R9*1)
+	VMOVUPS          1664(R8), Z1
+	VADDPS           Z1, Z2, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z1
+	VMOVUPS          960(R8), Z2
+	VSUBPS           Z1, Z2, Z4
+	IMUL3Q           $0x0000000b, DX, R9
+	VMOVUPS          Z4, (SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z2, Z1
+	IMUL3Q           $0x0000001b, DX, R9
+	VMOVUPS          Z1, (SI)(R9*1)
+	VMOVUPS          896(R8), Z1
+	VADDPS           Z1, Z3, Z2
+	IMUL3Q           $0x00000003, DX, R9
+	VMOVUPS          Z2, 64(SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z3, Z1
+	IMUL3Q           $0x00000013, DX, R9
+	VMOVUPS          Z1, 64(SI)(R9*1)
+	VMOVUPS          1920(R8), Z1
+	VADDPS           Z1, Z0, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z0, Z1
+	VMULPS.BCST      transformConstantsAVX512<>+208(SB), Z1, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+212(SB), Z23, Z0
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z1, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+224(SB), Z23, Z1
+	VMOVUPS          1856(R8), Z3
+	VADDPS           Z3, Z1, Z4
+	VSUBPS           Z1, Z3, Z1
+	VMOVUPS          1600(R8), Z3
+	VADDPS           Z3, Z4, Z5
+	VSUBPS           Z4, Z3, Z3
+	VMOVUPS          832(R8), Z4
+	VSUBPS           Z3, Z4, Z6
+	IMUL3Q           $0x0000000a, DX, R9
+	VMOVUPS          Z6, (SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z4, Z3
+	IMUL3Q           $0x0000001a, DX, R9
+	VMOVUPS          Z3, (SI)(R9*1)
+	VMOVUPS          768(R8), Z3
+	VADDPS           Z3, Z5, Z4
+	VMOVUPS          Z4, 64(SI)(DX*2)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z5, Z3
+	IMUL3Q           $0x00000012, DX, R9
+	VMOVUPS          Z3, 64(SI)(R9*1)
+	VMOVUPS          1792(R8), Z3
+	VSUBPS           Z0, Z3, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z3, Z0
+	VADDPS           Z1, Z0, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z1, Z0
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z0, Z0
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z3, Z1
+	VMOVUPS          1536(R8), Z3
+	VSUBPS           Z1, Z3, Z5
+	VADDPS           Z1, Z3, Z1
+	VADDPS           704(R8), Z1, Z1
+	IMUL3Q           $0x0000000e, DX, R9
+	VMOVUPS          Z1, 64(SI)(R9*1)
+	VMOVUPS          640(R8), Z1
+	VADDPS           Z1, Z5, Z3
+	IMUL3Q           $0x00000006, DX, R9
+	VMOVUPS          Z3, (SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z5, Z1
+	IMUL3Q           $0x00000016, DX, R9
+	VMOVUPS          Z1, (SI)(R9*1)
+	VMOVUPS          1472(R8), Z1
+	VADDPS           Z1, Z0, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z0, Z1
+	VMOVUPS          576(R8), Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z1, Z0
+	IMUL3Q           $0x0000000e, DX, R9
+	VMOVUPS          Z0, (SI)(R9*1)
+	VMOVUPS          512(R8), Z0
+	VADDPS           Z0, Z3, Z1
+	IMUL3Q           $0x00000006, DX, R9
+	VMOVUPS          Z1, 64(SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z3, Z0
+	IMUL3Q           $0x00000016, DX, R9
+	VMOVUPS          Z0, 64(SI)(R9*1)
+	VMOVUPS          1408(R8), Z0
+	VADDPS           Z0, Z4, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z4, Z0
+	VMOVUPS          448(R8), Z3
+	VADDPS           Z3, Z0, Z4
+	IMUL3Q           $0x0000000a, DX, R9
+	VMOVUPS          Z4, 64(SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z0, Z3
+	IMUL3Q           $0x0000001a, DX, R9
+	VMOVUPS          Z3, 64(SI)(R9*1)
+	VMOVUPS          384(R8), Z0
+	VADDPS           Z0, Z1, Z3
+	VMOVUPS          Z3, (SI)(DX*2)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z1, Z0
+	IMUL3Q           $0x00000012, DX, R9
+	VMOVUPS          Z0, (SI)(R9*1)
+	VMOVUPS          1728(R8), Z0
+	VADDPS           Z0, Z2, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z0
+	VADDPS           Z16, Z0, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z16, Z0
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z0, Z0
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z2, Z2
+	VMOVUPS          1344(R8), Z3
+	VSUBPS           Z2, Z3, Z4
+	VADDPS           Z2, Z3, Z2
+	VMOVUPS          320(R8), Z3
+	VADDPS           Z3, Z2, Z5
+	IMUL3Q           $0x0000000c, DX, R9
+	VMOVUPS          Z5, 64(SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z3
+	IMUL3Q           $0x0000001c, DX, R9
+	VMOVUPS          Z3, 64(SI)(R9*1)
+	VMOVUPS          256(R8), Z2
+	VADDPS           Z2, Z4, Z3
+	VMOVUPS          Z3, (SI)(DX*4)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z4, Z2
+	IMUL3Q           $0x00000014, DX, R9
+	VMOVUPS          Z2, (SI)(R9*1)
+	VMOVUPS          1280(R8), Z2
+	VADDPS           Z2, Z0, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z0, Z2
+	VMOVUPS          192(R8), Z0
+	VSUBPS           Z2, Z0, Z4
+	IMUL3Q           $0x0000000c, DX, R9
+	VMOVUPS          Z4, (SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z0, Z2
+	IMUL3Q           $0x0000001c, DX, R9
+	VMOVUPS          Z2, (SI)(R9*1)
+	VMOVUPS          128(R8), Z0
+	VADDPS           Z0, Z3, Z2
+	VMOVUPS          Z2, 64(SI)(DX*4)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z3, Z0
+	IMUL3Q           $0x00000014, DX, R9
+	VMOVUPS          Z0, 64(SI)(R9*1)
+	VMOVUPS          1216(R8), Z0
+	VADDPS           Z0, Z1, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z1, Z0
+	VMOVUPS          64(R8), Z1
+	VADDPS           Z1, Z0, Z3
+	VMOVUPS          Z3, 64(SI)(DX*8)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z0, Z1
+	IMUL3Q           $0x00000018, DX, R9
+	VMOVUPS          Z1, 64(SI)(R9*1)
+	VMOVUPS          (R8), Z0
+	VADDPS           Z0, Z2, Z1
+	VMOVUPS          Z1, (SI)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z0
+	IMUL3Q           $0x00000010, DX, R9
+	VMOVUPS          Z0, (SI)(R9*1)
+	MOVQ             xStep+32(FP), SI
+	LEAQ             (AX)(SI*4), AX
+	ADDQ             $0x40, CX
+	JMP              tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft32InverseRealsAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, AVX512F
+TEXT ·fft32InverseRealsAVX512(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), R8
+	MOVQ n+72(FP), R10
+
+tile:
+	SUBQ             $0x01, R10
+	JLT              done
+	MOVQ             AX, SI
+	MOVQ             CX, DI
+	VMOVUPS          (DI)(BX*2), Z0
+	VSUBPS           (DI)(BX*1), Z0, Z1
+	VADDPS           (DI), Z0, Z0
+	IMUL3Q           $0x0000002c, BX, R9
+	VMOVUPS          (DI)(R9*1), Z2
+	IMUL3Q           $0x0000002b, BX, R9
+	VSUBPS           (DI)(R9*1), Z2, Z3
+	IMUL3Q           $0x0000002a, BX, R9
+	VADDPS           (DI)(R9*1), Z2, Z2
+	VADDPS           Z2, Z0, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z0
+	VADDPS           Z3, Z1, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z3, Z1
+	IMUL3Q           $0x00000014, BX, R9
+	VMOVUPS          (DI)(R9*1), Z3
+	IMUL3Q           $0x00000013, BX, R9
+	VSUBPS           (DI)(R9*1), Z3, Z5
+	IMUL3Q           $0x00000012, BX, R9
+	VADDPS           (DI)(R9*1), Z3, Z3
+	IMUL3Q           $0x0000001a, BX, R9
+	VMOVUPS          (DI)(R9*1), Z6
+	IMUL3Q           $0x00000019, BX, R9
+	VSUBPS           (DI)(R9*1), Z6, Z7
+	IMUL3Q           $0x00000018, BX, R9
+	VADDPS           (DI)(R9*1), Z6, Z6
+	VADDPS           Z6, Z3, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z3, Z6
+	VSUBPS           Z6, Z0, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z0, Z6
+	VSUBPS           Z8, Z1, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z1, Z8
+	VMULPS.BCST      transformConstantsAVX512<>+340(SB), Z8, Z1
+	VMULPS.BCST      transformConstantsAVX512<>+344(SB), Z8, Z8
+	VMULPS.BCST      transformConstantsAVX512<>+348(SB), Z0, Z9
+	VMULPS.BCST      transformConstantsAVX512<>+352(SB), Z0, Z0
+	VADDPS           Z7, Z5, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z5, Z7
+	VADDPS           Z7, Z4, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z7, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+356(SB), Z4, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+340(SB), Z4, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+360(SB), Z5, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+348(SB), Z5, Z0
+	VADDPS           Z10, Z2, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z10, Z2
+	VMULPS.BCST      transformConstantsAVX512<>+208(SB), Z2, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+216(SB), Z3, Z5
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z2, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+208(SB), Z3, Z2
+	VMOVUPS          (DI)(BX*8), Z3
+	IMUL3Q           $0x00000007, BX, R9
+	VSUBPS           (DI)(R9*1), Z3, Z7
+	IMUL3Q           $0x00000006, BX, R9
+	VADDPS           (DI)(R9*1), Z3, Z3
+	IMUL3Q           $0x00000026, BX, R9
+	VMOVUPS          (DI)(R9*1), Z10
+	IMUL3Q           $0x00000025, BX, R9
+	VSUBPS           (DI)(R9*1), Z10, Z11
+	IMUL3Q           $0x00000024, BX, R9
+	VADDPS           (DI)(R9*1), Z10, Z10
+	VADDPS           Z10, Z3, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z10, Z3
+	VADDPS           Z11, Z7, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z11, Z7
+	IMUL3Q           $0x0000000e, BX, R9
+	VMOVUPS          (DI)(R9*1), Z11
+	IMUL3Q           $0x0000000d, BX, R9
+	VSUBPS           (DI)(R9*1), Z11, Z13
+	IMUL3Q           $0x0000000c, BX, R9
+	VADDPS           (DI)(R9*1), Z11, Z11
+	IMUL3Q           $0x00000020, BX, R9
+	VMOVUPS          (DI)(R9*1), Z14
+	IMUL3Q           $0x0000001f, BX, R9
+	VSUBPS           (DI)(R9*1), Z14, Z15
+	IMUL3Q           $0x0000001e, BX, R9
+	VADDPS           (DI)(R9*1), Z14, Z14
+	VADDPS           Z14, Z11, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z11, Z14
+	VSUBPS           Z14, Z3, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z3, Z14
+	VADDPS           Z14, Z6, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z14, Z6
+	VSUBPS           Z16, Z7, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z7, Z16
+	VMULPS.BCST      transformConstantsAVX512<>+348(SB), Z16, Z7
+	VMULPS.BCST      transformConstantsAVX512<>+340(SB), Z14, Z17
+	VMULPS.BCST      transformConstantsAVX512<>+344(SB), Z14, Z14
+	VADDPS           Z15, Z13, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z13, Z15
+	VADDPS           Z15, Z12, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z15, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+356(SB), Z13, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+340(SB), Z13, Z14
+	VADDPS           Z14, Z0, Z13
+	VSUBPS           Z14, Z0, Z0
+	VADDPS           Z17, Z9, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z17, Z9
+	VSUBPS           Z13, Z9, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z9, Z13
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z13, Z9
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z15, Z13
+	VMULPS.BCST      transformConstantsAVX512<>+348(SB), Z12, Z15
+	VMOVAPS          Z15, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+352(SB), Z16, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+352(SB), Z16, Z15
+	VSUBPS           Z15, Z1, Z16
+	VADDPS           Z15, Z1, Z15
+	VSUBPS           Z17, Z1, Z19
+	VADDPS           Z16, Z19, Z16
+	VADDPS           Z17, Z1, Z1
+	VMOVAPS          Z7, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+360(SB), Z12, Z17
+	VFMSUB231PS.BCST transformConstantsAVX512<>+352(SB), Z12, Z7
+	VSUBPS           Z7, Z8, Z12
+	VADDPS           Z7, Z8, Z7
+	VSUBPS           Z12, Z1, Z19
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z1, Z12
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z12, Z1
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z19, Z12
+	VADDPS           Z17, Z8, Z19
+	VSUBPS           Z8, Z17, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z8, Z7
+	VSUBPS           Z19, Z15, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z8, Z12
+	VADDPS           Z19, Z15, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z8, Z1
+	VADDPS           Z18, Z10, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z18, Z10
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z10, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+224(SB), Z11, Z15
+	VMULPS.BCST      transformConstantsAVX512<>+208(SB), Z10, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+212(SB), Z11, Z10
+	VADDPS           Z10, Z2, Z11
+	VSUBPS           Z10, Z2, Z2
+	VADDPS           Z15, Z5, Z10
+	VSUBPS           Z15, Z5, Z5
+	VSUBPS           Z11, Z5, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z5, Z11
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z11, Z5
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z15, Z11
+	VADDPS           Z8, Z4, Z15
+	VSUBPS           Z8, Z4, Z4
+	VSUBPS           Z3, Z4, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z4, Z3
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z3, Z3
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z8, Z4
+	IMUL3Q           $0x00000005, BX, R9
+	VMOVUPS          (DI)(R9*1), Z8
+	VSUBPS           (DI)(BX*4), Z8, Z17
+	IMUL3Q           $0x00000003, BX, R9
+	VADDPS           (DI)(R9*1), Z8, Z8
+	IMUL3Q           $0x00000029, BX, R9
+	VMOVUPS          (DI)(R9*1), Z18
+	IMUL3Q           $0x00000028, BX, R9
+	VSUBPS           (DI)(R9*1), Z18, Z19
+	IMUL3Q           $0x00000027, BX, R9
+	VADDPS           (DI)(R9*1), Z18, Z18
+	VADDPS           Z18, Z8, Z20
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z18, Z8
+	VADDPS           Z19, Z17, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z19, Z17
+	IMUL3Q           $0x00000011, BX, R9
+	VMOVUPS          (DI)(R9*1), Z19
+	IMUL3Q           $0x00000010, BX, R9
+	VSUBPS           (DI)(R9*1), Z19, Z21
+	IMUL3Q           $0x0000000f, BX, R9
+	VADDPS           (DI)(R9*1), Z19, Z19
+	IMUL3Q           $0x0000001d, BX, R9
+	VMOVUPS          (DI)(R9*1), Z22
+	IMUL3Q           $0x0000001c, BX, R9
+	VSUBPS           (DI)(R9*1), Z22, Z23
+	IMUL3Q           $0x0000001b, BX, R9
+	VADDPS           (DI)(R9*1), Z22, Z22
+	VADDPS           Z22, Z19, Z24
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z19, Z22
+	VSUBPS           Z22, Z8, Z19
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z8, Z22
+	VSUBPS           Z24, Z17, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z17, Z24
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z24, Z17
+	VMULPS.BCST      transformConstantsAVX512<>+208(SB), Z24, Z24
+	VMULPS.BCST      transformConstantsAVX512<>+208(SB), Z8, Z25
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z8, Z8
+	VADDPS           Z23, Z21, Z26
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z21, Z23
+	VADDPS           Z23, Z20, Z21
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z23, Z20
+	VFMADD231PS.BCST transformConstantsAVX512<>+224(SB), Z20, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+212(SB), Z20, Z24
+	VFMADD231PS.BCST transformConstantsAVX512<>+216(SB), Z21, Z25
+	VFMADD231PS.BCST transformConstantsAVX512<>+208(SB), Z21, Z8
+	VADDPS           Z26, Z18, Z20
+	VSUBPS           Z26, Z18, Z18
+	VSUBPS           Z19, Z18, Z21
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z18, Z19
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z19, Z18
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z21, Z19
+	IMUL3Q           $0x0000000b, BX, R9
+	VMOVUPS          (DI)(R9*1), Z21
+	IMUL3Q           $0x0000000a, BX, R9
+	VSUBPS           (DI)(R9*1), Z21, Z23
+	IMUL3Q           $0x00000009, BX, R9
+	VADDPS           (DI)(R9*1), Z21, Z21
+	IMUL3Q           $0x00000023, BX, R9
+	VMOVUPS          (DI)(R9*1), Z26
+	IMUL3Q           $0x00000022, BX, R9
+	VSUBPS           (DI)(R9*1), Z26, Z27
+	IMUL3Q           $0x00000021, BX, R9
+	VADDPS           (DI)(R9*1), Z26, Z26
+	VADDPS           Z26, Z21, Z28
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z26, Z21
+	VADDPS           Z27, Z23, Z26
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z27, Z23
+	VSUBPS           Z28, Z23, Z27
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z23, Z28
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z28, Z23
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z27, Z27
+	IMUL3Q           $0x00000017, BX, R9
+	VMOVUPS          (DI)(R9*1), Z28
+	IMUL3Q           $0x00000016, BX, R9
+	VSUBPS           (DI)(R9*1), Z28, Z29
+	IMUL3Q           $0x00000015, BX, R9
+	VADDPS           (DI)(R9*1), Z28, Z28
+	IMUL3Q           $0x0000002d, BX, R9
+	VMOVUPS          (DI)(R9*1), Z30
+	IMUL3Q           $0x0000002e, BX, R9
+	VMOVUPS          (DI)(R9*1), Z31
+	VMOVUPS          Z15, (R8)
+	VADDPS           Z31, Z30, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z31, Z30
+	VMOVAPS          Z30, Z31
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z28, Z31
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z28, Z30
+	VMOVAPS          Z30, Z28
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z23, Z28
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z23, Z30
+	VMOVAPS          Z30, Z23
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z24, Z23
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z24, Z30
+	VSUBPS           Z1, Z30, Z1
+	IMUL3Q           $0x0000000f, DX, R9
+	VMOVUPS          Z1, (SI)(R9*1)
+	VADDPS           Z12, Z23, Z1
+	IMUL3Q           $0x00000007, DX, R9
+	VMOVUPS          Z1, (SI)(R9*1)
+	VSUBPS           Z12, Z23, Z1
+	IMUL3Q           $0x00000017, DX, R9
+	VMOVUPS          Z1, (SI)(R9*1)
+	VMOVAPS          Z28, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z17, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z17, Z28
+	VSUBPS           Z7, Z28, Z12
+	IMUL3Q           $0x0000000b, DX, R9
+	VMOVUPS          Z12, (SI)(R9*1)
+	VADDPS           Z7, Z28, Z7
+	IMUL3Q           $0x0000001b, DX, R9
+	VMOVUPS          Z7, (SI)(R9*1)
+	VADDPS           Z16, Z1, Z7
+	IMUL3Q           $0x00000003, DX, R9
+	VMOVUPS          Z7, (SI)(R9*1)
+	VSUBPS           Z16, Z1, Z1
+	IMUL3Q           $0x00000013, DX, R9
+	VMOVUPS          Z1, (SI)(R9*1)
+	VMOVAPS          Z31, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z27, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z27, Z31
+	VMOVAPS          Z31, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z8, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z8, Z31
+	VMOVAPS          Z31, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z9, Z8
+	IMUL3Q           $0x0000000d, DX, R9
+	VMOVUPS          Z8, (SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z9, Z31
+	IMUL3Q           $0x0000001d, DX, R9
+	VMOVUPS          Z31, (SI)(R9*1)
+	VMOVAPS          Z7, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z13, Z8
+	IMUL3Q           $0x00000005, DX, R9
+	VMOVUPS          Z8, (SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z13, Z7
+	IMUL3Q           $0x00000015, DX, R9
+	VMOVUPS          Z7, (SI)(R9*1)
+	VMOVAPS          Z1, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z25, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z25, Z1
+	VMOVAPS          Z1, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z0, Z8
+	IMUL3Q           $0x00000009, DX, R9
+	VMOVUPS          Z8, (SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z0, Z1
+	IMUL3Q           $0x00000019, DX, R9
+	VMOVUPS          Z1, (SI)(R9*1)
+	VMOVAPS          Z7, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z14, Z0
+	VMOVUPS          Z0, (SI)(DX*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z14, Z7
+	IMUL3Q           $0x00000011, DX, R9
+	VMOVUPS          Z7, (SI)(R9*1)
+	VMOVAPS          Z15, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z29, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z29, Z15
+	VMOVAPS          Z15, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z21, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z21, Z15
+	VMOVAPS          Z15, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z18, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z18, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z5, Z15
+	IMUL3Q           $0x0000000e, DX, R9
+	VMOVUPS          Z15, (SI)(R9*1)
+	VMOVAPS          Z7, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z11, Z5
+	IMUL3Q           $0x00000006, DX, R9
+	VMOVUPS          Z5, (SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z11, Z7
+	IMUL3Q           $0x00000016, DX, R9
+	VMOVUPS          Z7, (SI)(R9*1)
+	VMOVAPS          Z1, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z19, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z19, Z1
+	VMOVAPS          Z1, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z2, Z7
+	IMUL3Q           $0x0000000a, DX, R9
+	VMOVUPS          Z7, (SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z2, Z1
+	IMUL3Q           $0x0000001a, DX, R9
+	VMOVUPS          Z1, (SI)(R9*1)
+	VMOVAPS          Z5, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z10, Z1
+	VMOVUPS          Z1, (SI)(DX*2)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z10, Z5
+	IMUL3Q           $0x00000012, DX, R9
+	VMOVUPS          Z5, (SI)(R9*1)
+	VMOVAPS          Z0, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z26, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z26, Z0
+	VMOVAPS          Z0, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z22, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z22, Z0
+	VMOVAPS          Z0, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z3, Z5
+	IMUL3Q           $0x0000000c, DX, R9
+	VMOVUPS          Z5, (SI)(R9*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z3, Z0
+	IMUL3Q           $0x0000001c, DX, R9
+	VMOVUPS          Z0, (SI)(R9*1)
+	VMOVAPS          Z2, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z4, Z0
+	VMOVUPS          Z0, (SI)(DX*4)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z4, Z2
+	IMUL3Q           $0x00000014, DX, R9
+	VMOVUPS          Z2, (SI)(R9*1)
+	VMOVAPS          Z1, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z20, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z20, Z1
+	VMOVAPS          Z1, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z6, Z2
+	VMOVUPS          Z2, (SI)(DX*8)
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z6, Z1
+	IMUL3Q           $0x00000018, DX, R9
+	VMOVUPS          Z1, (SI)(R9*1)
+	VMOVUPS          (R8), Z1
+	VMOVAPS          Z0, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z1, Z2
+	VMOVUPS          Z2, (SI)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z1, Z0
+	IMUL3Q           $0x00000010, DX, R9
+	VMOVUPS          Z0, (SI)(R9*1)
+	MOVQ             xStep+32(FP), SI
+	LEAQ             (AX)(SI*4), AX
+	ADDQ             $0x40, CX
+	JMP              tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft32InverseRowAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, AVX512F
+TEXT ·fft32InverseRowAVX512(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), SI
+	MOVQ n+72(FP), R9
+
+tile:
+	SUBQ             $0x01, R9
+	JLT              done
+	MOVQ             AX, SI
+	MOVQ             CX, DI
+	VMOVUPS          (SI)(DX*1), Z0
+	IMUL3Q           $0x0000000f, DX, R8
+	VMOVUPS          (SI)(R8*1), Z1
+	VADDPS           Z1, Z0, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z1, Z0
+	IMUL3Q           $0x00000007, DX, R8
+	VMOVUPS          (SI)(R8*1), Z1
+	IMUL3Q           $0x00000009, DX, R8
+	VMOVUPS          (SI)(R8*1), Z3
+	VADDPS           Z3, Z1, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z1, Z3
+	VADDPS           Z4, Z2, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z4, Z2
+	VMULPS.BCST      transformConstantsAVX512<>+208(SB), Z2, Z4
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z2, Z2
+	IMUL3Q           $0x00000003, DX, R8
+	VMOVUPS          (SI)(R8*1), Z5
+	IMUL3Q           $0x0000000d, DX, R8
+	VMOVUPS          (SI)(R8*1), Z6
+	VADDPS           Z6, Z5, Z7
+	VSUBPS           Z6, Z5, Z5
+	IMUL3Q           $0x00000005, DX, R8
+	VMOVUPS          (SI)(R8*1), Z6
+	IMUL3Q           $0x0000000b, DX, R8
+	VMOVUPS          (SI)(R8*1), Z8
+	VADDPS           Z8, Z6, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z6, Z8
+	VADDPS           Z9, Z7, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z9, Z7
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z7, Z9
+	VMULPS.BCST      transformConstantsAVX512<>+208(SB), Z7, Z7
+	VADDPS           Z6, Z1, Z10
+	VSUBPS           Z6, Z1, Z1
+	VMOVUPS          (SI)(DX*2), Z6
+	IMUL3Q           $0x0000000e, DX, R8
+	VMOVUPS          (SI)(R8*1), Z11
+	VADDPS           Z11, Z6, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z11, Z6
+	IMUL3Q           $0x00000006, DX, R8
+	VMOVUPS          (SI)(R8*1), Z11
+	IMUL3Q           $0x0000000a, DX, R8
+	VMOVUPS          (SI)(R8*1), Z13
+	VADDPS           Z13, Z11, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z11, Z13
+	VADDPS           Z14, Z12, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z14, Z12
+	VMOVUPS          (SI)(DX*4), Z14
+	IMUL3Q           $0x0000000c, DX, R8
+	VMOVUPS          (SI)(R8*1), Z15
+	VADDPS           Z15, Z14, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z15, Z14
+	VMOVUPS          (SI), Z15
+	VMOVUPS          64(SI), Z17
+	VADDPS           Z17, Z15, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z17, Z15
+	VMOVUPS          64(SI)(DX*8), Z17
+	VMOVAPS          Z15, Z19
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z17, Z19
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z17, Z15
+	VMOVUPS          (SI)(DX*8), Z17
+	VMOVAPS          Z18, Z20
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z17, Z20
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z17, Z18
+	VMOVAPS          Z20, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z16, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z16, Z20
+	VMOVAPS          Z17, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z11, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z11, Z17
+	VMOVAPS          Z16, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z10, Z11
+	VMOVUPS          Z11, (DI)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z10, Z16
+	IMUL3Q           $0x00000010, BX, R8
+	VMOVUPS          Z16, (DI)(R8*1)
+	VMOVUPS          64(SI)(DX*1), Z10
+	IMUL3Q           $0x0000000f, DX, R8
+	VMOVUPS          64(SI)(R8*1), Z11
+	VADDPS           Z11, Z10, Z16
+	VSUBPS           Z11, Z10, Z10
+	VADDPS           Z3, Z16, Z11
+	VSUBPS           Z3, Z16, Z3
+	IMUL3Q           $0x00000007, DX, R8
+	VMOVUPS          64(SI)(R8*1), Z16
+	IMUL3Q           $0x00000009, DX, R8
+	VMOVUPS          64(SI)(R8*1), Z21
+	VADDPS           Z21, Z16, Z22
+	VSUBPS           Z16, Z21, Z16
+	VSUBPS           Z16, Z10, Z21
+	VADDPS           Z16, Z10, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+216(SB), Z21, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+208(SB), Z21, Z2
+	VSUBPS           Z22, Z0, Z16
+	VADDPS           Z22, Z0, Z0
+	VMULPS.BCST      transformConstantsAVX512<>+340(SB), Z0, Z21
+	VFMADD231PS.BCST transformConstantsAVX512<>+356(SB), Z3, Z21
+	VMULPS.BCST      transformConstantsAVX512<>+344(SB), Z0, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+340(SB), Z3, Z0
+	VMULPS.BCST      transformConstantsAVX512<>+348(SB), Z16, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+360(SB), Z11, Z3
+	VMULPS.BCST      transformConstantsAVX512<>+352(SB), Z16, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+348(SB), Z11, Z16
+	IMUL3Q           $0x00000003, DX, R8
+	VMOVUPS          64(SI)(R8*1), Z11
+	IMUL3Q           $0x0000000d, DX, R8
+	VMOVUPS          64(SI)(R8*1), Z22
+	VADDPS           Z22, Z11, Z23
+	VSUBPS           Z22, Z11, Z11
+	VADDPS           Z8, Z23, Z22
+	VSUBPS           Z8, Z23, Z8
+	VMULPS.BCST      transformConstantsAVX512<>+348(SB), Z8, Z23
+	IMUL3Q           $0x00000005, DX, R8
+	VMOVUPS          64(SI)(R8*1), Z24
+	IMUL3Q           $0x0000000b, DX, R8
+	VMOVUPS          64(SI)(R8*1), Z25
+	VADDPS           Z25, Z24, Z26
+	VSUBPS           Z24, Z25, Z24
+	VSUBPS           Z24, Z11, Z25
+	VADDPS           Z24, Z11, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+224(SB), Z25, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+212(SB), Z25, Z7
+	VADDPS           Z7, Z2, Z24
+	VSUBPS           Z7, Z2, Z2
+	VADDPS           Z9, Z4, Z7
+	VSUBPS           Z9, Z4, Z4
+	VSUBPS           Z24, Z4, Z9
+	VADDPS           Z24, Z4, Z4
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z4, Z4
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z9, Z9
+	VADDPS           Z11, Z10, Z24
+	VSUBPS           Z11, Z10, Z10
+	VMOVAPS          Z17, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z10, Z11
+	VMOVUPS          Z11, (DI)(BX*8)
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z10, Z17
+	IMUL3Q           $0x00000018, BX, R8
+	VMOVUPS          Z17, (DI)(R8*1)
+	VSUBPS           Z24, Z1, Z10
+	VADDPS           Z24, Z1, Z1
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z1, Z1
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z10, Z10
+	VSUBPS           Z26, Z5, Z11
+	VADDPS           Z26, Z5, Z5
+	VMOVAPS          Z23, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+352(SB), Z5, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+352(SB), Z5, Z23
+	VMULPS.BCST      transformConstantsAVX512<>+348(SB), Z5, Z5
+	VMOVAPS          Z5, Z24
+	VFMADD231PS.BCST transformConstantsAVX512<>+360(SB), Z8, Z24
+	VFMSUB231PS.BCST transformConstantsAVX512<>+352(SB), Z8, Z5
+	VSUBPS           Z5, Z0, Z8
+	VADDPS           Z5, Z0, Z5
+	VADDPS           Z24, Z0, Z25
+	VSUBPS           Z0, Z24, Z0
+	VSUBPS           Z0, Z5, Z0
+	VSUBPS           Z23, Z21, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z21, Z23
+	VSUBPS           Z25, Z23, Z24
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z23, Z25
+	VSUBPS           Z17, Z21, Z23
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z23, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z21, Z17
+	VSUBPS           Z8, Z17, Z21
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z17, Z8
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z8, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z25, Z8
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z21, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z24, Z17
+	VMULPS.BCST      transformConstantsAVX512<>+340(SB), Z11, Z21
+	VFMADD231PS.BCST transformConstantsAVX512<>+356(SB), Z22, Z21
+	VMULPS.BCST      transformConstantsAVX512<>+344(SB), Z11, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+340(SB), Z22, Z11
+	VADDPS           Z11, Z16, Z22
+	VSUBPS           Z11, Z16, Z11
+	VADDPS           Z21, Z3, Z16
+	VSUBPS           Z21, Z3, Z3
+	VSUBPS           Z22, Z3, Z21
+	VADDPS           Z22, Z3, Z3
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z3, Z3
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z21, Z21
+	VMOVUPS          64(SI)(DX*2), Z22
+	IMUL3Q           $0x0000000e, DX, R8
+	VMOVUPS          64(SI)(R8*1), Z23
+	VADDPS           Z23, Z22, Z24
+	VSUBPS           Z23, Z22, Z22
+	VADDPS           Z13, Z24, Z23
+	VSUBPS           Z13, Z24, Z13
+	IMUL3Q           $0x00000006, DX, R8
+	VMOVUPS          64(SI)(R8*1), Z24
+	IMUL3Q           $0x0000000a, DX, R8
+	VMOVUPS          64(SI)(R8*1), Z25
+	VADDPS           Z25, Z24, Z26
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z24, Z25
+	VSUBPS           Z25, Z22, Z24
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z22, Z25
+	VMOVAPS          Z20, Z22
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z25, Z22
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z25, Z20
+	VMOVAPS          Z20, Z25
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z1, Z25
+	IMUL3Q           $0x0000000c, BX, R8
+	VMOVUPS          Z25, (DI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z1, Z20
+	IMUL3Q           $0x0000001c, BX, R8
+	VMOVUPS          Z20, (DI)(R8*1)
+	VMOVAPS          Z22, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z10, Z1
+	VMOVUPS          Z1, (DI)(BX*4)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z10, Z22
+	IMUL3Q           $0x00000014, BX, R8
+	VMOVUPS          Z22, (DI)(R8*1)
+	VSUBPS           Z24, Z12, Z1
+	VADDPS           Z24, Z12, Z10
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z10, Z10
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z1, Z1
+	VSUBPS           Z26, Z6, Z12
+	VADDPS           Z26, Z6, Z6
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z6, Z20
+	VFMADD231PS.BCST transformConstantsAVX512<>+224(SB), Z13, Z20
+	VMULPS.BCST      transformConstantsAVX512<>+208(SB), Z6, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+212(SB), Z13, Z6
+	VMULPS.BCST      transformConstantsAVX512<>+208(SB), Z12, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+216(SB), Z23, Z13
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z12, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+208(SB), Z23, Z12
+	VMOVUPS          64(SI)(DX*4), Z22
+	IMUL3Q           $0x0000000c, DX, R8
+	VMOVUPS          64(SI)(R8*1), Z23
+	VADDPS           Z23, Z22, Z24
+	VSUBPS           Z23, Z22, Z22
+	VMOVAPS          Z18, Z23
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z22, Z23
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z22, Z18
+	VMOVAPS          Z18, Z22
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z10, Z22
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z10, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z4, Z18
+	IMUL3Q           $0x0000000e, BX, R8
+	VMOVUPS          Z18, (DI)(R8*1)
+	VMOVAPS          Z22, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z9, Z4
+	IMUL3Q           $0x00000006, BX, R8
+	VMOVUPS          Z4, (DI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z9, Z22
+	IMUL3Q           $0x00000016, BX, R8
+	VMOVUPS          Z22, (DI)(R8*1)
+	VMOVAPS          Z23, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z1, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z1, Z23
+	VMOVAPS          Z23, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z2, Z1
+	IMUL3Q           $0x0000000a, BX, R8
+	VMOVUPS          Z1, (DI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z2, Z23
+	IMUL3Q           $0x0000001a, BX, R8
+	VMOVUPS          Z23, (DI)(R8*1)
+	VMOVAPS          Z4, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z7, Z1
+	VMOVUPS          Z1, (DI)(BX*2)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z7, Z4
+	IMUL3Q           $0x00000012, BX, R8
+	VMOVUPS          Z4, (DI)(R8*1)
+	VSUBPS           Z24, Z14, Z1
+	VADDPS           Z24, Z14, Z2
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z2, Z2
+	VMULPS.BCST      transformConstantsAVX512<>+132(SB), Z1, Z1
+	VMOVAPS          Z19, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z1, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z1, Z19
+	VMOVAPS          Z19, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z12, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z12, Z19
+	VMOVAPS          Z19, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z3, Z7
+	IMUL3Q           $0x0000000d, BX, R8
+	VMOVUPS          Z7, (DI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z3, Z19
+	IMUL3Q           $0x0000001d, BX, R8
+	VMOVUPS          Z19, (DI)(R8*1)
+	VMOVAPS          Z1, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z21, Z3
+	IMUL3Q           $0x00000005, BX, R8
+	VMOVUPS          Z3, (DI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z21, Z1
+	IMUL3Q           $0x00000015, BX, R8
+	VMOVUPS          Z1, (DI)(R8*1)
+	VMOVAPS          Z4, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z13, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z13, Z4
+	VMOVAPS          Z4, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z11, Z3
+	IMUL3Q           $0x00000009, BX, R8
+	VMOVUPS          Z3, (DI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z11, Z4
+	IMUL3Q           $0x00000019, BX, R8
+	VMOVUPS          Z4, (DI)(R8*1)
+	VMOVAPS          Z1, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z16, Z3
+	VMOVUPS          Z3, (DI)(BX*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z16, Z1
+	IMUL3Q           $0x00000011, BX, R8
+	VMOVUPS          Z1, (DI)(R8*1)
+	VMOVAPS          Z15, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z2, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z2, Z15
+	VMOVAPS          Z15, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z6, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z6, Z15
+	VSUBPS           Z8, Z15, Z3
+	IMUL3Q           $0x0000000f, BX, R8
+	VMOVUPS          Z3, (DI)(R8*1)
+	VADDPS           Z17, Z2, Z3
+	IMUL3Q           $0x00000007, BX, R8
+	VMOVUPS          Z3, (DI)(R8*1)
+	VSUBPS           Z17, Z2, Z2
+	IMUL3Q           $0x00000017, BX, R8
+	VMOVUPS          Z2, (DI)(R8*1)
+	VMOVAPS          Z1, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+132(SB), Z20, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+232(SB), Z20, Z1
+	VSUBPS           Z0, Z1, Z3
+	IMUL3Q           $0x0000000b, BX, R8
+	VMOVUPS          Z3, (DI)(R8*1)
+	VADDPS           Z0, Z1, Z0
+	IMUL3Q           $0x0000001b, BX, R8
+	VMOVUPS          Z0, (DI)(R8*1)
+	VADDPS           Z5, Z2, Z0
+	IMUL3Q           $0x00000003, BX, R8
+	VMOVUPS          Z0, (DI)(R8*1)
+	VSUBPS           Z5, Z2, Z0
+	IMUL3Q           $0x00000013, BX, R8
+	VMOVUPS          Z0, (DI)(R8*1)
 	MOVQ             xStep+32(FP), SI
 	LEAQ             (AX)(SI*4), AX
 	ADDQ             $0x40, CX

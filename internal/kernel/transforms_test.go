@@ -176,6 +176,50 @@ func TestTransformPlanes(t *testing.T) {
 	})
 }
 
+// TestInverseParts puts the inverse together from its parts.
+func TestInverseParts(t *testing.T) {
+	eachTransform(t, func(t *testing.T, tr transform, r *rand.Rand) {
+		if tr.winograd() {
+			t.Skip("has no columns")
+		}
+		const padding = 5
+		lanes, m, h := cpu.lanes, tr.t-2, tr.t/2
+		pStride := lanes + padding
+		p := random(r, tr.planes*pStride)
+		scratch := make([]float32, tr.scratch)
+		want, checkWant := guarded(t, m*m*lanes)
+		tr.inverse(want, m*lanes, 0, p, pStride, 1, m, scratch)
+		checkWant()
+
+		row := 2*lanes + padding
+		size := m * row
+		var columns []float32
+		for kx := range h {
+			first, n := tr.column(kx)
+			planes, checkPlanes := guarded(t, (n-1)*pStride+lanes)
+			copy(planes, p[first*pStride:])
+			column, check := guarded(t, size-padding)
+			if kx == 0 {
+				tr.inverseReals(column, row, 0, planes, pStride, 1, scratch)
+				tr.inverseReals(column[lanes:], row, 0, planes[tr.realColumn()*pStride:], pStride, 1, scratch)
+			} else {
+				tr.inverseColumn(column, row, 0, planes, pStride, 1, scratch)
+			}
+			checkPlanes()
+			check()
+			columns = append(append(columns, column...), make([]float32, padding)...)
+		}
+		got, check := guarded(t, m*m*lanes)
+		for y := range m {
+			tr.inverseRow(columns[y*row:], size, 0, got[y*m*lanes:], lanes, 1, scratch)
+		}
+		check()
+		if e := rms(t, got, widen(want)); e > 1e-6 {
+			t.Errorf("relative difference %.2g", e)
+		}
+	})
+}
+
 // TestTransformsAgree compares the paths plane by plane, lane by lane.
 func TestTransformsAgree(t *testing.T) {
 	generic := paths[slices.IndexFunc(paths, func(f functions) bool { return f.path == "generic" })]

@@ -111,13 +111,15 @@ const smallKernel = 9
 func fft(t int) Algorithm {
 	name := fmt.Sprintf("fft%d", t)
 	normal := 1 / float64(t*t)
-	return Algorithm{name, t, realColumnStart(t, 3) + 2*realColumnPlanes(t, 3), []Transform{
+	transforms := []Transform{
 		fftForward("forward", "tiles", name, t, t, 1, 3, (*Graph).gauss),
 		fftInverse(name, t, t-2),
 		fftForward("kernel", "kernels", name, t, t, normal, 2, (*Graph).outer),
 		fftForward("smallKernel", "kernels", name, t, smallKernel, normal, 2, (*Graph).outer),
 		fftForward("gradient", "gradients of outputs", name, t, t, normal, 3, (*Graph).conjugate),
-	}}
+	}
+	transforms = append(transforms, fftInverseParts(name, t, t-2)...)
+	return Algorithm{name, t, realColumnStart(t, 3) + 2*realColumnPlanes(t, 3), transforms}
 }
 
 // fftForward transforms m x m elements, t x t with the zeros that follow them, times a factor, to n planes for each complex value.
@@ -170,44 +172,75 @@ func fftForward(role, what, name string, t, m int, factor float64, n int, planes
 // fftInverse keeps at most the first m rows and columns: the outputs without wrap-around. It is not normalised. Leaving
 // out more columns than a 3x3 kernel allows would save little, leaving out rows is the caller's choice.
 func fftInverse(name string, t, m int) Transform {
-	h, row := t/2, tempRow(t)
+	row := tempRow(t)
+	columns := Pass{count: t/2 - 1, step: [3]int{Temp: 2, Planes: 3 * t}}
+	columns.outs = inverseColumn(t, m, func(y, part int) Slot { return temp(y*row + 2 + part) })
+	reals := Pass{count: 2, step: [3]int{Temp: 1, Planes: realColumnPlanes(t, 3)}}
+	reals.outs = inverseReals(t, m, realColumnStart(t, 3), func(y int) Slot { return temp(y * row) })
+	rows := Pass{count: m, rows: true, step: [3]int{Tile: 1, Temp: row}}
+	rows.outs = inverseRow(t, m, temp, func(x int) Slot { return Slot{Tile, 0, x} })
+	return newTransform("inverse", name, fmt.Sprintf("returns rows of %d outputs from spectra of %dx%d", m, t, t), m*row,
+		columns, reals, rows)
+}
 
+// fftInverseParts are the turns of the inverse's passes as transforms of their own; see ../../transforms.go.
+func fftInverseParts(name string, t, m int) []Transform {
+	column := inverseColumn(t, m, func(y, part int) Slot { return Slot{Tile, y, part} })
+	reals := inverseReals(t, m, 0, func(y int) Slot { return Slot{Tile, y, 0} })
+	row := inverseRow(t, m, func(i int) Slot { return Slot{Tile, i / 2, i % 2} }, plane)
+	part := func(role, doc string, outs []Output) Transform {
+		return newTransform(role, name, fmt.Sprintf(doc, m, t, t), 0, Pass{count: 1, outs: outs})
+	}
+	return []Transform{
+		part("inverseColumn", "returns %d elements of a complex column of spectra of %dx%d", column),
+		part("inverseReals", "returns %d elements of a real column of spectra of %dx%d", reals),
+		part("inverseRow", "returns a row of %d outputs from columns of spectra of %dx%d that were transformed back", row),
+	}
+}
+
+// inverseColumn transforms a complex column back; to gives the places of the real and the imaginary part of an element.
+func inverseColumn(t, m int, to func(y, part int) Slot) (outs []Output) {
 	g := newGraph()
 	x := make([]Complex, t)
 	for k := range x {
 		x[k] = g.ungauss(3 * k)
 	}
-	complexes := Pass{count: h - 1, step: [3]int{Temp: 2, Planes: 3 * t}}
+	for y, v := range g.dft(x, 1, true)[:m] {
+		outs = append(outs, Output{to(y, 0), v.re}, Output{to(y, 1), v.im})
+	}
+	return outs
+}
+
+// inverseReals transforms a real column back, the first of whose planes is start.
+func inverseReals(t, m, start int, to func(y int) Slot) []Output {
+	g, h := newGraph(), t/2
+	x := make([]Complex, t)
+	x[0], x[h] = Complex{re: g.input(plane(start + 3*(h-1)))}, Complex{re: g.input(plane(start + 3*(h-1) + 1))}
+	for k := 1; k < h; k++ {
+		x[k] = g.ungauss(start + 3*(k-1))
+	}
+	return g.hermitian(x, m, to)
+}
+
+// inverseRow transforms a half-complex row back.
+func inverseRow(t, m int, from, to func(x int) Slot) []Output {
+	g, h := newGraph(), t/2
+	x := make([]Complex, t)
+	x[0], x[h] = Complex{re: g.input(from(halfRe(0, t)))}, Complex{re: g.input(from(halfRe(h, t)))}
+	for k := 1; k < h; k++ {
+		x[k] = Complex{g.input(from(halfRe(k, t))), g.input(from(halfIm(k)))}
+	}
+	return g.hermitian(x, m, to)
+}
+
+// hermitian completes x[0..T/2] and returns the first m of the outputs, which are real.
+func (g *Graph) hermitian(x []Complex, m int, to func(i int) Slot) (outs []Output) {
+	t := len(x)
+	for k := 1; k < t/2; k++ {
+		x[t-k] = Complex{x[k].re, g.neg(x[k].im)}
+	}
 	for i, v := range g.dft(x, 1, true)[:m] {
-		complexes.outs = append(complexes.outs, Output{temp(i*row + 2), v.re}, Output{temp(i*row + 3), v.im})
+		outs = append(outs, Output{to(i), v.re})
 	}
-
-	// hermitian completes x[0..T/2] and returns the real outputs wanted.
-	hermitian := func(at func(i int) Slot) (outs []Output) {
-		for k := 1; k < h; k++ {
-			x[t-k] = Complex{x[k].re, g.neg(x[k].im)}
-		}
-		for i, v := range g.dft(x, 1, true)[:m] {
-			outs = append(outs, Output{at(i), v.re})
-		}
-		return outs
-	}
-	g = newGraph()
-	x[0], x[h] = Complex{re: g.input(realColumnPlane(0, t, 3))}, Complex{re: g.input(realColumnPlane(h, t, 3))}
-	for k := 1; k < h; k++ {
-		x[k] = g.ungauss(realColumnStart(t, 3) + 3*(k-1))
-	}
-	reals := Pass{count: 2, step: [3]int{Temp: 1, Planes: realColumnPlanes(t, 3)}}
-	reals.outs = hermitian(func(i int) Slot { return temp(i * row) })
-
-	g = newGraph()
-	x[0], x[h] = Complex{re: g.input(temp(halfRe(0, t)))}, Complex{re: g.input(temp(halfRe(h, t)))}
-	for k := 1; k < h; k++ {
-		x[k] = Complex{g.input(temp(halfRe(k, t))), g.input(temp(halfIm(k)))}
-	}
-	rows := Pass{count: m, rows: true, step: [3]int{Tile: 1, Temp: row}}
-	rows.outs = hermitian(func(i int) Slot { return Slot{Tile, 0, i} })
-
-	return newTransform("inverse", name, fmt.Sprintf("returns rows of %d outputs from spectra of %dx%d", m, t, t), m*row,
-		complexes, reals, rows)
+	return outs
 }
