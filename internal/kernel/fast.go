@@ -19,9 +19,8 @@ type fast struct {
 	tilesY, tilesX int // of an image
 	ci, co         int // blocks
 	values         []value
-	w              []float32 // while it runs
-	wStride        int       // from one plane of weights to the next
-	chain          int       // source channels to be summed up before their sum is added to others
+	wStride        int // from one plane of weights to the next
+	chain          int // source channels to be summed up before their sum is added to others
 	blocked        Layout
 	whole, part    store // with and without residuals
 }
@@ -60,7 +59,9 @@ func (f *fast) name() string { return f.tr.name }
 func (f *fast) setBlocked(l Layout) { f.blocked = l }
 
 // withBias is that of plan.
-func (f *fast) withBias(bias []float32) plan {
+func (f *fast) withBias(bias []float32) plan { return f.biased(bias) }
+
+func (f *fast) biased(bias []float32) *fast {
 	c := *f
 	c.whole, c.part = f.whole.withBias(f.cpu.lanes, bias), f.part.withBias(f.cpu.lanes, bias)
 	return &c

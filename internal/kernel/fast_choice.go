@@ -107,6 +107,21 @@ func directCost(s ConvShape) float64 {
 // cost estimates the time of a run, in ns of one thread.
 func (f *fast) cost() float64 {
 	c, costs := f.chunks(1), costsOf[f.cpu.path]
+	transforms, product := f.times(&c)
+	weights := float64(f.weightSize())
+	again := costs.memory
+	if weights < cached {
+		again = cacheCost
+	}
+	if !c.shared {
+		product += weights * privateCost
+	}
+	return weights*keepCost + transforms + max(product, weights*costs.memory) + float64(c.count-1)*max(product, weights*again)
+}
+
+// times estimates what the transforms of all tiles take, and the products of a chunk, in ns of one thread, leaving out what weights cost.
+func (f *fast) times(c *chunks) (transforms, product float64) {
+	costs := costsOf[f.cpu.path]
 	calls, rows := 0.0, 0.0 // products in a plane, and tiles in them: few take as long as those that hide latencies
 	for block := 0; block < f.co; block += 2 {
 		width := min(2, f.co-block)
@@ -114,21 +129,12 @@ func (f *fast) cost() float64 {
 		calls += float64(n)
 		rows += float64(max(n*8, c.size*width))
 	}
-	transforms, multiplication := costs.transforms[f.tr.name], costs.product
+	transform, multiplication := costs.transforms[f.tr.name], costs.product
 	if c.shared && !f.tr.winograd() { // many planes, far apart
-		transforms[0] *= costs.far
-		transforms[1] *= costs.far
+		transform[0] *= costs.far
+		transform[1] *= costs.far
 		multiplication *= math.Sqrt(costs.far)
 	}
-	weights := float64(f.weightSize())
-	again := costs.memory
-	if weights < cached {
-		again = cacheCost
-	}
-	product := float64(f.tr.planes) * (calls*callCost + rows*float64(f.ci*f.cpu.lanes)*multiplication)
-	if !c.shared {
-		product += weights * privateCost
-	}
-	return weights*keepCost + float64(c.tiles)*(float64(f.ci)*transforms[0]+float64(f.co)*transforms[1]) +
-		max(product, weights*costs.memory) + float64(c.count-1)*max(product, weights*again)
+	return float64(c.tiles) * (float64(f.ci)*transform[0] + float64(f.co)*transform[1]),
+		float64(f.tr.planes) * (calls*callCost + rows*float64(f.ci*f.cpu.lanes)*multiplication)
 }

@@ -15,8 +15,8 @@ type chunks struct {
 	// A strip holds the pixels of a run, [row][pixel][L], with rows pitch elements apart; where they have to be completed or
 	// go through an epilogue, a row also exists as [channel][pixel], with channels rowStride apart.
 	pitch, rowStride int
-	private, planes  int // elements of the workspace for each thread, and for x, whose place y takes
-	staged           int // of these, those for the planes of a value
+	private, planes  int // elements of the workspace for each thread, besides the following, and for x, whose place y takes
+	staged, weights  int // for each thread, for planes that are multiplied, and for a column of weights
 }
 
 const (
@@ -34,10 +34,20 @@ const (
 
 // chunks may depend on the number of threads, as results do not depend on it.
 func (f *fast) chunks(threads int) chunks {
+	least := len(f.cpu.products[1]) * f.tilePlanes()
+	return f.divide(threads, f.weightSize() > sharedFrom || least > 4*ownPlanes || f.tiles() < threads)
+}
+
+func (f *fast) tiles() int { return f.s.N * f.tilesY * f.tilesX }
+
+// tilePlanes is how many elements x and y have for a tile.
+func (f *fast) tilePlanes() int { return f.tr.planes * max(f.ci, f.co) * f.cpu.lanes }
+
+// divide divides the tiles into chunks that threads share or have to themselves.
+func (f *fast) divide(threads int, shared bool) chunks {
 	lanes := f.cpu.lanes
-	c := chunks{fast: f, tiles: f.s.N * f.tilesY * f.tilesX}
-	tile, least := f.tr.planes*max(f.ci, f.co)*lanes, len(f.cpu.products[1])
-	c.shared = f.weightPlanes()*f.wStride > sharedFrom || least*tile > 4*ownPlanes || c.tiles < threads
+	c := chunks{fast: f, tiles: f.tiles(), shared: shared}
+	tile, least := f.tilePlanes(), len(f.cpu.products[1])
 	if c.shared {
 		c.size = max(1, min(sharedTiles, sharedPlanes/tile))
 	} else {
@@ -57,7 +67,7 @@ func (f *fast) chunks(threads int) chunks {
 	width := max(lanes, (c.run-1)*f.tileW+f.tr.t) // enough for what an inverse transform leaves beside its outputs
 	c.pitch, c.rowStride = oddLines(width*lanes), roundUp(width, cacheLine)
 	c.staged = roundUp(3*f.ci*c.plane, cacheLine)
-	c.private = f.tr.t*c.pitch + lanes*c.rowStride + c.panel() + roundUp(f.tr.scratch, cacheLine) + c.staged
+	c.private = f.tr.t*c.pitch + lanes*c.rowStride + c.panel() + roundUp(f.tr.scratch, cacheLine)
 	c.planes = roundUp(max(f.ci, f.co)*c.block, cacheLine)
 	return c
 }
@@ -67,10 +77,13 @@ func (f *fast) panel() int { return f.ci * min(2, f.co) * f.cpu.lanes * f.cpu.la
 
 func (c *chunks) workspace(threads int) int {
 	if c.shared {
-		return cacheLine + c.planes + threads*c.private
+		return cacheLine + c.planes + threads*c.own()
 	}
-	return cacheLine + threads*(c.planes+c.private)
+	return cacheLine + threads*(c.planes+c.own())
 }
+
+// own is how many elements of the workspace a thread has, besides planes.
+func (c *chunks) own() int { return c.private + c.staged + c.weights }
 
 // Workspace is bounded by 4 MiB a thread, or by 48 MiB, or what a single tile takes, and some 100 KiB a thread.
 func (f *fast) Workspace(threads int) int {
@@ -96,27 +109,33 @@ type run struct {
 }
 
 // worker is the memory of a thread.
-type worker struct{ strip, rows, panel, scratch, staged []float32 }
+type worker struct{ strip, rows, panel, scratch, staged, weights []float32 }
 
-func (f *fast) products() int { return f.s.N * f.tilesY * f.tilesX * f.tr.planes * f.s.C * f.s.OC }
+func (f *fast) products() int { return f.tiles() * f.tr.planes * f.s.C * f.s.OC }
 
 func (f *fast) run(p *Pool, weights, dst, src []float32, residuals [][]float32, ws []float32) {
-	running := *f
-	running.w = weights
-	c := running.chunks(p.Threads())
+	c := f.chunks(p.Threads())
+	c.each(p, dst, src, residuals, ws, func(p *Pool, k *chunk, worker func(i int) worker) {
+		p.Run(ceilDiv(len(f.values), valuesTogether), func(thread, i int) {
+			from := i * valuesTogether
+			k.multiply(worker(thread), weights, f.values[from:min(from+valuesTogether, len(f.values))])
+		})
+	})
+}
+
+// each takes all chunks through multiply, which takes x to y.
+func (c *chunks) each(p *Pool, dst, src []float32, residuals [][]float32, ws []float32, multiply func(p *Pool, k *chunk, worker func(i int) worker)) {
 	ws = aligned(ws[:c.workspace(p.Threads())])
-	run := func(p *Pool, i int, planes, private []float32) {
-		k := &chunk{chunks: &c, dst: dst, src: src, residuals: residuals, first: i * c.size}
+	run := func(p *Pool, i int, planes, own []float32) {
+		k := &chunk{chunks: c, dst: dst, src: src, residuals: residuals, first: i * c.size}
 		k.n = min(c.size, c.tiles-k.first)
 		k.planes = planes[:c.planes]
 		k.split()
+		worker := func(i int) worker { return c.worker(own, i) }
 		in, out := len(k.in), len(k.out)
-		p.Run(in*f.ci, func(worker, i int) { k.forward(c.worker(private, worker), k.in[i%in], i/in) })
-		p.Run(ceilDiv(len(f.values), valuesTogether), func(worker, i int) {
-			from := i * valuesTogether
-			k.multiply(c.worker(private, worker), f.values[from:min(from+valuesTogether, len(f.values))])
-		})
-		p.Run(out*f.co, func(worker, i int) { k.inverse(c.worker(private, worker), k.out[i%out], i/out) })
+		p.Run(in*c.ci, func(thread, i int) { k.forward(worker(thread), k.in[i%in], i/in) })
+		multiply(p, k, worker)
+		p.Run(out*c.co, func(thread, i int) { k.inverse(worker(thread), k.out[i%out], i/out) })
 	}
 	if c.shared {
 		for i := range c.count {
@@ -125,19 +144,21 @@ func (f *fast) run(p *Pool, weights, dst, src []float32, residuals [][]float32, 
 		return
 	}
 	p.Run(c.count, func(worker, i int) {
-		ws := ws[worker*(c.planes+c.private):]
+		ws := ws[worker*(c.planes+c.own()):]
 		run(nil, i, ws, ws[c.planes:])
 	})
 }
 
-func (c *chunks) worker(private []float32, i int) worker {
-	ws := private[i*c.private:]
+func (c *chunks) worker(own []float32, i int) worker {
+	ws := own[i*c.own():]
 	take := func(n int) []float32 {
 		part := ws[:n]
 		ws = ws[n:]
 		return part
 	}
-	return worker{take(c.tr.t * c.pitch), take(c.cpu.lanes * c.rowStride), take(c.panel()), take(roundUp(c.tr.scratch, cacheLine)), take(c.staged)}
+	return worker{
+		take(c.tr.t * c.pitch), take(c.cpu.lanes * c.rowStride), take(c.panel()), take(roundUp(c.tr.scratch, cacheLine)), take(c.staged), take(c.weights),
+	}
 }
 
 // split finds the chunk's runs and groups. On the way in, a run lies within a blocked source or outside.
@@ -246,15 +267,12 @@ func (k *chunk) fill(w worker, r run, block int) {
 }
 
 // multiply multiplies values by their weights, in place.
-func (k *chunk) multiply(w worker, values []value) {
+func (k *chunk) multiply(w worker, weights []float32, values []value) {
 	lanes := k.cpu.lanes
 	for i, v := range values {
 		planes, size := k.planes[v.plane*k.plane:], v.planes()*k.plane
 		for block := range k.ci {
 			copy(w.staged[block*size:][:size], planes[block*k.block:])
-		}
-		product := func(plane, block, width int, panel []float32) {
-			k.cpu.product(k.groups[width-1], width, w.staged[plane*k.plane:], panel, planes[plane*k.plane+block*k.block:], size, k.block, k.chain)
 		}
 		fetched := 0 // blocks of the next value
 		for block := 0; block < k.co; block += 2 {
@@ -264,16 +282,25 @@ func (k *chunk) multiply(w worker, values []value) {
 					k.cpu.prefetch(k.planes[fetched*k.block+values[i+1].plane*k.plane:][:values[i+1].planes()*k.plane])
 				}
 			}
-			at, size := v.weights*k.wStride+block*k.ci*lanes*lanes, k.ci*lanes*width*lanes
-			panel := k.w[at:][:size]
-			product(0, block, width, panel)
-			if v.complex {
-				last := k.w[at+k.wStride:][:size]
-				k.cpu.addTwice(w.panel[:size], panel, last)
-				product(1, block, width, w.panel[:size])
-				product(2, block, width, last)
-			}
+			k.multiplyValue(w, v, block, width, w.staged, size, weights[v.weights*k.wStride+block*k.ci*lanes*lanes:], k.wStride)
 		}
+	}
+}
+
+// multiplyValue multiplies a value, whose planes x has, with blocks xStride apart, by a panel of weights, to blocks of y from one on. What is kept of
+// the weights begins at weights[0], the planes wStride apart.
+func (k *chunk) multiplyValue(w worker, v value, block, width int, x []float32, xStride int, weights []float32, wStride int) {
+	product := func(plane int, panel []float32) {
+		k.cpu.product(k.groups[width-1], width, x[plane*k.plane:], panel, k.planes[(v.plane+plane)*k.plane+block*k.block:], xStride, k.block, k.chain)
+	}
+	size := k.ci * k.cpu.lanes * width * k.cpu.lanes
+	panel := weights[:size]
+	product(0, panel)
+	if v.complex {
+		last := weights[wStride:][:size]
+		k.cpu.addTwice(w.panel[:size], panel, last)
+		product(1, w.panel[:size])
+		product(2, last)
 	}
 }
 

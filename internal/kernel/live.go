@@ -114,8 +114,19 @@ func transformedPlans(s ConvShape, k kernels, ep Epilogue) []livePlan {
 		p.prepare(make([]float32, s.OC), ep)
 		plans = append(plans, &transformed{p, k})
 	}
-	for _, f := range fastPlans(s, func(f *fast) float64 { return f.transformCost() }) {
-		add(f)
+	weightsCost := func(f *fast) float64 {
+		if b := newByColumns(f, k); b != nil {
+			return b.cost() - f.cost()
+		}
+		return f.transformCost()
+	}
+	for _, f := range fastPlans(s, weightsCost) {
+		if b := newByColumns(f, k); b != nil {
+			f.prepare(make([]float32, s.OC), ep)
+			plans = append(plans, b)
+		} else {
+			add(f)
+		}
 	}
 	for _, c := range stridedPlans(s, func(f *fast) float64 { return f.transformCost() }) {
 		add(c)

@@ -49,6 +49,13 @@ type transform struct {
 	// outputs, p[0:lanes], p[pStride:pStride+lanes], ...
 	inverseColumn, inverseReals, inverseRow func(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32)
 
+	// The parts of kernel, for kernels of up to partKernelSize rows and columns, which take less memory than planes before the columns are
+	// transformed. kernelRow takes rows of partKernelSize taps to half-complex ones of t vectors in as many planes, in the order re 0, re h, re 1,
+	// im 1, re 2, ... A kernelColumn takes partKernelSize vectors of re, x[0:lanes], x[lanes:2*lanes], ..., and of im, from x[xStride:] on, to
+	// planes A and C of the i-th part of a complex column, the values of ky with ky%(t/4)/2 = i in their order; some are nil. kernelReals takes
+	// vectors of a real column to all of its planes.
+	kernelRow, kernelColumn0, kernelColumn1, kernelColumn2, kernelColumn3, kernelReals func(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32)
+
 	scratch int
 }
 
@@ -66,6 +73,58 @@ func (tr *transform) column(kx int) (first, n int) {
 
 // realColumn is how many planes a real column has.
 func (tr *transform) realColumn() int { return 3*(tr.t/2-1) + 2 }
+
+// columnPart is a part of a column: the rows of kernels, of which it takes those from first on, and what transforms them to the weights of
+// values. Of its values, plane is that of x and y, and weights counts within the part.
+type columnPart struct {
+	first     int
+	transform func(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32)
+	values    []value
+	planes    int // of x
+}
+
+// columnParts are the parts of the columns of a Fourier transform, the longest first.
+func (tr *transform) columnParts() (parts []columnPart) {
+	h := tr.t / 2
+	add := func(p *columnPart, plane int, complex bool) {
+		weights := 2 * len(p.values)
+		if n := len(p.values); n > 0 && !p.values[n-1].complex {
+			weights = p.values[n-1].weights + 1
+		}
+		v := value{plane, weights, complex}
+		p.values = append(p.values, v)
+		p.planes += v.planes()
+	}
+	plane, _ := tr.column(0)
+	for i := range 2 {
+		p := columnPart{first: i, transform: tr.kernelReals}
+		for range h - 1 {
+			add(&p, plane, true)
+			plane += 3
+		}
+		add(&p, plane, false)
+		add(&p, plane+1, false)
+		plane += 2
+		parts = append(parts, p)
+	}
+	for kx := 1; kx < h; kx++ {
+		first, _ := tr.column(kx)
+		for i, transform := range []func(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32){
+			tr.kernelColumn0, tr.kernelColumn1, tr.kernelColumn2, tr.kernelColumn3,
+		} {
+			p := columnPart{first: 2 * kx, transform: transform}
+			for ky := range tr.t {
+				if ky%(tr.t/4)/2 == i {
+					add(&p, first+3*ky, true)
+				}
+			}
+			if len(p.values) > 0 {
+				parts = append(parts, p)
+			}
+		}
+	}
+	return parts
+}
 
 // fits reports whether the transform can convolve with a kernel of kh x kw.
 func (tr *transform) fits(kh, kw int) bool {

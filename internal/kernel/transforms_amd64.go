@@ -119,6 +119,26 @@ func fft16InverseRealsAVX2(x []float32, xStride int, xStep int, p []float32, pSt
 //go:noescape
 func fft16InverseRowAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
+// fft16KernelRowAVX2 transforms a row of 7 elements, the first step to spectra of 16x16.
+//
+//go:noescape
+func fft16KernelRowAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft16KernelColumn0AVX2 transforms 7 elements of a complex column to a part of spectra of 16x16.
+//
+//go:noescape
+func fft16KernelColumn0AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft16KernelColumn1AVX2 transforms 7 elements of a complex column to a part of spectra of 16x16.
+//
+//go:noescape
+func fft16KernelColumn1AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft16KernelRealsAVX2 transforms 7 elements of a real column to spectra of 16x16.
+//
+//go:noescape
+func fft16KernelRealsAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
 // fft20ForwardAVX2 transforms tiles of 20x20 to spectra of 20x20.
 //
 //go:noescape
@@ -158,6 +178,31 @@ func fft20InverseRealsAVX2(x []float32, xStride int, xStep int, p []float32, pSt
 //
 //go:noescape
 func fft20InverseRowAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft20KernelRowAVX2 transforms a row of 7 elements, the first step to spectra of 20x20.
+//
+//go:noescape
+func fft20KernelRowAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft20KernelColumn0AVX2 transforms 7 elements of a complex column to a part of spectra of 20x20.
+//
+//go:noescape
+func fft20KernelColumn0AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft20KernelColumn1AVX2 transforms 7 elements of a complex column to a part of spectra of 20x20.
+//
+//go:noescape
+func fft20KernelColumn1AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft20KernelColumn2AVX2 transforms 7 elements of a complex column to a part of spectra of 20x20.
+//
+//go:noescape
+func fft20KernelColumn2AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft20KernelRealsAVX2 transforms 7 elements of a real column to spectra of 20x20.
+//
+//go:noescape
+func fft20KernelRealsAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
 // fft24ForwardAVX2 transforms tiles of 24x24 to spectra of 24x24.
 //
@@ -199,6 +244,31 @@ func fft24InverseRealsAVX2(x []float32, xStride int, xStep int, p []float32, pSt
 //go:noescape
 func fft24InverseRowAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
+// fft24KernelRowAVX2 transforms a row of 7 elements, the first step to spectra of 24x24.
+//
+//go:noescape
+func fft24KernelRowAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft24KernelColumn0AVX2 transforms 7 elements of a complex column to a part of spectra of 24x24.
+//
+//go:noescape
+func fft24KernelColumn0AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft24KernelColumn1AVX2 transforms 7 elements of a complex column to a part of spectra of 24x24.
+//
+//go:noescape
+func fft24KernelColumn1AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft24KernelColumn2AVX2 transforms 7 elements of a complex column to a part of spectra of 24x24.
+//
+//go:noescape
+func fft24KernelColumn2AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft24KernelRealsAVX2 transforms 7 elements of a real column to spectra of 24x24.
+//
+//go:noescape
+func fft24KernelRealsAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
 // fft28ForwardAVX2 transforms tiles of 28x28 to spectra of 28x28.
 //
 //go:noescape
@@ -239,6 +309,36 @@ func fft28InverseRealsAVX2(x []float32, xStride int, xStep int, p []float32, pSt
 //go:noescape
 func fft28InverseRowAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
+// fft28KernelRowAVX2 transforms a row of 7 elements, the first step to spectra of 28x28.
+//
+//go:noescape
+func fft28KernelRowAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft28KernelColumn0AVX2 transforms 7 elements of a complex column to a part of spectra of 28x28.
+//
+//go:noescape
+func fft28KernelColumn0AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft28KernelColumn1AVX2 transforms 7 elements of a complex column to a part of spectra of 28x28.
+//
+//go:noescape
+func fft28KernelColumn1AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft28KernelColumn2AVX2 transforms 7 elements of a complex column to a part of spectra of 28x28.
+//
+//go:noescape
+func fft28KernelColumn2AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft28KernelColumn3AVX2 transforms 7 elements of a complex column to a part of spectra of 28x28.
+//
+//go:noescape
+func fft28KernelColumn3AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft28KernelRealsAVX2 transforms 7 elements of a real column to spectra of 28x28.
+//
+//go:noescape
+func fft28KernelRealsAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
 // fft32ForwardAVX2 transforms tiles of 32x32 to spectra of 32x32.
 //
 //go:noescape
@@ -278,6 +378,36 @@ func fft32InverseRealsAVX2(x []float32, xStride int, xStep int, p []float32, pSt
 //
 //go:noescape
 func fft32InverseRowAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft32KernelRowAVX2 transforms a row of 7 elements, the first step to spectra of 32x32.
+//
+//go:noescape
+func fft32KernelRowAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft32KernelColumn0AVX2 transforms 7 elements of a complex column to a part of spectra of 32x32.
+//
+//go:noescape
+func fft32KernelColumn0AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft32KernelColumn1AVX2 transforms 7 elements of a complex column to a part of spectra of 32x32.
+//
+//go:noescape
+func fft32KernelColumn1AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft32KernelColumn2AVX2 transforms 7 elements of a complex column to a part of spectra of 32x32.
+//
+//go:noescape
+func fft32KernelColumn2AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft32KernelColumn3AVX2 transforms 7 elements of a complex column to a part of spectra of 32x32.
+//
+//go:noescape
+func fft32KernelColumn3AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft32KernelRealsAVX2 transforms 7 elements of a real column to spectra of 32x32.
+//
+//go:noescape
+func fft32KernelRealsAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
 // winograd2ForwardAVX512 transforms tiles of 4x4 for F(2,3).
 //
@@ -394,6 +524,26 @@ func fft16InverseRealsAVX512(x []float32, xStride int, xStep int, p []float32, p
 //go:noescape
 func fft16InverseRowAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
+// fft16KernelRowAVX512 transforms a row of 7 elements, the first step to spectra of 16x16.
+//
+//go:noescape
+func fft16KernelRowAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft16KernelColumn0AVX512 transforms 7 elements of a complex column to a part of spectra of 16x16.
+//
+//go:noescape
+func fft16KernelColumn0AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft16KernelColumn1AVX512 transforms 7 elements of a complex column to a part of spectra of 16x16.
+//
+//go:noescape
+func fft16KernelColumn1AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft16KernelRealsAVX512 transforms 7 elements of a real column to spectra of 16x16.
+//
+//go:noescape
+func fft16KernelRealsAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
 // fft20ForwardAVX512 transforms tiles of 20x20 to spectra of 20x20.
 //
 //go:noescape
@@ -433,6 +583,31 @@ func fft20InverseRealsAVX512(x []float32, xStride int, xStep int, p []float32, p
 //
 //go:noescape
 func fft20InverseRowAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft20KernelRowAVX512 transforms a row of 7 elements, the first step to spectra of 20x20.
+//
+//go:noescape
+func fft20KernelRowAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft20KernelColumn0AVX512 transforms 7 elements of a complex column to a part of spectra of 20x20.
+//
+//go:noescape
+func fft20KernelColumn0AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft20KernelColumn1AVX512 transforms 7 elements of a complex column to a part of spectra of 20x20.
+//
+//go:noescape
+func fft20KernelColumn1AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft20KernelColumn2AVX512 transforms 7 elements of a complex column to a part of spectra of 20x20.
+//
+//go:noescape
+func fft20KernelColumn2AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft20KernelRealsAVX512 transforms 7 elements of a real column to spectra of 20x20.
+//
+//go:noescape
+func fft20KernelRealsAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
 // fft24ForwardAVX512 transforms tiles of 24x24 to spectra of 24x24.
 //
@@ -474,6 +649,31 @@ func fft24InverseRealsAVX512(x []float32, xStride int, xStep int, p []float32, p
 //go:noescape
 func fft24InverseRowAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
+// fft24KernelRowAVX512 transforms a row of 7 elements, the first step to spectra of 24x24.
+//
+//go:noescape
+func fft24KernelRowAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft24KernelColumn0AVX512 transforms 7 elements of a complex column to a part of spectra of 24x24.
+//
+//go:noescape
+func fft24KernelColumn0AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft24KernelColumn1AVX512 transforms 7 elements of a complex column to a part of spectra of 24x24.
+//
+//go:noescape
+func fft24KernelColumn1AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft24KernelColumn2AVX512 transforms 7 elements of a complex column to a part of spectra of 24x24.
+//
+//go:noescape
+func fft24KernelColumn2AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft24KernelRealsAVX512 transforms 7 elements of a real column to spectra of 24x24.
+//
+//go:noescape
+func fft24KernelRealsAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
 // fft28ForwardAVX512 transforms tiles of 28x28 to spectra of 28x28.
 //
 //go:noescape
@@ -514,6 +714,36 @@ func fft28InverseRealsAVX512(x []float32, xStride int, xStep int, p []float32, p
 //go:noescape
 func fft28InverseRowAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
+// fft28KernelRowAVX512 transforms a row of 7 elements, the first step to spectra of 28x28.
+//
+//go:noescape
+func fft28KernelRowAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft28KernelColumn0AVX512 transforms 7 elements of a complex column to a part of spectra of 28x28.
+//
+//go:noescape
+func fft28KernelColumn0AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft28KernelColumn1AVX512 transforms 7 elements of a complex column to a part of spectra of 28x28.
+//
+//go:noescape
+func fft28KernelColumn1AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft28KernelColumn2AVX512 transforms 7 elements of a complex column to a part of spectra of 28x28.
+//
+//go:noescape
+func fft28KernelColumn2AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft28KernelColumn3AVX512 transforms 7 elements of a complex column to a part of spectra of 28x28.
+//
+//go:noescape
+func fft28KernelColumn3AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft28KernelRealsAVX512 transforms 7 elements of a real column to spectra of 28x28.
+//
+//go:noescape
+func fft28KernelRealsAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
 // fft32ForwardAVX512 transforms tiles of 32x32 to spectra of 32x32.
 //
 //go:noescape
@@ -553,3 +783,33 @@ func fft32InverseRealsAVX512(x []float32, xStride int, xStep int, p []float32, p
 //
 //go:noescape
 func fft32InverseRowAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft32KernelRowAVX512 transforms a row of 7 elements, the first step to spectra of 32x32.
+//
+//go:noescape
+func fft32KernelRowAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft32KernelColumn0AVX512 transforms 7 elements of a complex column to a part of spectra of 32x32.
+//
+//go:noescape
+func fft32KernelColumn0AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft32KernelColumn1AVX512 transforms 7 elements of a complex column to a part of spectra of 32x32.
+//
+//go:noescape
+func fft32KernelColumn1AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft32KernelColumn2AVX512 transforms 7 elements of a complex column to a part of spectra of 32x32.
+//
+//go:noescape
+func fft32KernelColumn2AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft32KernelColumn3AVX512 transforms 7 elements of a complex column to a part of spectra of 32x32.
+//
+//go:noescape
+func fft32KernelColumn3AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+
+// fft32KernelRealsAVX512 transforms 7 elements of a real column to spectra of 32x32.
+//
+//go:noescape
+func fft32KernelRealsAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)

@@ -8933,6 +8933,507 @@ done:
 	VZEROUPPER
 	RET
 
+// func fft16KernelRowAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, FMA3
+TEXT ·fft16KernelRowAVX2(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), DX
+	MOVQ n+72(FP), DI
+
+tile:
+	SUBQ        $0x01, DI
+	JLT         done
+	MOVQ        AX, DX
+	MOVQ        CX, SI
+	VMOVUPS     (DX), Y0
+	VMULPS      transformConstantsAVX2<>+1888(SB), Y0, Y0
+	VMOVUPS     128(DX), Y1
+	VMULPS      transformConstantsAVX2<>+1888(SB), Y1, Y1
+	VMOVUPS     64(DX), Y2
+	VMULPS      transformConstantsAVX2<>+1888(SB), Y2, Y2
+	VMOVUPS     192(DX), Y3
+	VMULPS      transformConstantsAVX2<>+1888(SB), Y3, Y3
+	VMOVUPS     96(DX), Y4
+	VMULPS      transformConstantsAVX2<>+1888(SB), Y4, Y4
+	VMOVUPS     32(DX), Y5
+	VMULPS      transformConstantsAVX2<>+1888(SB), Y5, Y5
+	VMOVUPS     160(DX), Y6
+	VMULPS      transformConstantsAVX2<>+1888(SB), Y6, Y6
+	VADDPS      Y6, Y5, Y7
+	VSUBPS      Y7, Y4, Y8
+	IMUL3Q      $0x00000009, BX, DX
+	VMOVUPS     Y8, (SI)(DX*1)
+	VADDPS      Y7, Y4, Y7
+	VSUBPS      Y6, Y5, Y8
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y8, Y8
+	VMULPS      transformConstantsAVX2<>+1728(SB), Y5, Y9
+	VFMADD231PS transformConstantsAVX2<>+1792(SB), Y6, Y9
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y5, Y5
+	VFMADD231PS transformConstantsAVX2<>+1728(SB), Y6, Y5
+	VMOVAPS     Y5, Y6
+	VFMADD231PS transformConstantsAVX2<>+1728(SB), Y4, Y6
+	VFMSUB231PS transformConstantsAVX2<>+1728(SB), Y4, Y5
+	VMOVAPS     Y9, Y10
+	VFMADD231PS transformConstantsAVX2<>+1760(SB), Y4, Y10
+	VFMADD231PS transformConstantsAVX2<>+1792(SB), Y4, Y9
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y4, Y4
+	VSUBPS      Y4, Y8, Y11
+	VADDPS      Y4, Y8, Y4
+	VADDPS      Y3, Y2, Y8
+	VSUBPS      Y3, Y2, Y2
+	VMOVAPS     Y4, Y3
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y2, Y3
+	IMUL3Q      $0x00000005, BX, DX
+	VMOVUPS     Y3, (SI)(DX*1)
+	VSUBPS      Y4, Y2, Y3
+	IMUL3Q      $0x0000000d, BX, DX
+	VMOVUPS     Y3, (SI)(DX*1)
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y2, Y2
+	VADDPS      Y2, Y0, Y3
+	VADDPS      Y10, Y3, Y4
+	VMOVUPS     Y4, (SI)(BX*2)
+	VSUBPS      Y10, Y3, Y3
+	IMUL3Q      $0x0000000e, BX, DX
+	VMOVUPS     Y3, (SI)(DX*1)
+	VSUBPS      Y2, Y0, Y2
+	VSUBPS      Y5, Y2, Y3
+	IMUL3Q      $0x00000006, BX, DX
+	VMOVUPS     Y3, (SI)(DX*1)
+	VADDPS      Y5, Y2, Y2
+	IMUL3Q      $0x0000000a, BX, DX
+	VMOVUPS     Y2, (SI)(DX*1)
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y8, Y2
+	VADDPS      Y2, Y1, Y3
+	VMOVAPS     Y6, Y4
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y3, Y4
+	IMUL3Q      $0x00000003, BX, DX
+	VMOVUPS     Y4, (SI)(DX*1)
+	VSUBPS      Y6, Y3, Y3
+	IMUL3Q      $0x0000000f, BX, DX
+	VMOVUPS     Y3, (SI)(DX*1)
+	VSUBPS      Y1, Y2, Y2
+	VMOVAPS     Y9, Y3
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y2, Y3
+	IMUL3Q      $0x00000007, BX, DX
+	VMOVUPS     Y3, (SI)(DX*1)
+	VSUBPS      Y9, Y2, Y2
+	IMUL3Q      $0x0000000b, BX, DX
+	VMOVUPS     Y2, (SI)(DX*1)
+	VADDPS      Y1, Y0, Y2
+	VSUBPS      Y1, Y0, Y0
+	VADDPS      Y11, Y0, Y1
+	VMOVUPS     Y1, (SI)(BX*4)
+	VSUBPS      Y11, Y0, Y0
+	IMUL3Q      $0x0000000c, BX, DX
+	VMOVUPS     Y0, (SI)(DX*1)
+	VSUBPS      Y8, Y2, Y0
+	VMOVUPS     Y0, (SI)(BX*8)
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y2, Y8
+	VADDPS      Y7, Y8, Y0
+	VMOVUPS     Y0, (SI)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y7, Y8
+	VMOVUPS     Y8, (SI)(BX*1)
+	MOVQ        xStep+32(FP), DX
+	LEAQ        (AX)(DX*4), AX
+	ADDQ        $0x20, CX
+	JMP         tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft16KernelColumn0AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, FMA3
+TEXT ·fft16KernelColumn0AVX2(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), R8
+	MOVQ n+72(FP), R10
+
+tile:
+	SUBQ        $0x01, R10
+	JLT         done
+	MOVQ        AX, SI
+	MOVQ        CX, DI
+	VMOVUPS     96(SI), Y0
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y0, Y1
+	VMOVUPS     96(SI)(DX*1), Y2
+	VFMADD231PS transformConstantsAVX2<>+1728(SB), Y2, Y1
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y2, Y3
+	VFMADD231PS transformConstantsAVX2<>+1824(SB), Y0, Y3
+	VMOVUPS     (SI), Y4
+	VMOVUPS     128(SI), Y5
+	VADDPS      Y5, Y4, Y6
+	VMOVUPS     128(SI)(DX*1), Y7
+	VADDPS      Y7, Y4, Y4
+	VMOVUPS     (SI)(DX*1), Y8
+	VADDPS      Y8, Y7, Y7
+	VSUBPS      Y5, Y8, Y5
+	VMOVUPS     64(SI), Y8
+	VMOVUPS     192(SI), Y9
+	VADDPS      Y9, Y8, Y10
+	VADDPS      Y10, Y6, Y11
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y10, Y6
+	VMOVUPS     192(SI)(DX*1), Y10
+	VFMADD132PS transformConstantsAVX2<>+32(SB), Y10, Y8
+	VMOVUPS     64(SI)(DX*1), Y12
+	VADDPS      Y12, Y10, Y10
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y9, Y12
+	VADDPS      Y12, Y8, Y9
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y8, Y12
+	VMOVAPS     Y5, Y8
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y12, Y8
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y12, Y5
+	VMOVAPS     Y4, Y12
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y9, Y12
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y9, Y4
+	VADDPS      Y10, Y7, Y9
+	VSUBPS      Y10, Y7, Y7
+	VMOVUPS     32(SI), Y10
+	VMOVUPS     160(SI), Y13
+	VADDPS      Y13, Y10, Y14
+	VADDPS      Y14, Y0, Y15
+	VSUBPS      Y0, Y14, Y0
+	VSUBPS      Y0, Y7, Y14
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y7, Y0
+	VADDPS      Y15, Y11, Y7
+	VMOVUPS     Y7, (DI)(BX*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y15, Y11
+	IMUL3Q      $0x00000009, BX, R9
+	VMOVUPS     Y11, (DI)(R9*1)
+	VMOVUPS     32(SI)(DX*1), Y15
+	VFMADD132PS transformConstantsAVX2<>+0(SB), Y15, Y13
+	VMOVUPS     Y11, (R8)
+	VMOVUPS     160(SI)(DX*1), Y11
+	VADDPS      Y11, Y15, Y15
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y10, Y11
+	VMULPS      transformConstantsAVX2<>+1728(SB), Y11, Y10
+	VFMADD231PS transformConstantsAVX2<>+1760(SB), Y13, Y10
+	VMULPS      transformConstantsAVX2<>+1728(SB), Y13, Y13
+	VFMADD231PS transformConstantsAVX2<>+1792(SB), Y11, Y13
+	VADDPS      Y3, Y13, Y11
+	VSUBPS      Y3, Y13, Y3
+	VADDPS      Y3, Y4, Y13
+	IMUL3Q      $0x00000007, BX, R9
+	VMOVUPS     Y13, (DI)(R9*1)
+	VSUBPS      Y3, Y4, Y3
+	IMUL3Q      $0x0000000f, BX, R9
+	VMOVUPS     Y3, (DI)(R9*1)
+	VADDPS      Y11, Y8, Y4
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y11, Y8
+	VADDPS      Y1, Y10, Y11
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y10
+	VSUBPS      Y10, Y5, Y1
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y13, Y1
+	IMUL3Q      $0x00000006, BX, R9
+	VMOVUPS     Y1, (DI)(R9*1)
+	VADDPS      Y10, Y5, Y1
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y3, Y1
+	IMUL3Q      $0x0000000e, BX, R9
+	VMOVUPS     Y1, (DI)(R9*1)
+	VADDPS      Y11, Y12, Y1
+	IMUL3Q      $0x00000003, BX, R9
+	VMOVUPS     Y1, (DI)(R9*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y1, Y4
+	VMOVUPS     Y4, (DI)(BX*2)
+	VSUBPS      Y11, Y12, Y1
+	IMUL3Q      $0x0000000b, BX, R9
+	VMOVUPS     Y1, (DI)(R9*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y1, Y8
+	IMUL3Q      $0x0000000a, BX, R9
+	VMOVUPS     Y8, (DI)(R9*1)
+	VADDPS      Y15, Y2, Y1
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y2, Y15
+	VADDPS      Y15, Y6, Y2
+	IMUL3Q      $0x00000005, BX, R9
+	VMOVUPS     Y2, (DI)(R9*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y2, Y14
+	VMOVUPS     Y14, (DI)(BX*4)
+	VSUBPS      Y15, Y6, Y2
+	IMUL3Q      $0x0000000d, BX, R9
+	VMOVUPS     Y2, (DI)(R9*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y2, Y0
+	IMUL3Q      $0x0000000c, BX, R9
+	VMOVUPS     Y0, (DI)(R9*1)
+	VADDPS      Y1, Y9, Y0
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y7, Y0
+	VMOVUPS     Y0, (DI)
+	VSUBPS      Y1, Y9, Y0
+	VMOVUPS     (R8), Y1
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y1, Y0
+	VMOVUPS     Y0, (DI)(BX*8)
+	MOVQ        xStep+32(FP), SI
+	LEAQ        (AX)(SI*4), AX
+	ADDQ        $0x20, CX
+	JMP         tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft16KernelColumn1AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, FMA3
+TEXT ·fft16KernelColumn1AVX2(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), R8
+	MOVQ n+72(FP), R9
+
+tile:
+	SUBQ        $0x01, R9
+	JLT         done
+	MOVQ        AX, SI
+	MOVQ        CX, DI
+	VMOVUPS     96(SI), Y0
+	VMULPS      transformConstantsAVX2<>+1728(SB), Y0, Y1
+	VMOVUPS     96(SI)(DX*1), Y2
+	VFMADD231PS transformConstantsAVX2<>+1760(SB), Y2, Y1
+	VSUBPS      Y0, Y2, Y3
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y3, Y3
+	VADDPS      Y2, Y0, Y4
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y4, Y4
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y0, Y0
+	VFMADD231PS transformConstantsAVX2<>+1824(SB), Y2, Y0
+	VMOVUPS     (SI), Y2
+	VMOVUPS     128(SI), Y5
+	VSUBPS      Y5, Y2, Y6
+	VMOVUPS     128(SI)(DX*1), Y7
+	VSUBPS      Y7, Y2, Y2
+	VMOVUPS     (SI)(DX*1), Y8
+	VSUBPS      Y7, Y8, Y7
+	VADDPS      Y5, Y8, Y5
+	VMOVUPS     64(SI)(DX*1), Y8
+	VMOVUPS     192(SI)(DX*1), Y9
+	VSUBPS      Y9, Y8, Y10
+	VADDPS      Y10, Y6, Y11
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y10, Y6
+	VMOVUPS     192(SI), Y10
+	VFMADD132PS transformConstantsAVX2<>+32(SB), Y10, Y8
+	VMOVUPS     64(SI), Y12
+	VSUBPS      Y10, Y12, Y10
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y9, Y12
+	VSUBPS      Y12, Y8, Y9
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y12, Y8
+	VMOVAPS     Y5, Y12
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y8, Y12
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y8, Y5
+	VMOVAPS     Y2, Y8
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y9, Y8
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y9, Y2
+	VSUBPS      Y10, Y7, Y9
+	VADDPS      Y10, Y7, Y7
+	VMOVUPS     32(SI), Y10
+	VMOVUPS     160(SI), Y13
+	VSUBPS      Y13, Y10, Y14
+	VMOVUPS     32(SI)(DX*1), Y15
+	VADDPS      Y15, Y13, Y13
+	VMOVUPS     Y9, (R8)
+	VMOVUPS     160(SI)(DX*1), Y9
+	VSUBPS      Y9, Y15, Y15
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y9, Y10
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y10, Y9
+	VFMADD231PS transformConstantsAVX2<>+1728(SB), Y13, Y9
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y13, Y13
+	VFMADD231PS transformConstantsAVX2<>+1824(SB), Y10, Y13
+	VADDPS      Y0, Y13, Y10
+	VSUBPS      Y0, Y13, Y0
+	VADDPS      Y0, Y2, Y13
+	IMUL3Q      $0x00000007, BX, SI
+	VMOVUPS     Y13, (DI)(SI*1)
+	VSUBPS      Y0, Y2, Y0
+	IMUL3Q      $0x0000000f, BX, SI
+	VMOVUPS     Y0, (DI)(SI*1)
+	VADDPS      Y10, Y12, Y2
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y10, Y12
+	VSUBPS      Y1, Y9, Y10
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y9, Y1
+	VSUBPS      Y1, Y5, Y9
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y13, Y9
+	IMUL3Q      $0x00000006, BX, SI
+	VMOVUPS     Y9, (DI)(SI*1)
+	VADDPS      Y1, Y5, Y1
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y0, Y1
+	IMUL3Q      $0x0000000e, BX, SI
+	VMOVUPS     Y1, (DI)(SI*1)
+	VADDPS      Y10, Y8, Y0
+	IMUL3Q      $0x00000003, BX, SI
+	VMOVUPS     Y0, (DI)(SI*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y0, Y2
+	VMOVUPS     Y2, (DI)(BX*2)
+	VSUBPS      Y10, Y8, Y0
+	IMUL3Q      $0x0000000b, BX, SI
+	VMOVUPS     Y0, (DI)(SI*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y0, Y12
+	IMUL3Q      $0x0000000a, BX, SI
+	VMOVUPS     Y12, (DI)(SI*1)
+	VADDPS      Y15, Y14, Y0
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y14, Y15
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y15, Y1
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y0, Y0
+	VADDPS      Y3, Y0, Y2
+	VSUBPS      Y3, Y0, Y0
+	VSUBPS      Y0, Y7, Y3
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y7, Y0
+	VADDPS      Y2, Y11, Y5
+	VMOVUPS     Y5, (DI)(BX*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y2, Y11
+	IMUL3Q      $0x00000009, BX, SI
+	VMOVUPS     Y11, (DI)(SI*1)
+	VSUBPS      Y4, Y1, Y2
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y1, Y4
+	VADDPS      Y4, Y6, Y1
+	IMUL3Q      $0x00000005, BX, SI
+	VMOVUPS     Y1, (DI)(SI*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y1, Y3
+	VMOVUPS     Y3, (DI)(BX*4)
+	VSUBPS      Y4, Y6, Y1
+	IMUL3Q      $0x0000000d, BX, SI
+	VMOVUPS     Y1, (DI)(SI*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y1, Y0
+	IMUL3Q      $0x0000000c, BX, SI
+	VMOVUPS     Y0, (DI)(SI*1)
+	VMOVUPS     (R8), Y0
+	VADDPS      Y0, Y2, Y1
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y5, Y1
+	VMOVUPS     Y1, (DI)
+	VSUBPS      Y2, Y0, Y0
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y11, Y0
+	VMOVUPS     Y0, (DI)(BX*8)
+	MOVQ        xStep+32(FP), SI
+	LEAQ        (AX)(SI*4), AX
+	ADDQ        $0x20, CX
+	JMP         tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft16KernelRealsAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, FMA3
+TEXT ·fft16KernelRealsAVX2(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), DI
+	MOVQ n+72(FP), R9
+
+tile:
+	SUBQ        $0x01, R9
+	JLT         done
+	MOVQ        AX, DX
+	MOVQ        CX, SI
+	VMOVUPS     32(DX), Y0
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y0, Y1
+	VMOVUPS     160(DX), Y2
+	VFMADD231PS transformConstantsAVX2<>+1728(SB), Y2, Y1
+	VSUBPS      Y2, Y0, Y3
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y3, Y3
+	VMULPS      transformConstantsAVX2<>+1728(SB), Y0, Y4
+	VFMADD231PS transformConstantsAVX2<>+1792(SB), Y2, Y4
+	VADDPS      Y2, Y0, Y0
+	VMOVUPS     96(DX), Y2
+	VSUBPS      Y2, Y0, Y5
+	VADDPS      Y0, Y2, Y0
+	VMOVAPS     Y1, Y6
+	VFMADD231PS transformConstantsAVX2<>+1728(SB), Y2, Y6
+	VFMSUB231PS transformConstantsAVX2<>+1728(SB), Y2, Y1
+	VMOVAPS     Y4, Y7
+	VFMADD231PS transformConstantsAVX2<>+1760(SB), Y2, Y7
+	VFMADD231PS transformConstantsAVX2<>+1792(SB), Y2, Y4
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y2, Y2
+	VADDPS      Y2, Y3, Y8
+	VSUBPS      Y2, Y3, Y2
+	VMOVUPS     64(DX), Y3
+	VMOVUPS     192(DX), Y9
+	VADDPS      Y9, Y3, Y10
+	VSUBPS      Y9, Y3, Y3
+	VADDPS      Y8, Y3, Y9
+	VSUBPS      Y8, Y3, Y8
+	VMOVUPS     (DX), Y11
+	VMOVAPS     Y11, Y12
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y3, Y12
+	VFMADD132PS transformConstantsAVX2<>+1696(SB), Y11, Y3
+	VSUBPS      Y1, Y3, Y13
+	IMUL3Q      $0x00000005, BX, R8
+	VMOVUPS     Y13, (SI)(R8*1)
+	VADDPS      Y1, Y3, Y1
+	IMUL3Q      $0x00000009, BX, R8
+	VMOVUPS     Y1, (SI)(R8*1)
+	VADDPS      Y7, Y12, Y3
+	VMOVUPS     Y3, (SI)(BX*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y7, Y12
+	IMUL3Q      $0x0000000d, BX, R8
+	VMOVUPS     Y12, (SI)(R8*1)
+	VMOVUPS     128(DX), Y7
+	VSUBPS      Y7, Y11, Y14
+	VFMADD132PS transformConstantsAVX2<>+32(SB), Y7, Y11
+	VMOVAPS     Y7, Y15
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y10, Y15
+	VFMSUB231PS transformConstantsAVX2<>+1664(SB), Y10, Y7
+	VMOVUPS     Y8, (DI)
+	VADDPS      Y4, Y7, Y8
+	VSUBPS      Y13, Y8, Y8
+	VMOVUPS     Y8, (SI)(BX*4)
+	VSUBPS      Y4, Y7, Y4
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y1, Y4
+	VMOVUPS     Y4, (SI)(BX*8)
+	VADDPS      Y6, Y15, Y1
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y1
+	VMOVUPS     Y1, (SI)
+	VSUBPS      Y15, Y6, Y1
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y12, Y1
+	IMUL3Q      $0x0000000c, BX, R8
+	VMOVUPS     Y1, (SI)(R8*1)
+	VSUBPS      Y10, Y11, Y1
+	IMUL3Q      $0x00000007, BX, R8
+	VMOVUPS     Y1, (SI)(R8*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y5
+	IMUL3Q      $0x00000006, BX, R8
+	VMOVUPS     Y5, (SI)(R8*1)
+	VADDPS      Y10, Y11, Y1
+	VADDPS      Y0, Y1, Y3
+	IMUL3Q      $0x0000000e, BX, R8
+	VMOVUPS     Y3, (SI)(R8*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y0, Y1
+	IMUL3Q      $0x0000000f, BX, R8
+	VMOVUPS     Y1, (SI)(R8*1)
+	VADDPS      Y2, Y14, Y0
+	IMUL3Q      $0x00000003, BX, R8
+	VMOVUPS     Y0, (SI)(R8*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y0, Y9
+	VMOVUPS     Y9, (SI)(BX*2)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y2, Y14
+	IMUL3Q      $0x0000000b, BX, R8
+	VMOVUPS     Y14, (SI)(R8*1)
+	VMOVUPS     (DI), Y0
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y14, Y0
+	IMUL3Q      $0x0000000a, BX, R8
+	VMOVUPS     Y0, (SI)(R8*1)
+	MOVQ        xStep+32(FP), DX
+	LEAQ        (AX)(DX*4), AX
+	ADDQ        $0x20, CX
+	JMP         tile
+
+done:
+	VZEROUPPER
+	RET
+
 // func fft20ForwardAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 // Requires: AVX, FMA3
 TEXT ·fft20ForwardAVX2(SB), NOSPLIT, $0-104
@@ -14137,6 +14638,673 @@ tile:
 	VMOVUPS     Y1, (DI)(R9*1)
 	MOVQ        xStep+32(FP), SI
 	LEAQ        (AX)(SI*4), AX
+	ADDQ        $0x20, CX
+	JMP         tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft20KernelRowAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, FMA3
+TEXT ·fft20KernelRowAVX2(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), DI
+	MOVQ n+72(FP), R8
+
+tile:
+	SUBQ        $0x01, R8
+	JLT         done
+	MOVQ        AX, DX
+	MOVQ        CX, SI
+	VMOVUPS     (DX), Y0
+	VMULPS      transformConstantsAVX2<>+2176(SB), Y0, Y0
+	VMOVUPS     128(DX), Y1
+	VMULPS      transformConstantsAVX2<>+2176(SB), Y1, Y1
+	VMOVUPS     64(DX), Y2
+	VMULPS      transformConstantsAVX2<>+2176(SB), Y2, Y2
+	VMOVUPS     192(DX), Y3
+	VMULPS      transformConstantsAVX2<>+2176(SB), Y3, Y3
+	VMOVUPS     96(DX), Y4
+	VMULPS      transformConstantsAVX2<>+2176(SB), Y4, Y4
+	VMOVUPS     32(DX), Y5
+	VMULPS      transformConstantsAVX2<>+2176(SB), Y5, Y5
+	VMOVUPS     160(DX), Y6
+	VMULPS      transformConstantsAVX2<>+2176(SB), Y6, Y6
+	VADDPS      Y6, Y5, Y7
+	VSUBPS      Y7, Y4, Y8
+	IMUL3Q      $0x0000000b, BX, DX
+	VMOVUPS     Y8, (SI)(DX*1)
+	VADDPS      Y7, Y4, Y7
+	VMOVAPS     Y6, Y8
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y5, Y8
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y5, Y6
+	VMOVAPS     Y6, Y9
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y4, Y9
+	VFMADD231PS transformConstantsAVX2<>+2112(SB), Y4, Y6
+	VMOVAPS     Y8, Y10
+	VFMADD231PS transformConstantsAVX2<>+2080(SB), Y4, Y10
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y4, Y8
+	VMULPS      transformConstantsAVX2<>+1920(SB), Y5, Y11
+	VMULPS      transformConstantsAVX2<>+1952(SB), Y5, Y5
+	VMULPS      transformConstantsAVX2<>+1952(SB), Y4, Y12
+	VMULPS      transformConstantsAVX2<>+1920(SB), Y4, Y4
+	VADDPS      Y4, Y5, Y13
+	VSUBPS      Y4, Y5, Y4
+	VADDPS      Y12, Y11, Y5
+	VSUBPS      Y12, Y11, Y11
+	VADDPS      Y3, Y2, Y12
+	VMULPS      transformConstantsAVX2<>+1984(SB), Y3, Y14
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y2, Y14
+	VMULPS      transformConstantsAVX2<>+1920(SB), Y3, Y15
+	VFMADD231PS transformConstantsAVX2<>+1952(SB), Y2, Y15
+	VMOVUPS     Y5, (DI)
+	VMOVAPS     Y15, Y5
+	VFMADD231PS transformConstantsAVX2<>+1920(SB), Y1, Y5
+	VMOVUPS     Y8, 32(DI)
+	VMOVAPS     Y10, Y8
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y5, Y8
+	IMUL3Q      $0x00000003, BX, DX
+	VMOVUPS     Y8, (SI)(DX*1)
+	VSUBPS      Y10, Y5, Y5
+	IMUL3Q      $0x00000013, BX, DX
+	VMOVUPS     Y5, (SI)(DX*1)
+	VFMADD231PS transformConstantsAVX2<>+2048(SB), Y1, Y15
+	VMOVAPS     Y11, Y5
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y15, Y5
+	IMUL3Q      $0x00000009, BX, DX
+	VMOVUPS     Y5, (SI)(DX*1)
+	VSUBPS      Y11, Y15, Y5
+	IMUL3Q      $0x0000000d, BX, DX
+	VMOVUPS     Y5, (SI)(DX*1)
+	VMULPS      transformConstantsAVX2<>+1984(SB), Y2, Y5
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y3, Y5
+	VMULPS      transformConstantsAVX2<>+1920(SB), Y2, Y2
+	VFMADD231PS transformConstantsAVX2<>+2144(SB), Y3, Y2
+	VMOVAPS     Y2, Y3
+	VFMADD231PS transformConstantsAVX2<>+1952(SB), Y1, Y3
+	VMOVAPS     Y13, Y8
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y3, Y8
+	IMUL3Q      $0x00000005, BX, DX
+	VMOVUPS     Y8, (SI)(DX*1)
+	VSUBPS      Y13, Y3, Y3
+	IMUL3Q      $0x00000011, BX, DX
+	VMOVUPS     Y3, (SI)(DX*1)
+	VFMADD231PS transformConstantsAVX2<>+2144(SB), Y1, Y2
+	VSUBPS      Y2, Y6, Y3
+	IMUL3Q      $0x00000007, BX, DX
+	VMOVUPS     Y3, (SI)(DX*1)
+	VADDPS      Y6, Y2, Y2
+	IMUL3Q      $0x0000000f, BX, DX
+	VMOVUPS     Y2, (SI)(DX*1)
+	VADDPS      Y1, Y0, Y2
+	VSUBPS      Y12, Y2, Y3
+	IMUL3Q      $0x0000000a, BX, DX
+	VMOVUPS     Y3, (SI)(DX*1)
+	VADDPS      Y12, Y2, Y2
+	VADDPS      Y7, Y2, Y3
+	VMOVUPS     Y3, (SI)
+	VSUBPS      Y7, Y2, Y2
+	VMOVUPS     Y2, (SI)(BX*1)
+	VMOVAPS     Y0, Y2
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y1, Y2
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y1, Y0
+	VADDPS      Y5, Y0, Y1
+	VSUBPS      Y5, Y0, Y0
+	VADDPS      Y4, Y0, Y3
+	IMUL3Q      $0x00000006, BX, DX
+	VMOVUPS     Y3, (SI)(DX*1)
+	VSUBPS      Y4, Y0, Y0
+	IMUL3Q      $0x0000000e, BX, DX
+	VMOVUPS     Y0, (SI)(DX*1)
+	VSUBPS      Y9, Y1, Y0
+	VMOVUPS     Y0, (SI)(BX*4)
+	VADDPS      Y9, Y1, Y0
+	IMUL3Q      $0x00000010, BX, DX
+	VMOVUPS     Y0, (SI)(DX*1)
+	VSUBPS      Y14, Y2, Y0
+	VADDPS      Y14, Y2, Y1
+	VMOVUPS     32(DI), Y2
+	VADDPS      Y2, Y1, Y3
+	VMOVUPS     Y3, (SI)(BX*8)
+	VSUBPS      Y2, Y1, Y1
+	IMUL3Q      $0x0000000c, BX, DX
+	VMOVUPS     Y1, (SI)(DX*1)
+	VMOVUPS     (DI), Y1
+	VADDPS      Y1, Y0, Y2
+	VMOVUPS     Y2, (SI)(BX*2)
+	VSUBPS      Y1, Y0, Y0
+	IMUL3Q      $0x00000012, BX, DX
+	VMOVUPS     Y0, (SI)(DX*1)
+	MOVQ        xStep+32(FP), DX
+	LEAQ        (AX)(DX*4), AX
+	ADDQ        $0x20, CX
+	JMP         tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft20KernelColumn0AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, FMA3
+TEXT ·fft20KernelColumn0AVX2(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), R8
+	MOVQ n+72(FP), R10
+
+tile:
+	SUBQ        $0x01, R10
+	JLT         done
+	MOVQ        AX, SI
+	MOVQ        CX, DI
+	VMOVUPS     192(SI), Y0
+	VMULPS      transformConstantsAVX2<>+1984(SB), Y0, Y1
+	VMOVUPS     64(SI), Y2
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y2, Y1
+	VADDPS      Y0, Y2, Y3
+	VMULPS      transformConstantsAVX2<>+1920(SB), Y0, Y0
+	VFMADD231PS transformConstantsAVX2<>+1952(SB), Y2, Y0
+	VMOVUPS     192(SI)(DX*1), Y2
+	VMULPS      transformConstantsAVX2<>+1920(SB), Y2, Y4
+	VMOVUPS     64(SI)(DX*1), Y5
+	VFMADD231PS transformConstantsAVX2<>+1952(SB), Y5, Y4
+	VSUBPS      Y4, Y1, Y1
+	VADDPS      Y2, Y5, Y4
+	VMULPS      transformConstantsAVX2<>+1984(SB), Y2, Y2
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y5, Y2
+	VADDPS      Y0, Y2, Y0
+	VMOVUPS     96(SI)(DX*1), Y2
+	VMULPS      transformConstantsAVX2<>+2080(SB), Y2, Y5
+	VMOVUPS     96(SI), Y6
+	VFMADD231PS transformConstantsAVX2<>+1952(SB), Y6, Y5
+	VMULPS      transformConstantsAVX2<>+1952(SB), Y2, Y7
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y6, Y7
+	VMOVUPS     (SI), Y8
+	VMOVUPS     128(SI), Y9
+	VADDPS      Y9, Y8, Y10
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y9, Y8
+	VMOVUPS     128(SI)(DX*1), Y11
+	VFMADD231PS transformConstantsAVX2<>+1920(SB), Y11, Y8
+	VSUBPS      Y1, Y8, Y12
+	VADDPS      Y1, Y8, Y1
+	VADDPS      Y3, Y10, Y8
+	VSUBPS      Y3, Y10, Y3
+	VMOVUPS     (SI)(DX*1), Y10
+	VADDPS      Y10, Y11, Y13
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y11, Y10
+	VFMADD231PS transformConstantsAVX2<>+2048(SB), Y9, Y10
+	VSUBPS      Y0, Y10, Y9
+	VADDPS      Y0, Y10, Y0
+	VADDPS      Y4, Y13, Y10
+	VSUBPS      Y4, Y13, Y4
+	VMOVUPS     32(SI), Y11
+	VMOVUPS     160(SI), Y13
+	VADDPS      Y13, Y11, Y14
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y11, Y13
+	VMOVUPS     32(SI)(DX*1), Y15
+	VFMADD231PS transformConstantsAVX2<>+2048(SB), Y15, Y13
+	VMOVUPS     Y10, (R8)
+	VSUBPS      Y7, Y13, Y10
+	VADDPS      Y7, Y13, Y7
+	VSUBPS      Y7, Y1, Y13
+	IMUL3Q      $0x00000007, BX, R9
+	VMOVUPS     Y13, (DI)(R9*1)
+	VADDPS      Y7, Y1, Y1
+	IMUL3Q      $0x0000000f, BX, R9
+	VMOVUPS     Y1, (DI)(R9*1)
+	VSUBPS      Y10, Y9, Y7
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y9, Y10
+	VADDPS      Y14, Y6, Y9
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y6, Y14
+	VSUBPS      Y14, Y4, Y6
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y4, Y14
+	VADDPS      Y9, Y8, Y4
+	VMOVUPS     Y4, (DI)(BX*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y9, Y8
+	IMUL3Q      $0x00000009, BX, R9
+	VMOVUPS     Y8, (DI)(R9*1)
+	VMOVUPS     160(SI)(DX*1), Y9
+	VMOVUPS     Y8, 32(R8)
+	VADDPS      Y9, Y15, Y8
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y15, Y9
+	VFMADD231PS transformConstantsAVX2<>+1920(SB), Y11, Y9
+	VADDPS      Y5, Y9, Y11
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y5, Y9
+	VSUBPS      Y9, Y0, Y5
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y13, Y5
+	IMUL3Q      $0x00000006, BX, R9
+	VMOVUPS     Y5, (DI)(R9*1)
+	VADDPS      Y9, Y0, Y0
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y1, Y0
+	IMUL3Q      $0x0000000e, BX, R9
+	VMOVUPS     Y0, (DI)(R9*1)
+	VADDPS      Y11, Y12, Y0
+	IMUL3Q      $0x00000003, BX, R9
+	VMOVUPS     Y0, (DI)(R9*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y0, Y7
+	VMOVUPS     Y7, (DI)(BX*2)
+	VSUBPS      Y11, Y12, Y0
+	IMUL3Q      $0x0000000b, BX, R9
+	VMOVUPS     Y0, (DI)(R9*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y0, Y10
+	IMUL3Q      $0x0000000a, BX, R9
+	VMOVUPS     Y10, (DI)(R9*1)
+	VADDPS      Y8, Y2, Y0
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y2, Y8
+	VADDPS      Y8, Y3, Y1
+	IMUL3Q      $0x00000005, BX, R9
+	VMOVUPS     Y1, (DI)(R9*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y1, Y6
+	VMOVUPS     Y6, (DI)(BX*4)
+	VSUBPS      Y8, Y3, Y1
+	IMUL3Q      $0x0000000d, BX, R9
+	VMOVUPS     Y1, (DI)(R9*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y1, Y14
+	IMUL3Q      $0x0000000c, BX, R9
+	VMOVUPS     Y14, (DI)(R9*1)
+	VMOVUPS     (R8), Y1
+	VADDPS      Y1, Y0, Y2
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y4, Y2
+	VMOVUPS     Y2, (DI)
+	VSUBPS      Y0, Y1, Y0
+	VMOVUPS     32(R8), Y1
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y1, Y0
+	VMOVUPS     Y0, (DI)(BX*8)
+	MOVQ        xStep+32(FP), SI
+	LEAQ        (AX)(SI*4), AX
+	ADDQ        $0x20, CX
+	JMP         tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft20KernelColumn1AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, FMA3
+TEXT ·fft20KernelColumn1AVX2(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), R8
+	MOVQ n+72(FP), R9
+
+tile:
+	SUBQ        $0x01, R9
+	JLT         done
+	MOVQ        AX, SI
+	MOVQ        CX, DI
+	VMOVUPS     128(SI), Y0
+	VMOVUPS     (SI), Y1
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y0, Y1
+	VMOVUPS     32(SI), Y2
+	VMOVUPS     160(SI), Y3
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y2, Y3
+	VMOVUPS     128(SI)(DX*1), Y4
+	VMOVUPS     (SI)(DX*1), Y5
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y4, Y5
+	VMOVAPS     Y1, Y6
+	VFMADD231PS transformConstantsAVX2<>+1952(SB), Y4, Y6
+	VFMADD231PS transformConstantsAVX2<>+2144(SB), Y4, Y1
+	VMOVAPS     Y5, Y4
+	VFMADD231PS transformConstantsAVX2<>+2144(SB), Y0, Y4
+	VFMADD231PS transformConstantsAVX2<>+1952(SB), Y0, Y5
+	VMOVUPS     32(SI)(DX*1), Y0
+	VMOVUPS     160(SI)(DX*1), Y7
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y0, Y7
+	VMOVAPS     Y3, Y8
+	VFMADD231PS transformConstantsAVX2<>+2144(SB), Y0, Y8
+	VFMADD231PS transformConstantsAVX2<>+1952(SB), Y0, Y3
+	VMOVAPS     Y7, Y0
+	VFMADD231PS transformConstantsAVX2<>+1952(SB), Y2, Y0
+	VFMADD231PS transformConstantsAVX2<>+2144(SB), Y2, Y7
+	VMOVUPS     64(SI), Y2
+	VMULPS      transformConstantsAVX2<>+1984(SB), Y2, Y9
+	VMULPS      transformConstantsAVX2<>+1920(SB), Y2, Y2
+	VMOVUPS     192(SI), Y10
+	VFMADD231PS transformConstantsAVX2<>+2144(SB), Y10, Y2
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y10, Y9
+	VMOVUPS     64(SI)(DX*1), Y10
+	VMULPS      transformConstantsAVX2<>+1920(SB), Y10, Y11
+	VMULPS      transformConstantsAVX2<>+1984(SB), Y10, Y10
+	VMOVUPS     192(SI)(DX*1), Y12
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y12, Y10
+	VFMADD231PS transformConstantsAVX2<>+2144(SB), Y12, Y11
+	VADDPS      Y11, Y9, Y12
+	VSUBPS      Y11, Y9, Y9
+	VSUBPS      Y9, Y1, Y11
+	VADDPS      Y9, Y1, Y1
+	VADDPS      Y12, Y6, Y9
+	VSUBPS      Y12, Y6, Y6
+	VSUBPS      Y2, Y10, Y12
+	VADDPS      Y2, Y10, Y2
+	VSUBPS      Y2, Y5, Y10
+	VADDPS      Y2, Y5, Y2
+	VADDPS      Y12, Y4, Y5
+	VSUBPS      Y12, Y4, Y4
+	VMOVUPS     96(SI), Y12
+	VMULPS      transformConstantsAVX2<>+1984(SB), Y12, Y13
+	VMULPS      transformConstantsAVX2<>+1920(SB), Y12, Y12
+	VMOVUPS     96(SI)(DX*1), Y14
+	VMULPS      transformConstantsAVX2<>+1920(SB), Y14, Y15
+	VMULPS      transformConstantsAVX2<>+1984(SB), Y14, Y14
+	VMOVUPS     Y9, (R8)
+	VADDPS      Y12, Y14, Y9
+	VSUBPS      Y12, Y14, Y12
+	VSUBPS      Y12, Y7, Y14
+	VADDPS      Y12, Y7, Y7
+	VADDPS      Y7, Y2, Y12
+	VSUBPS      Y7, Y2, Y2
+	VSUBPS      Y14, Y11, Y7
+	IMUL3Q      $0x00000003, BX, SI
+	VMOVUPS     Y7, (DI)(SI*1)
+	VADDPS      Y14, Y11, Y11
+	IMUL3Q      $0x0000000b, BX, SI
+	VMOVUPS     Y11, (DI)(SI*1)
+	VADDPS      Y9, Y0, Y14
+	VSUBPS      Y9, Y0, Y0
+	VSUBPS      Y0, Y6, Y9
+	IMUL3Q      $0x00000005, BX, SI
+	VMOVUPS     Y9, (DI)(SI*1)
+	VADDPS      Y0, Y6, Y0
+	IMUL3Q      $0x0000000d, BX, SI
+	VMOVUPS     Y0, (DI)(SI*1)
+	VSUBPS      Y14, Y5, Y6
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y5, Y14
+	VSUBPS      Y15, Y13, Y5
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y13, Y15
+	VSUBPS      Y15, Y3, Y13
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y3, Y15
+	VADDPS      Y15, Y1, Y3
+	IMUL3Q      $0x00000007, BX, SI
+	VMOVUPS     Y3, (DI)(SI*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y3, Y12
+	IMUL3Q      $0x00000006, BX, SI
+	VMOVUPS     Y12, (DI)(SI*1)
+	VSUBPS      Y15, Y1, Y1
+	IMUL3Q      $0x0000000f, BX, SI
+	VMOVUPS     Y1, (DI)(SI*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y1, Y2
+	IMUL3Q      $0x0000000e, BX, SI
+	VMOVUPS     Y2, (DI)(SI*1)
+	VADDPS      Y13, Y10, Y1
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y7, Y1
+	VMOVUPS     Y1, (DI)(BX*2)
+	VSUBPS      Y13, Y10, Y1
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y11, Y1
+	IMUL3Q      $0x0000000a, BX, SI
+	VMOVUPS     Y1, (DI)(SI*1)
+	VADDPS      Y5, Y8, Y1
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y5, Y8
+	VADDPS      Y8, Y4, Y2
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y9, Y2
+	VMOVUPS     Y2, (DI)(BX*4)
+	VSUBPS      Y8, Y4, Y2
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y0, Y2
+	IMUL3Q      $0x0000000c, BX, SI
+	VMOVUPS     Y2, (DI)(SI*1)
+	VMOVUPS     (R8), Y0
+	VSUBPS      Y1, Y0, Y2
+	VMOVUPS     Y2, (DI)(BX*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y2, Y6
+	VMOVUPS     Y6, (DI)
+	VADDPS      Y1, Y0, Y0
+	IMUL3Q      $0x00000009, BX, SI
+	VMOVUPS     Y0, (DI)(SI*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y0, Y14
+	VMOVUPS     Y14, (DI)(BX*8)
+	MOVQ        xStep+32(FP), SI
+	LEAQ        (AX)(SI*4), AX
+	ADDQ        $0x20, CX
+	JMP         tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft20KernelColumn2AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, FMA3
+TEXT ·fft20KernelColumn2AVX2(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), SI
+	MOVQ n+72(FP), R8
+
+tile:
+	SUBQ        $0x01, R8
+	JLT         done
+	MOVQ        AX, SI
+	MOVQ        CX, DI
+	VMOVUPS     128(SI), Y0
+	VMOVUPS     (SI), Y1
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y0, Y1
+	VMOVUPS     128(SI)(DX*1), Y2
+	VMOVUPS     (SI)(DX*1), Y3
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y2, Y3
+	VFMADD231PS transformConstantsAVX2<>+2048(SB), Y2, Y1
+	VFMADD231PS transformConstantsAVX2<>+1920(SB), Y0, Y3
+	VMOVUPS     192(SI), Y0
+	VMULPS      transformConstantsAVX2<>+1984(SB), Y0, Y2
+	VMULPS      transformConstantsAVX2<>+1920(SB), Y0, Y0
+	VMOVUPS     64(SI), Y4
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y4, Y2
+	VFMADD231PS transformConstantsAVX2<>+1952(SB), Y4, Y0
+	VMOVUPS     192(SI)(DX*1), Y4
+	VMULPS      transformConstantsAVX2<>+1920(SB), Y4, Y5
+	VMULPS      transformConstantsAVX2<>+1984(SB), Y4, Y4
+	VMOVUPS     64(SI)(DX*1), Y6
+	VFMADD231PS transformConstantsAVX2<>+1952(SB), Y6, Y5
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y6, Y4
+	VADDPS      Y5, Y2, Y2
+	VSUBPS      Y0, Y4, Y0
+	VMOVUPS     32(SI), Y4
+	VMOVUPS     160(SI), Y5
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y4, Y5
+	VMOVUPS     32(SI)(DX*1), Y6
+	VMOVUPS     160(SI)(DX*1), Y7
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y6, Y7
+	VFMADD231PS transformConstantsAVX2<>+1920(SB), Y6, Y5
+	VFMADD231PS transformConstantsAVX2<>+2048(SB), Y4, Y7
+	VMOVUPS     96(SI), Y4
+	VMULPS      transformConstantsAVX2<>+2080(SB), Y4, Y6
+	VMULPS      transformConstantsAVX2<>+1952(SB), Y4, Y4
+	VMOVUPS     96(SI)(DX*1), Y8
+	VFMADD231PS transformConstantsAVX2<>+1952(SB), Y8, Y6
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y8, Y4
+	VSUBPS      Y6, Y5, Y8
+	VADDPS      Y4, Y7, Y9
+	VSUBPS      Y4, Y7, Y4
+	VADDPS      Y6, Y5, Y5
+	VADDPS      Y2, Y1, Y6
+	VADDPS      Y8, Y6, Y7
+	VMOVUPS     Y7, (DI)(BX*1)
+	VSUBPS      Y8, Y6, Y6
+	IMUL3Q      $0x00000005, BX, SI
+	VMOVUPS     Y6, (DI)(SI*1)
+	VADDPS      Y0, Y3, Y8
+	VADDPS      Y9, Y8, Y10
+	VSUBPS      Y9, Y8, Y8
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y7, Y10
+	VMOVUPS     Y10, (DI)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y6, Y8
+	VMOVUPS     Y8, (DI)(BX*4)
+	VSUBPS      Y2, Y1, Y1
+	VADDPS      Y4, Y1, Y2
+	IMUL3Q      $0x00000003, BX, SI
+	VMOVUPS     Y2, (DI)(SI*1)
+	VSUBPS      Y4, Y1, Y1
+	IMUL3Q      $0x00000007, BX, SI
+	VMOVUPS     Y1, (DI)(SI*1)
+	VSUBPS      Y0, Y3, Y0
+	VSUBPS      Y5, Y0, Y3
+	VADDPS      Y5, Y0, Y0
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y2, Y3
+	VMOVUPS     Y3, (DI)(BX*2)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y1, Y0
+	IMUL3Q      $0x00000006, BX, SI
+	VMOVUPS     Y0, (DI)(SI*1)
+	MOVQ        xStep+32(FP), SI
+	LEAQ        (AX)(SI*4), AX
+	ADDQ        $0x20, CX
+	JMP         tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft20KernelRealsAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, FMA3
+TEXT ·fft20KernelRealsAVX2(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), DI
+	MOVQ n+72(FP), R9
+
+tile:
+	SUBQ        $0x01, R9
+	JLT         done
+	MOVQ        AX, DX
+	MOVQ        CX, SI
+	VMOVUPS     192(DX), Y0
+	VMULPS      transformConstantsAVX2<>+1920(SB), Y0, Y1
+	VMOVUPS     64(DX), Y2
+	VFMADD231PS transformConstantsAVX2<>+1952(SB), Y2, Y1
+	VMULPS      transformConstantsAVX2<>+1920(SB), Y2, Y3
+	VFMADD231PS transformConstantsAVX2<>+2144(SB), Y0, Y3
+	VMULPS      transformConstantsAVX2<>+1984(SB), Y0, Y4
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y2, Y4
+	VMULPS      transformConstantsAVX2<>+1984(SB), Y2, Y5
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y0, Y5
+	VADDPS      Y0, Y2, Y0
+	VMOVUPS     128(DX), Y2
+	VMOVAPS     Y3, Y6
+	VFMADD231PS transformConstantsAVX2<>+1952(SB), Y2, Y6
+	VFMADD231PS transformConstantsAVX2<>+2144(SB), Y2, Y3
+	VMOVAPS     Y1, Y7
+	VFMADD231PS transformConstantsAVX2<>+1920(SB), Y2, Y7
+	VFMADD231PS transformConstantsAVX2<>+2048(SB), Y2, Y1
+	VMOVUPS     (DX), Y8
+	VMOVAPS     Y8, Y9
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y2, Y9
+	VSUBPS      Y4, Y9, Y10
+	VADDPS      Y4, Y9, Y4
+	VMOVAPS     Y8, Y9
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y2, Y9
+	VADDPS      Y2, Y8, Y2
+	VSUBPS      Y0, Y2, Y8
+	IMUL3Q      $0x00000009, BX, R8
+	VMOVUPS     Y8, (SI)(R8*1)
+	VADDPS      Y0, Y2, Y0
+	VADDPS      Y5, Y9, Y2
+	VSUBPS      Y5, Y9, Y5
+	VMOVUPS     32(DX), Y9
+	VMULPS      transformConstantsAVX2<>+1920(SB), Y9, Y11
+	VMULPS      transformConstantsAVX2<>+1952(SB), Y9, Y12
+	VMOVUPS     160(DX), Y13
+	VMOVAPS     Y13, Y14
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y9, Y14
+	VMOVAPS     Y13, Y15
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y9, Y15
+	VADDPS      Y13, Y9, Y9
+	VMOVUPS     96(DX), Y13
+	VMOVUPS     Y7, (DI)
+	VSUBPS      Y13, Y9, Y7
+	VSUBPS      Y8, Y7, Y7
+	VMOVUPS     Y7, (SI)(BX*8)
+	VADDPS      Y9, Y13, Y7
+	VADDPS      Y7, Y0, Y8
+	IMUL3Q      $0x00000012, BX, R8
+	VMOVUPS     Y8, (SI)(R8*1)
+	VSUBPS      Y7, Y0, Y0
+	IMUL3Q      $0x00000013, BX, R8
+	VMOVUPS     Y0, (SI)(R8*1)
+	VMOVAPS     Y14, Y0
+	VFMADD231PS transformConstantsAVX2<>+2080(SB), Y13, Y0
+	VFMADD231PS transformConstantsAVX2<>+2016(SB), Y13, Y14
+	VMULPS      transformConstantsAVX2<>+1952(SB), Y13, Y7
+	VADDPS      Y7, Y11, Y8
+	VSUBPS      Y7, Y11, Y7
+	VADDPS      Y7, Y1, Y9
+	VSUBPS      Y7, Y1, Y1
+	VADDPS      Y8, Y10, Y7
+	VMOVUPS     Y7, (SI)(BX*1)
+	VSUBPS      Y8, Y10, Y8
+	IMUL3Q      $0x00000011, BX, R8
+	VMOVUPS     Y8, (SI)(R8*1)
+	VMULPS      transformConstantsAVX2<>+1920(SB), Y13, Y10
+	VADDPS      Y10, Y12, Y11
+	VSUBPS      Y10, Y12, Y10
+	VADDPS      Y10, Y5, Y12
+	IMUL3Q      $0x00000005, BX, R8
+	VMOVUPS     Y12, (SI)(R8*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y10, Y5
+	IMUL3Q      $0x0000000d, BX, R8
+	VMOVUPS     Y5, (SI)(R8*1)
+	VADDPS      Y11, Y6, Y10
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y6, Y11
+	VMOVAPS     Y15, Y6
+	VFMADD231PS transformConstantsAVX2<>+1984(SB), Y13, Y6
+	VFMADD231PS transformConstantsAVX2<>+2112(SB), Y13, Y15
+	VSUBPS      Y15, Y3, Y13
+	VSUBPS      Y12, Y13, Y12
+	VMOVUPS     Y12, (SI)(BX*4)
+	VADDPS      Y15, Y3, Y3
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y5, Y3
+	IMUL3Q      $0x0000000c, BX, R8
+	VMOVUPS     Y3, (SI)(R8*1)
+	VSUBPS      Y6, Y2, Y3
+	IMUL3Q      $0x00000003, BX, R8
+	VMOVUPS     Y3, (SI)(R8*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y10
+	VMOVUPS     Y10, (SI)(BX*2)
+	VADDPS      Y6, Y2, Y2
+	IMUL3Q      $0x0000000f, BX, R8
+	VMOVUPS     Y2, (SI)(R8*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y2, Y11
+	IMUL3Q      $0x0000000e, BX, R8
+	VMOVUPS     Y11, (SI)(R8*1)
+	VADDPS      Y14, Y4, Y2
+	IMUL3Q      $0x00000007, BX, R8
+	VMOVUPS     Y2, (SI)(R8*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y2, Y9
+	IMUL3Q      $0x00000006, BX, R8
+	VMOVUPS     Y9, (SI)(R8*1)
+	VSUBPS      Y14, Y4, Y2
+	IMUL3Q      $0x0000000b, BX, R8
+	VMOVUPS     Y2, (SI)(R8*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y2, Y1
+	IMUL3Q      $0x0000000a, BX, R8
+	VMOVUPS     Y1, (SI)(R8*1)
+	VMOVUPS     (DI), Y1
+	VADDPS      Y1, Y0, Y2
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y7, Y2
+	VMOVUPS     Y2, (SI)
+	VSUBPS      Y1, Y0, Y0
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y8, Y0
+	IMUL3Q      $0x00000010, BX, R8
+	VMOVUPS     Y0, (SI)(R8*1)
+	MOVQ        xStep+32(FP), DX
+	LEAQ        (AX)(DX*4), AX
 	ADDQ        $0x20, CX
 	JMP         tile
 
@@ -20412,6 +21580,793 @@ tile:
 	VMOVUPS     Y2, (DI)(R9*1)
 	MOVQ        xStep+32(FP), SI
 	LEAQ        (AX)(SI*4), AX
+	ADDQ        $0x20, CX
+	JMP         tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft24KernelRowAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, FMA3
+TEXT ·fft24KernelRowAVX2(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), DI
+	MOVQ n+72(FP), R8
+
+tile:
+	SUBQ        $0x01, R8
+	JLT         done
+	MOVQ        AX, DX
+	MOVQ        CX, SI
+	VMOVUPS     (DX), Y0
+	VMULPS      transformConstantsAVX2<>+2272(SB), Y0, Y0
+	VMOVUPS     128(DX), Y1
+	VMULPS      transformConstantsAVX2<>+2272(SB), Y1, Y1
+	VMOVUPS     64(DX), Y2
+	VMULPS      transformConstantsAVX2<>+2272(SB), Y2, Y2
+	VMOVUPS     192(DX), Y3
+	VMULPS      transformConstantsAVX2<>+2272(SB), Y3, Y3
+	VMOVUPS     32(DX), Y4
+	VMULPS      transformConstantsAVX2<>+2272(SB), Y4, Y4
+	VMOVUPS     160(DX), Y5
+	VMULPS      transformConstantsAVX2<>+2272(SB), Y5, Y5
+	VADDPS      Y5, Y4, Y6
+	VMOVUPS     96(DX), Y7
+	VMOVAPS     Y6, Y8
+	VFMSUB231PS transformConstantsAVX2<>+2272(SB), Y7, Y8
+	IMUL3Q      $0x0000000d, BX, DX
+	VMOVUPS     Y8, (SI)(DX*1)
+	VFMADD231PS transformConstantsAVX2<>+2272(SB), Y7, Y6
+	VMULPS      transformConstantsAVX2<>+2208(SB), Y5, Y8
+	VMULPS      transformConstantsAVX2<>+64(SB), Y5, Y9
+	VSUBPS      Y5, Y4, Y5
+	VMOVAPS     Y5, Y10
+	VFMSUB231PS transformConstantsAVX2<>+2272(SB), Y7, Y10
+	VFMADD231PS transformConstantsAVX2<>+2272(SB), Y7, Y5
+	VMULPS      transformConstantsAVX2<>+2208(SB), Y4, Y11
+	VMULPS      transformConstantsAVX2<>+64(SB), Y4, Y4
+	VSUBPS      Y4, Y9, Y12
+	VADDPS      Y9, Y4, Y4
+	VMOVAPS     Y4, Y9
+	VFMADD231PS transformConstantsAVX2<>+2272(SB), Y7, Y9
+	VFMSUB231PS transformConstantsAVX2<>+2272(SB), Y7, Y4
+	VADDPS      Y8, Y11, Y13
+	VSUBPS      Y8, Y11, Y8
+	VMOVAPS     Y13, Y11
+	VFMADD231PS transformConstantsAVX2<>+2272(SB), Y7, Y11
+	VFMSUB231PS transformConstantsAVX2<>+2272(SB), Y7, Y13
+	VSUBPS      Y13, Y12, Y7
+	VADDPS      Y13, Y12, Y13
+	VSUBPS      Y12, Y11, Y14
+	VADDPS      Y11, Y12, Y11
+	VADDPS      Y3, Y2, Y12
+	VSUBPS      Y2, Y3, Y15
+	VMOVUPS     Y14, (DI)
+	VMOVAPS     Y15, Y14
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y5, Y14
+	IMUL3Q      $0x00000007, BX, DX
+	VMOVUPS     Y14, (SI)(DX*1)
+	VFMSUB231PS transformConstantsAVX2<>+1696(SB), Y5, Y15
+	IMUL3Q      $0x00000013, BX, DX
+	VMOVUPS     Y15, (SI)(DX*1)
+	VMULPS      transformConstantsAVX2<>+2208(SB), Y2, Y5
+	VMULPS      transformConstantsAVX2<>+64(SB), Y2, Y2
+	VADDPS      Y2, Y3, Y14
+	VSUBPS      Y2, Y3, Y2
+	VADDPS      Y1, Y0, Y3
+	VSUBPS      Y12, Y3, Y15
+	IMUL3Q      $0x0000000c, BX, DX
+	VMOVUPS     Y15, (SI)(DX*1)
+	VADDPS      Y12, Y3, Y3
+	VADDPS      Y6, Y3, Y12
+	VMOVUPS     Y12, (SI)
+	VSUBPS      Y6, Y3, Y3
+	VMOVUPS     Y3, (SI)(BX*1)
+	VMULPS      transformConstantsAVX2<>+64(SB), Y1, Y3
+	VADDPS      Y3, Y0, Y6
+	VSUBPS      Y3, Y0, Y3
+	VSUBPS      Y1, Y0, Y0
+	VMOVAPS     Y0, Y12
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y10, Y12
+	IMUL3Q      $0x00000006, BX, DX
+	VMOVUPS     Y12, (SI)(DX*1)
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y10, Y0
+	IMUL3Q      $0x00000012, BX, DX
+	VMOVUPS     Y0, (SI)(DX*1)
+	VMULPS      transformConstantsAVX2<>+2208(SB), Y1, Y0
+	VADDPS      Y14, Y0, Y1
+	VMOVAPS     Y1, Y10
+	VFMSUB231PS transformConstantsAVX2<>+1696(SB), Y11, Y10
+	IMUL3Q      $0x00000003, BX, DX
+	VMOVUPS     Y10, (SI)(DX*1)
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y11, Y1
+	IMUL3Q      $0x00000017, BX, DX
+	VMOVUPS     Y1, (SI)(DX*1)
+	VSUBPS      Y0, Y14, Y1
+	VMOVAPS     Y1, Y10
+	VFMSUB231PS transformConstantsAVX2<>+1664(SB), Y13, Y10
+	IMUL3Q      $0x0000000b, BX, DX
+	VMOVUPS     Y10, (SI)(DX*1)
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y13, Y1
+	IMUL3Q      $0x0000000f, BX, DX
+	VMOVUPS     Y1, (SI)(DX*1)
+	VADDPS      Y5, Y0, Y1
+	VMOVAPS     Y9, Y10
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y1, Y10
+	IMUL3Q      $0x00000005, BX, DX
+	VMOVUPS     Y10, (SI)(DX*1)
+	VSUBPS      Y9, Y1, Y1
+	IMUL3Q      $0x00000015, BX, DX
+	VMOVUPS     Y1, (SI)(DX*1)
+	VSUBPS      Y5, Y0, Y0
+	VSUBPS      Y8, Y0, Y1
+	IMUL3Q      $0x00000009, BX, DX
+	VMOVUPS     Y1, (SI)(DX*1)
+	VFMSUB132PS transformConstantsAVX2<>+0(SB), Y8, Y0
+	IMUL3Q      $0x00000011, BX, DX
+	VMOVUPS     Y0, (SI)(DX*1)
+	VSUBPS      Y2, Y3, Y0
+	VADDPS      Y2, Y3, Y1
+	VSUBPS      Y4, Y1, Y2
+	VMOVUPS     Y2, (SI)(BX*8)
+	VADDPS      Y4, Y1, Y1
+	IMUL3Q      $0x00000010, BX, DX
+	VMOVUPS     Y1, (SI)(DX*1)
+	VADDPS      Y8, Y0, Y1
+	VMOVUPS     Y1, (SI)(BX*4)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y8, Y0
+	IMUL3Q      $0x00000014, BX, DX
+	VMOVUPS     Y0, (SI)(DX*1)
+	VADDPS      Y6, Y5, Y0
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y5, Y6
+	VMOVAPS     Y6, Y1
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y7, Y1
+	IMUL3Q      $0x0000000a, BX, DX
+	VMOVUPS     Y1, (SI)(DX*1)
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y7, Y6
+	IMUL3Q      $0x0000000e, BX, DX
+	VMOVUPS     Y6, (SI)(DX*1)
+	VMOVUPS     (DI), Y1
+	VMOVAPS     Y0, Y2
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y1, Y2
+	VMOVUPS     Y2, (SI)(BX*2)
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y1, Y0
+	IMUL3Q      $0x00000016, BX, DX
+	VMOVUPS     Y0, (SI)(DX*1)
+	MOVQ        xStep+32(FP), DX
+	LEAQ        (AX)(DX*4), AX
+	ADDQ        $0x20, CX
+	JMP         tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft24KernelColumn0AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, FMA3
+TEXT ·fft24KernelColumn0AVX2(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), R8
+	MOVQ n+72(FP), R9
+
+tile:
+	SUBQ        $0x01, R9
+	JLT         done
+	MOVQ        AX, SI
+	MOVQ        CX, DI
+	VMOVUPS     32(SI), Y0
+	VMULPS      transformConstantsAVX2<>+2208(SB), Y0, Y1
+	VMOVUPS     32(SI)(DX*1), Y2
+	VFMADD231PS transformConstantsAVX2<>+96(SB), Y2, Y1
+	VMULPS      transformConstantsAVX2<>+64(SB), Y0, Y3
+	VFMADD231PS transformConstantsAVX2<>+2208(SB), Y2, Y3
+	VMOVUPS     160(SI)(DX*1), Y4
+	VADDPS      Y4, Y2, Y2
+	VMULPS      transformConstantsAVX2<>+64(SB), Y4, Y5
+	VMULPS      transformConstantsAVX2<>+2208(SB), Y4, Y4
+	VMOVUPS     160(SI), Y6
+	VFMADD231PS transformConstantsAVX2<>+96(SB), Y6, Y4
+	VADDPS      Y4, Y3, Y3
+	VADDPS      Y6, Y0, Y0
+	VFMADD231PS transformConstantsAVX2<>+2208(SB), Y6, Y5
+	VADDPS      Y5, Y1, Y1
+	VMOVUPS     96(SI), Y4
+	VADDPS      Y4, Y1, Y5
+	VSUBPS      Y1, Y4, Y1
+	VADDPS      Y0, Y4, Y6
+	VSUBPS      Y0, Y4, Y0
+	VMOVUPS     96(SI)(DX*1), Y4
+	VADDPS      Y4, Y3, Y7
+	VFMADD132PS transformConstantsAVX2<>+0(SB), Y4, Y3
+	VADDPS      Y2, Y4, Y8
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y2, Y4
+	VSUBPS      Y1, Y3, Y2
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y1, Y3
+	VADDPS      Y7, Y5, Y1
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y5, Y7
+	VMOVUPS     128(SI), Y5
+	VMULPS      transformConstantsAVX2<>+64(SB), Y5, Y9
+	VMOVUPS     128(SI)(DX*1), Y10
+	VFMADD231PS transformConstantsAVX2<>+2208(SB), Y10, Y9
+	VMOVUPS     (SI), Y11
+	VADDPS      Y11, Y9, Y9
+	VADDPS      Y5, Y11, Y11
+	VMULPS      transformConstantsAVX2<>+2208(SB), Y5, Y5
+	VFMADD231PS transformConstantsAVX2<>+96(SB), Y10, Y5
+	VMOVUPS     (SI)(DX*1), Y12
+	VADDPS      Y12, Y10, Y10
+	VSUBPS      Y5, Y12, Y5
+	VMOVUPS     64(SI)(DX*1), Y12
+	VMULPS      transformConstantsAVX2<>+64(SB), Y12, Y13
+	VMOVUPS     64(SI), Y14
+	VFMADD231PS transformConstantsAVX2<>+2208(SB), Y14, Y13
+	VMOVUPS     192(SI)(DX*1), Y15
+	VADDPS      Y15, Y13, Y13
+	VADDPS      Y15, Y12, Y15
+	VMULPS      transformConstantsAVX2<>+2208(SB), Y12, Y12
+	VFMADD231PS transformConstantsAVX2<>+96(SB), Y14, Y12
+	VMOVUPS     Y1, (R8)
+	VMOVUPS     192(SI), Y1
+	VADDPS      Y1, Y14, Y14
+	VSUBPS      Y12, Y1, Y1
+	VSUBPS      Y1, Y5, Y12
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y5, Y1
+	VMOVAPS     Y1, Y5
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y3, Y5
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y3, Y1
+	VMOVAPS     Y12, Y3
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y7, Y3
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y7, Y12
+	VADDPS      Y14, Y11, Y7
+	VSUBPS      Y14, Y11, Y11
+	VSUBPS      Y4, Y11, Y14
+	IMUL3Q      $0x00000005, BX, SI
+	VMOVUPS     Y14, (DI)(SI*1)
+	VADDPS      Y4, Y11, Y4
+	IMUL3Q      $0x0000000d, BX, SI
+	VMOVUPS     Y4, (DI)(SI*1)
+	VADDPS      Y6, Y7, Y11
+	VMOVUPS     Y11, (DI)(BX*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y6, Y7
+	IMUL3Q      $0x00000009, BX, SI
+	VMOVUPS     Y7, (DI)(SI*1)
+	VADDPS      Y15, Y10, Y6
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y15, Y10
+	VADDPS      Y0, Y10, Y15
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y14, Y15
+	VMOVUPS     Y15, (DI)(BX*4)
+	VSUBPS      Y0, Y10, Y0
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y4, Y0
+	IMUL3Q      $0x0000000c, BX, SI
+	VMOVUPS     Y0, (DI)(SI*1)
+	VADDPS      Y8, Y6, Y0
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y11, Y0
+	VMOVUPS     Y0, (DI)
+	VSUBPS      Y8, Y6, Y0
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y7, Y0
+	VMOVUPS     Y0, (DI)(BX*8)
+	VADDPS      Y13, Y9, Y0
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y13, Y9
+	VMOVAPS     Y9, Y4
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y2, Y4
+	IMUL3Q      $0x00000007, BX, SI
+	VMOVUPS     Y4, (DI)(SI*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y4, Y5
+	IMUL3Q      $0x00000006, BX, SI
+	VMOVUPS     Y5, (DI)(SI*1)
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y2, Y9
+	IMUL3Q      $0x0000000f, BX, SI
+	VMOVUPS     Y9, (DI)(SI*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y9, Y1
+	IMUL3Q      $0x0000000e, BX, SI
+	VMOVUPS     Y1, (DI)(SI*1)
+	VMOVUPS     (R8), Y1
+	VMOVAPS     Y0, Y2
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y1, Y2
+	IMUL3Q      $0x00000003, BX, SI
+	VMOVUPS     Y2, (DI)(SI*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y2, Y3
+	VMOVUPS     Y3, (DI)(BX*2)
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y1, Y0
+	IMUL3Q      $0x0000000b, BX, SI
+	VMOVUPS     Y0, (DI)(SI*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y0, Y12
+	IMUL3Q      $0x0000000a, BX, SI
+	VMOVUPS     Y12, (DI)(SI*1)
+	MOVQ        xStep+32(FP), SI
+	LEAQ        (AX)(SI*4), AX
+	ADDQ        $0x20, CX
+	JMP         tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft24KernelColumn1AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, FMA3
+TEXT ·fft24KernelColumn1AVX2(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), R8
+	MOVQ n+72(FP), R10
+
+tile:
+	SUBQ        $0x01, R10
+	JLT         done
+	MOVQ        AX, SI
+	MOVQ        CX, DI
+	VMOVUPS     128(SI)(DX*1), Y0
+	VMULPS      transformConstantsAVX2<>+2208(SB), Y0, Y1
+	VMOVUPS     128(SI), Y2
+	VFMADD231PS transformConstantsAVX2<>+96(SB), Y2, Y1
+	VMOVUPS     (SI), Y3
+	VADDPS      Y3, Y1, Y1
+	VSUBPS      Y2, Y3, Y3
+	VMULPS      transformConstantsAVX2<>+64(SB), Y0, Y4
+	VFMADD231PS transformConstantsAVX2<>+2208(SB), Y2, Y4
+	VMOVUPS     (SI)(DX*1), Y2
+	VSUBPS      Y4, Y2, Y4
+	VSUBPS      Y0, Y2, Y0
+	VMOVUPS     64(SI), Y2
+	VMULPS      transformConstantsAVX2<>+64(SB), Y2, Y5
+	VMOVUPS     64(SI)(DX*1), Y6
+	VFMADD231PS transformConstantsAVX2<>+2208(SB), Y6, Y5
+	VMOVUPS     192(SI), Y7
+	VSUBPS      Y5, Y7, Y5
+	VSUBPS      Y2, Y7, Y7
+	VMULPS      transformConstantsAVX2<>+2208(SB), Y2, Y2
+	VFMADD231PS transformConstantsAVX2<>+96(SB), Y6, Y2
+	VMOVUPS     192(SI)(DX*1), Y8
+	VADDPS      Y8, Y2, Y2
+	VSUBPS      Y6, Y8, Y6
+	VSUBPS      Y6, Y3, Y8
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y3, Y6
+	VSUBPS      Y2, Y4, Y3
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y4, Y2
+	VADDPS      Y7, Y0, Y4
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y7, Y0
+	VSUBPS      Y5, Y1, Y7
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y1, Y5
+	VMOVUPS     160(SI), Y1
+	VMULPS      transformConstantsAVX2<>+2208(SB), Y1, Y9
+	VMOVUPS     160(SI)(DX*1), Y10
+	VFMADD231PS transformConstantsAVX2<>+96(SB), Y10, Y9
+	VMULPS      transformConstantsAVX2<>+64(SB), Y1, Y11
+	VFMADD231PS transformConstantsAVX2<>+2208(SB), Y10, Y11
+	VMOVUPS     32(SI)(DX*1), Y12
+	VSUBPS      Y10, Y12, Y10
+	VMULPS      transformConstantsAVX2<>+64(SB), Y12, Y13
+	VMULPS      transformConstantsAVX2<>+2208(SB), Y12, Y12
+	VMOVUPS     32(SI), Y14
+	VFMADD231PS transformConstantsAVX2<>+96(SB), Y14, Y12
+	VSUBPS      Y11, Y12, Y11
+	VFMADD231PS transformConstantsAVX2<>+2208(SB), Y14, Y13
+	VSUBPS      Y13, Y9, Y9
+	VSUBPS      Y1, Y14, Y1
+	VMOVUPS     96(SI)(DX*1), Y12
+	VADDPS      Y12, Y1, Y13
+	VSUBPS      Y1, Y12, Y1
+	VSUBPS      Y9, Y12, Y14
+	VADDPS      Y9, Y12, Y9
+	VADDPS      Y9, Y2, Y12
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y9, Y2
+	VADDPS      Y14, Y7, Y9
+	VMOVUPS     Y9, (DI)(BX*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y14, Y7
+	IMUL3Q      $0x00000009, BX, R9
+	VMOVUPS     Y7, (DI)(R9*1)
+	VMOVUPS     96(SI), Y14
+	VSUBPS      Y11, Y14, Y15
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y14, Y11
+	VMOVUPS     Y7, (R8)
+	VSUBPS      Y10, Y14, Y7
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y14, Y10
+	VADDPS      Y1, Y10, Y14
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y10, Y1
+	VMOVAPS     Y0, Y10
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y1, Y10
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y1, Y0
+	VMOVAPS     Y6, Y1
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y14, Y1
+	IMUL3Q      $0x00000007, BX, R9
+	VMOVUPS     Y1, (DI)(R9*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y1, Y10
+	IMUL3Q      $0x00000006, BX, R9
+	VMOVUPS     Y10, (DI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y14, Y6
+	IMUL3Q      $0x0000000f, BX, R9
+	VMOVUPS     Y6, (DI)(R9*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y6, Y0
+	IMUL3Q      $0x0000000e, BX, R9
+	VMOVUPS     Y0, (DI)(R9*1)
+	VSUBPS      Y7, Y13, Y0
+	VADDPS      Y13, Y7, Y1
+	VMOVAPS     Y4, Y6
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y1, Y6
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y1, Y4
+	VMOVAPS     Y8, Y1
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y0, Y1
+	IMUL3Q      $0x00000003, BX, R9
+	VMOVUPS     Y1, (DI)(R9*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y1, Y6
+	VMOVUPS     Y6, (DI)(BX*2)
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y0, Y8
+	IMUL3Q      $0x0000000b, BX, R9
+	VMOVUPS     Y8, (DI)(R9*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y8, Y4
+	IMUL3Q      $0x0000000a, BX, R9
+	VMOVUPS     Y4, (DI)(R9*1)
+	VADDPS      Y11, Y5, Y0
+	IMUL3Q      $0x00000005, BX, R9
+	VMOVUPS     Y0, (DI)(R9*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y0, Y12
+	VMOVUPS     Y12, (DI)(BX*4)
+	VSUBPS      Y11, Y5, Y0
+	IMUL3Q      $0x0000000d, BX, R9
+	VMOVUPS     Y0, (DI)(R9*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y0, Y2
+	IMUL3Q      $0x0000000c, BX, R9
+	VMOVUPS     Y2, (DI)(R9*1)
+	VSUBPS      Y15, Y3, Y0
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y9, Y0
+	VMOVUPS     Y0, (DI)
+	VADDPS      Y15, Y3, Y0
+	VMOVUPS     (R8), Y1
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y1, Y0
+	VMOVUPS     Y0, (DI)(BX*8)
+	MOVQ        xStep+32(FP), SI
+	LEAQ        (AX)(SI*4), AX
+	ADDQ        $0x20, CX
+	JMP         tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft24KernelColumn2AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, FMA3
+TEXT ·fft24KernelColumn2AVX2(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), R8
+	MOVQ n+72(FP), R10
+
+tile:
+	SUBQ        $0x01, R10
+	JLT         done
+	MOVQ        AX, SI
+	MOVQ        CX, DI
+	VMOVUPS     128(SI), Y0
+	VMULPS      transformConstantsAVX2<>+64(SB), Y0, Y1
+	VMULPS      transformConstantsAVX2<>+2208(SB), Y0, Y0
+	VMOVUPS     128(SI)(DX*1), Y2
+	VMULPS      transformConstantsAVX2<>+2208(SB), Y2, Y3
+	VMULPS      transformConstantsAVX2<>+64(SB), Y2, Y2
+	VSUBPS      Y2, Y0, Y4
+	VADDPS      Y0, Y2, Y0
+	VMOVUPS     (SI)(DX*1), Y2
+	VADDPS      Y2, Y0, Y0
+	VADDPS      Y4, Y2, Y2
+	VADDPS      Y3, Y1, Y4
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y3
+	VMOVUPS     (SI), Y1
+	VSUBPS      Y3, Y1, Y3
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y4, Y1
+	VMOVUPS     64(SI)(DX*1), Y4
+	VMULPS      transformConstantsAVX2<>+2208(SB), Y4, Y5
+	VMULPS      transformConstantsAVX2<>+64(SB), Y4, Y4
+	VMOVUPS     64(SI), Y6
+	VMULPS      transformConstantsAVX2<>+64(SB), Y6, Y7
+	VMULPS      transformConstantsAVX2<>+2208(SB), Y6, Y6
+	VADDPS      Y6, Y4, Y8
+	VSUBPS      Y4, Y6, Y4
+	VMOVUPS     192(SI)(DX*1), Y6
+	VSUBPS      Y4, Y6, Y4
+	VSUBPS      Y8, Y6, Y6
+	VADDPS      Y6, Y2, Y8
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y6, Y2
+	VADDPS      Y4, Y3, Y6
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y4, Y3
+	VSUBPS      Y7, Y5, Y4
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y7, Y5
+	VMOVUPS     192(SI), Y7
+	VADDPS      Y7, Y5, Y5
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y7, Y4
+	VADDPS      Y4, Y1, Y7
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y4, Y1
+	VSUBPS      Y5, Y0, Y4
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y0, Y5
+	VMOVUPS     160(SI)(DX*1), Y0
+	VMULPS      transformConstantsAVX2<>+2208(SB), Y0, Y9
+	VMULPS      transformConstantsAVX2<>+64(SB), Y0, Y0
+	VMOVUPS     160(SI), Y10
+	VMULPS      transformConstantsAVX2<>+64(SB), Y10, Y11
+	VMULPS      transformConstantsAVX2<>+2208(SB), Y10, Y10
+	VADDPS      Y10, Y0, Y12
+	VSUBPS      Y0, Y10, Y0
+	VSUBPS      Y11, Y9, Y10
+	VADDPS      Y9, Y11, Y9
+	VMOVUPS     32(SI), Y11
+	VMULPS      transformConstantsAVX2<>+64(SB), Y11, Y13
+	VMULPS      transformConstantsAVX2<>+2208(SB), Y11, Y11
+	VMOVUPS     32(SI)(DX*1), Y14
+	VMULPS      transformConstantsAVX2<>+2208(SB), Y14, Y15
+	VMULPS      transformConstantsAVX2<>+64(SB), Y14, Y14
+	VMOVUPS     Y7, (R8)
+	VSUBPS      Y14, Y11, Y7
+	VSUBPS      Y12, Y7, Y7
+	VADDPS      Y11, Y14, Y11
+	VADDPS      Y0, Y11, Y0
+	VADDPS      Y15, Y13, Y11
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y11, Y10
+	VSUBPS      Y13, Y15, Y11
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y11, Y9
+	VMOVUPS     96(SI)(DX*1), Y11
+	VSUBPS      Y9, Y11, Y12
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y11, Y9
+	VADDPS      Y7, Y11, Y13
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y7, Y11
+	VADDPS      Y11, Y1, Y7
+	IMUL3Q      $0x00000005, BX, R9
+	VMOVUPS     Y7, (DI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y11, Y1
+	IMUL3Q      $0x0000000d, BX, R9
+	VMOVUPS     Y1, (DI)(R9*1)
+	VSUBPS      Y13, Y8, Y11
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y8, Y13
+	VMOVUPS     96(SI), Y8
+	VADDPS      Y8, Y10, Y14
+	VFMADD132PS transformConstantsAVX2<>+0(SB), Y8, Y10
+	VSUBPS      Y0, Y8, Y15
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y8, Y0
+	VSUBPS      Y0, Y9, Y8
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y0, Y9
+	VMOVAPS     Y5, Y0
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y9, Y0
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y9, Y5
+	VMOVAPS     Y3, Y9
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y8, Y9
+	IMUL3Q      $0x00000007, BX, R9
+	VMOVUPS     Y9, (DI)(R9*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y9, Y0
+	IMUL3Q      $0x00000006, BX, R9
+	VMOVUPS     Y0, (DI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y8, Y3
+	IMUL3Q      $0x0000000f, BX, R9
+	VMOVUPS     Y3, (DI)(R9*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y3, Y5
+	IMUL3Q      $0x0000000e, BX, R9
+	VMOVUPS     Y5, (DI)(R9*1)
+	VADDPS      Y12, Y15, Y0
+	VSUBPS      Y15, Y12, Y3
+	VMOVAPS     Y4, Y5
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y3, Y5
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y3, Y4
+	VMOVAPS     Y6, Y3
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y0, Y3
+	IMUL3Q      $0x00000003, BX, R9
+	VMOVUPS     Y3, (DI)(R9*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y3, Y5
+	VMOVUPS     Y5, (DI)(BX*2)
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y0, Y6
+	IMUL3Q      $0x0000000b, BX, R9
+	VMOVUPS     Y6, (DI)(R9*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y6, Y4
+	IMUL3Q      $0x0000000a, BX, R9
+	VMOVUPS     Y4, (DI)(R9*1)
+	VSUBPS      Y10, Y2, Y0
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y7, Y0
+	VMOVUPS     Y0, (DI)(BX*4)
+	VADDPS      Y10, Y2, Y0
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y1, Y0
+	IMUL3Q      $0x0000000c, BX, R9
+	VMOVUPS     Y0, (DI)(R9*1)
+	VMOVUPS     (R8), Y0
+	VSUBPS      Y14, Y0, Y1
+	VMOVUPS     Y1, (DI)(BX*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y1, Y11
+	VMOVUPS     Y11, (DI)
+	VADDPS      Y14, Y0, Y0
+	IMUL3Q      $0x00000009, BX, R9
+	VMOVUPS     Y0, (DI)(R9*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y0, Y13
+	VMOVUPS     Y13, (DI)(BX*8)
+	MOVQ        xStep+32(FP), SI
+	LEAQ        (AX)(SI*4), AX
+	ADDQ        $0x20, CX
+	JMP         tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft24KernelRealsAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, FMA3
+TEXT ·fft24KernelRealsAVX2(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), DI
+	MOVQ n+72(FP), R9
+
+tile:
+	SUBQ        $0x01, R9
+	JLT         done
+	MOVQ        AX, DX
+	MOVQ        CX, SI
+	VMOVUPS     160(DX), Y0
+	VMULPS      transformConstantsAVX2<>+64(SB), Y0, Y1
+	VMULPS      transformConstantsAVX2<>+2208(SB), Y0, Y2
+	VMOVUPS     32(DX), Y3
+	VSUBPS      Y0, Y3, Y4
+	VADDPS      Y0, Y3, Y0
+	VMULPS      transformConstantsAVX2<>+64(SB), Y3, Y5
+	VMULPS      transformConstantsAVX2<>+2208(SB), Y3, Y3
+	VADDPS      Y2, Y3, Y6
+	VSUBPS      Y2, Y3, Y2
+	VSUBPS      Y5, Y1, Y3
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y5, Y1
+	VMOVUPS     96(DX), Y5
+	VADDPS      Y5, Y1, Y7
+	VFMADD132PS transformConstantsAVX2<>+0(SB), Y5, Y1
+	VADDPS      Y6, Y5, Y8
+	VFMADD132PS transformConstantsAVX2<>+0(SB), Y5, Y6
+	VADDPS      Y4, Y5, Y9
+	VFMADD132PS transformConstantsAVX2<>+0(SB), Y5, Y4
+	VSUBPS      Y0, Y5, Y10
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y5, Y0
+	VADDPS      Y6, Y3, Y5
+	VFMADD132PS transformConstantsAVX2<>+0(SB), Y3, Y6
+	VADDPS      Y8, Y3, Y11
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y8
+	VMOVUPS     128(DX), Y3
+	VMULPS      transformConstantsAVX2<>+2208(SB), Y3, Y12
+	VMOVUPS     (DX), Y13
+	VMOVAPS     Y13, Y14
+	VFMADD231PS transformConstantsAVX2<>+64(SB), Y3, Y14
+	VMOVAPS     Y13, Y15
+	VFMADD231PS transformConstantsAVX2<>+96(SB), Y3, Y15
+	VMOVUPS     Y9, (DI)
+	VSUBPS      Y3, Y13, Y9
+	VADDPS      Y3, Y13, Y3
+	VMOVAPS     Y9, Y13
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y4, Y13
+	IMUL3Q      $0x00000005, BX, R8
+	VMOVUPS     Y13, (SI)(R8*1)
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y4, Y9
+	IMUL3Q      $0x00000011, BX, R8
+	VMOVUPS     Y9, (SI)(R8*1)
+	VMOVUPS     64(DX), Y4
+	VMOVUPS     Y9, 32(DI)
+	VMULPS      transformConstantsAVX2<>+2208(SB), Y4, Y9
+	VMOVUPS     Y13, 64(DI)
+	VADDPS      Y14, Y9, Y13
+	VSUBPS      Y9, Y14, Y14
+	VMOVUPS     Y0, 96(DI)
+	VMOVAPS     Y14, Y0
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y6, Y0
+	IMUL3Q      $0x00000009, BX, R8
+	VMOVUPS     Y0, (SI)(R8*1)
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y6, Y14
+	IMUL3Q      $0x0000000d, BX, R8
+	VMOVUPS     Y14, (SI)(R8*1)
+	VMOVAPS     Y13, Y6
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y8, Y6
+	VMOVUPS     Y6, (SI)(BX*1)
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y8, Y13
+	IMUL3Q      $0x00000015, BX, R8
+	VMOVUPS     Y13, (SI)(R8*1)
+	VADDPS      Y9, Y12, Y8
+	VSUBPS      Y9, Y12, Y9
+	VMOVUPS     Y10, 128(DI)
+	VSUBPS      Y2, Y9, Y10
+	VADDPS      Y2, Y9, Y9
+	VMOVUPS     Y3, 160(DI)
+	VADDPS      Y7, Y8, Y3
+	VSUBPS      Y7, Y8, Y7
+	VMOVUPS     192(DX), Y8
+	VMOVUPS     Y7, 192(DI)
+	VMOVAPS     Y8, Y7
+	VFMADD231PS transformConstantsAVX2<>+64(SB), Y4, Y7
+	VMOVUPS     Y3, 224(DI)
+	VADDPS      Y7, Y12, Y3
+	VSUBPS      Y12, Y7, Y7
+	VMOVAPS     Y7, Y12
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y5, Y12
+	VSUBPS      Y0, Y12, Y0
+	VMOVUPS     Y0, (SI)(BX*8)
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y5, Y7
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y14, Y7
+	IMUL3Q      $0x0000000c, BX, R8
+	VMOVUPS     Y7, (SI)(R8*1)
+	VMOVAPS     Y3, Y0
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y11, Y0
+	VSUBPS      Y6, Y0, Y0
+	VMOVUPS     Y0, (SI)
+	VFMSUB231PS transformConstantsAVX2<>+1664(SB), Y11, Y3
+	VSUBPS      Y13, Y3, Y0
+	IMUL3Q      $0x00000014, BX, R8
+	VMOVUPS     Y0, (SI)(R8*1)
+	VMOVAPS     Y8, Y0
+	VFMADD231PS transformConstantsAVX2<>+96(SB), Y4, Y0
+	VSUBPS      Y0, Y15, Y3
+	VADDPS      Y0, Y15, Y0
+	VSUBPS      Y1, Y0, Y5
+	IMUL3Q      $0x00000007, BX, R8
+	VMOVUPS     Y5, (SI)(R8*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y5, Y10
+	IMUL3Q      $0x00000006, BX, R8
+	VMOVUPS     Y10, (SI)(R8*1)
+	VADDPS      Y1, Y0, Y0
+	IMUL3Q      $0x0000000f, BX, R8
+	VMOVUPS     Y0, (SI)(R8*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y0, Y9
+	IMUL3Q      $0x0000000e, BX, R8
+	VMOVUPS     Y9, (SI)(R8*1)
+	VADDPS      Y2, Y3, Y0
+	IMUL3Q      $0x00000003, BX, R8
+	VMOVUPS     Y0, (SI)(R8*1)
+	VMOVUPS     224(DI), Y1
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y0, Y1
+	VMOVUPS     Y1, (SI)(BX*2)
+	VSUBPS      Y2, Y3, Y0
+	IMUL3Q      $0x00000013, BX, R8
+	VMOVUPS     Y0, (SI)(R8*1)
+	VMOVUPS     192(DI), Y1
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y0, Y1
+	IMUL3Q      $0x00000012, BX, R8
+	VMOVUPS     Y1, (SI)(R8*1)
+	VSUBPS      Y4, Y8, Y0
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y4, Y8
+	VMOVUPS     160(DI), Y1
+	VSUBPS      Y8, Y1, Y2
+	IMUL3Q      $0x0000000b, BX, R8
+	VMOVUPS     Y2, (SI)(R8*1)
+	VMOVUPS     128(DI), Y3
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y2, Y3
+	IMUL3Q      $0x0000000a, BX, R8
+	VMOVUPS     Y3, (SI)(R8*1)
+	VADDPS      Y8, Y1, Y1
+	VMOVUPS     96(DI), Y2
+	VADDPS      Y2, Y1, Y3
+	IMUL3Q      $0x00000016, BX, R8
+	VMOVUPS     Y3, (SI)(R8*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y2, Y1
+	IMUL3Q      $0x00000017, BX, R8
+	VMOVUPS     Y1, (SI)(R8*1)
+	VMOVUPS     (DI), Y1
+	VMOVAPS     Y0, Y2
+	VFMSUB231PS transformConstantsAVX2<>+1664(SB), Y1, Y2
+	VSUBPS      64(DI), Y2, Y2
+	VMOVUPS     Y2, (SI)(BX*4)
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y1, Y0
+	VSUBPS      32(DI), Y0, Y0
+	IMUL3Q      $0x00000010, BX, R8
+	VMOVUPS     Y0, (SI)(R8*1)
+	MOVQ        xStep+32(FP), DX
+	LEAQ        (AX)(DX*4), AX
 	ADDQ        $0x20, CX
 	JMP         tile
 
@@ -28688,6 +30643,1008 @@ tile:
 	VMOVUPS     Y0, (DI)(R9*1)
 	MOVQ        xStep+32(FP), SI
 	LEAQ        (AX)(SI*4), AX
+	ADDQ        $0x20, CX
+	JMP         tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft28KernelRowAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, FMA3
+TEXT ·fft28KernelRowAVX2(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), DI
+	MOVQ n+72(FP), R8
+
+tile:
+	SUBQ        $0x01, R8
+	JLT         done
+	MOVQ        AX, DX
+	MOVQ        CX, SI
+	VMOVUPS     (DX), Y0
+	VMULPS      transformConstantsAVX2<>+2688(SB), Y0, Y0
+	VMOVUPS     128(DX), Y1
+	VMULPS      transformConstantsAVX2<>+2688(SB), Y1, Y1
+	VMOVUPS     64(DX), Y2
+	VMULPS      transformConstantsAVX2<>+2688(SB), Y2, Y2
+	VMOVUPS     192(DX), Y3
+	VMULPS      transformConstantsAVX2<>+2688(SB), Y3, Y3
+	VMOVUPS     96(DX), Y4
+	VMULPS      transformConstantsAVX2<>+2688(SB), Y4, Y4
+	VMOVUPS     32(DX), Y5
+	VMULPS      transformConstantsAVX2<>+2688(SB), Y5, Y5
+	VMOVUPS     160(DX), Y6
+	VMULPS      transformConstantsAVX2<>+2688(SB), Y6, Y6
+	VADDPS      Y6, Y5, Y7
+	VSUBPS      Y7, Y4, Y8
+	IMUL3Q      $0x0000000f, BX, DX
+	VMOVUPS     Y8, (SI)(DX*1)
+	VADDPS      Y7, Y4, Y7
+	VMULPS      transformConstantsAVX2<>+2400(SB), Y6, Y8
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y5, Y8
+	VMOVAPS     Y8, Y9
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y4, Y9
+	VFMADD231PS transformConstantsAVX2<>+2560(SB), Y4, Y8
+	VMULPS      transformConstantsAVX2<>+2336(SB), Y6, Y10
+	VFMADD231PS transformConstantsAVX2<>+2528(SB), Y5, Y10
+	VMOVAPS     Y10, Y11
+	VFMADD231PS transformConstantsAVX2<>+2368(SB), Y4, Y11
+	VFMSUB231PS transformConstantsAVX2<>+2368(SB), Y4, Y10
+	VMULPS      transformConstantsAVX2<>+2336(SB), Y5, Y12
+	VFMADD231PS transformConstantsAVX2<>+2368(SB), Y6, Y12
+	VMOVAPS     Y12, Y13
+	VFMADD231PS transformConstantsAVX2<>+2304(SB), Y4, Y13
+	VFMSUB231PS transformConstantsAVX2<>+2304(SB), Y4, Y12
+	VMULPS      transformConstantsAVX2<>+2560(SB), Y5, Y14
+	VFMADD231PS transformConstantsAVX2<>+2624(SB), Y6, Y14
+	VMOVAPS     Y14, Y15
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y4, Y15
+	VFMSUB231PS transformConstantsAVX2<>+2400(SB), Y4, Y14
+	VMOVUPS     Y9, (DI)
+	VMULPS      transformConstantsAVX2<>+2368(SB), Y5, Y9
+	VFMADD231PS transformConstantsAVX2<>+2304(SB), Y6, Y9
+	VMULPS      transformConstantsAVX2<>+2400(SB), Y5, Y5
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y6, Y5
+	VMOVAPS     Y5, Y6
+	VFMADD231PS transformConstantsAVX2<>+2624(SB), Y4, Y6
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y4, Y5
+	VMOVUPS     Y11, 32(DI)
+	VMOVAPS     Y9, Y11
+	VFMADD231PS transformConstantsAVX2<>+2336(SB), Y4, Y11
+	VFMSUB231PS transformConstantsAVX2<>+2336(SB), Y4, Y9
+	VADDPS      Y3, Y2, Y4
+	VMOVUPS     Y9, 64(DI)
+	VMULPS      transformConstantsAVX2<>+2560(SB), Y3, Y9
+	VFMADD231PS transformConstantsAVX2<>+2624(SB), Y2, Y9
+	VMOVUPS     Y5, 96(DI)
+	VMULPS      transformConstantsAVX2<>+2336(SB), Y3, Y5
+	VFMADD231PS transformConstantsAVX2<>+2368(SB), Y2, Y5
+	VMOVUPS     Y13, 128(DI)
+	VMOVAPS     Y5, Y13
+	VFMADD231PS transformConstantsAVX2<>+2304(SB), Y1, Y13
+	VMOVUPS     Y14, 160(DI)
+	VMOVAPS     Y15, Y14
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y13, Y14
+	IMUL3Q      $0x00000003, BX, DX
+	VMOVUPS     Y14, (SI)(DX*1)
+	VSUBPS      Y15, Y13, Y13
+	IMUL3Q      $0x0000001b, BX, DX
+	VMOVUPS     Y13, (SI)(DX*1)
+	VFMADD231PS transformConstantsAVX2<>+2528(SB), Y1, Y5
+	VSUBPS      Y5, Y12, Y13
+	IMUL3Q      $0x0000000d, BX, DX
+	VMOVUPS     Y13, (SI)(DX*1)
+	VADDPS      Y12, Y5, Y5
+	IMUL3Q      $0x00000011, BX, DX
+	VMOVUPS     Y5, (SI)(DX*1)
+	VMULPS      transformConstantsAVX2<>+2368(SB), Y3, Y5
+	VFMADD231PS transformConstantsAVX2<>+2304(SB), Y2, Y5
+	VMOVAPS     Y5, Y12
+	VFMADD231PS transformConstantsAVX2<>+2336(SB), Y1, Y12
+	VMOVAPS     Y11, Y13
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y12, Y13
+	IMUL3Q      $0x00000005, BX, DX
+	VMOVUPS     Y13, (SI)(DX*1)
+	VSUBPS      Y11, Y12, Y11
+	IMUL3Q      $0x00000019, BX, DX
+	VMOVUPS     Y11, (SI)(DX*1)
+	VFMADD231PS transformConstantsAVX2<>+2656(SB), Y1, Y5
+	VSUBPS      Y5, Y8, Y11
+	IMUL3Q      $0x0000000b, BX, DX
+	VMOVUPS     Y11, (SI)(DX*1)
+	VADDPS      Y8, Y5, Y5
+	IMUL3Q      $0x00000013, BX, DX
+	VMOVUPS     Y5, (SI)(DX*1)
+	VMULPS      transformConstantsAVX2<>+2400(SB), Y3, Y5
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y2, Y5
+	VMULPS      transformConstantsAVX2<>+2304(SB), Y3, Y8
+	VFMADD231PS transformConstantsAVX2<>+2656(SB), Y2, Y8
+	VMULPS      transformConstantsAVX2<>+2400(SB), Y2, Y2
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y3, Y2
+	VMOVAPS     Y8, Y3
+	VFMADD231PS transformConstantsAVX2<>+2496(SB), Y1, Y3
+	VSUBPS      Y6, Y3, Y11
+	IMUL3Q      $0x00000007, BX, DX
+	VMOVUPS     Y11, (SI)(DX*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y3, Y6
+	IMUL3Q      $0x00000017, BX, DX
+	VMOVUPS     Y6, (SI)(DX*1)
+	VFMADD231PS transformConstantsAVX2<>+2368(SB), Y1, Y8
+	VSUBPS      Y10, Y8, Y3
+	IMUL3Q      $0x00000009, BX, DX
+	VMOVUPS     Y3, (SI)(DX*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y8, Y10
+	IMUL3Q      $0x00000015, BX, DX
+	VMOVUPS     Y10, (SI)(DX*1)
+	VADDPS      Y1, Y0, Y3
+	VSUBPS      Y4, Y3, Y6
+	IMUL3Q      $0x0000000e, BX, DX
+	VMOVUPS     Y6, (SI)(DX*1)
+	VADDPS      Y4, Y3, Y3
+	VADDPS      Y7, Y3, Y4
+	VMOVUPS     Y4, (SI)
+	VSUBPS      Y7, Y3, Y3
+	VMOVUPS     Y3, (SI)(BX*1)
+	VMOVAPS     Y0, Y3
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y1, Y3
+	VADDPS      Y9, Y3, Y4
+	VSUBPS      Y9, Y3, Y3
+	VMOVUPS     160(DI), Y6
+	VSUBPS      Y6, Y3, Y7
+	IMUL3Q      $0x0000000c, BX, DX
+	VMOVUPS     Y7, (SI)(DX*1)
+	VADDPS      Y6, Y3, Y3
+	IMUL3Q      $0x00000010, BX, DX
+	VMOVUPS     Y3, (SI)(DX*1)
+	VMOVUPS     128(DI), Y3
+	VADDPS      Y3, Y4, Y6
+	VMOVUPS     Y6, (SI)(BX*2)
+	VSUBPS      Y3, Y4, Y3
+	IMUL3Q      $0x0000001a, BX, DX
+	VMOVUPS     Y3, (SI)(DX*1)
+	VMOVAPS     Y0, Y3
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y1, Y3
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y1, Y0
+	VSUBPS      Y5, Y0, Y1
+	VADDPS      Y5, Y0, Y0
+	VMOVUPS     96(DI), Y4
+	VADDPS      Y4, Y0, Y5
+	VMOVUPS     Y5, (SI)(BX*8)
+	VSUBPS      Y4, Y0, Y0
+	IMUL3Q      $0x00000014, BX, DX
+	VMOVUPS     Y0, (SI)(DX*1)
+	VMOVUPS     32(DI), Y0
+	VSUBPS      Y0, Y1, Y4
+	IMUL3Q      $0x00000006, BX, DX
+	VMOVUPS     Y4, (SI)(DX*1)
+	VADDPS      Y0, Y1, Y0
+	IMUL3Q      $0x00000016, BX, DX
+	VMOVUPS     Y0, (SI)(DX*1)
+	VADDPS      Y2, Y3, Y0
+	VSUBPS      Y2, Y3, Y1
+	VMOVUPS     64(DI), Y2
+	VSUBPS      Y2, Y1, Y3
+	IMUL3Q      $0x0000000a, BX, DX
+	VMOVUPS     Y3, (SI)(DX*1)
+	VADDPS      Y2, Y1, Y1
+	IMUL3Q      $0x00000012, BX, DX
+	VMOVUPS     Y1, (SI)(DX*1)
+	VMOVUPS     (DI), Y1
+	VSUBPS      Y1, Y0, Y2
+	VMOVUPS     Y2, (SI)(BX*4)
+	VADDPS      Y1, Y0, Y0
+	IMUL3Q      $0x00000018, BX, DX
+	VMOVUPS     Y0, (SI)(DX*1)
+	MOVQ        xStep+32(FP), DX
+	LEAQ        (AX)(DX*4), AX
+	ADDQ        $0x20, CX
+	JMP         tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft28KernelColumn0AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, FMA3
+TEXT ·fft28KernelColumn0AVX2(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), R8
+	MOVQ n+72(FP), R10
+
+tile:
+	SUBQ        $0x01, R10
+	JLT         done
+	MOVQ        AX, SI
+	MOVQ        CX, DI
+	VMOVUPS     192(SI), Y0
+	VMULPS      transformConstantsAVX2<>+2560(SB), Y0, Y1
+	VMOVUPS     64(SI), Y2
+	VFMADD231PS transformConstantsAVX2<>+2624(SB), Y2, Y1
+	VADDPS      Y0, Y2, Y3
+	VMULPS      transformConstantsAVX2<>+2336(SB), Y0, Y0
+	VFMADD231PS transformConstantsAVX2<>+2368(SB), Y2, Y0
+	VMOVUPS     192(SI)(DX*1), Y2
+	VMULPS      transformConstantsAVX2<>+2336(SB), Y2, Y4
+	VMOVUPS     64(SI)(DX*1), Y5
+	VFMADD231PS transformConstantsAVX2<>+2368(SB), Y5, Y4
+	VADDPS      Y4, Y1, Y1
+	VADDPS      Y2, Y5, Y4
+	VMULPS      transformConstantsAVX2<>+2560(SB), Y2, Y2
+	VFMADD231PS transformConstantsAVX2<>+2624(SB), Y5, Y2
+	VSUBPS      Y2, Y0, Y0
+	VMOVUPS     96(SI)(DX*1), Y2
+	VMULPS      transformConstantsAVX2<>+2400(SB), Y2, Y5
+	VMOVUPS     96(SI), Y6
+	VFMADD231PS transformConstantsAVX2<>+2304(SB), Y6, Y5
+	VMULPS      transformConstantsAVX2<>+2400(SB), Y6, Y7
+	VFMADD231PS transformConstantsAVX2<>+2528(SB), Y2, Y7
+	VMOVUPS     32(SI)(DX*1), Y8
+	VMULPS      transformConstantsAVX2<>+2560(SB), Y8, Y9
+	VMOVUPS     160(SI)(DX*1), Y10
+	VFMADD231PS transformConstantsAVX2<>+2624(SB), Y10, Y9
+	VADDPS      Y10, Y8, Y11
+	VMULPS      transformConstantsAVX2<>+2336(SB), Y8, Y8
+	VFMADD231PS transformConstantsAVX2<>+2368(SB), Y10, Y8
+	VADDPS      Y11, Y2, Y10
+	VSUBPS      Y11, Y2, Y2
+	VMOVUPS     32(SI), Y11
+	VMULPS      transformConstantsAVX2<>+2336(SB), Y11, Y12
+	VMOVUPS     160(SI), Y13
+	VFMADD231PS transformConstantsAVX2<>+2368(SB), Y13, Y12
+	VADDPS      Y12, Y9, Y9
+	VADDPS      Y9, Y5, Y12
+	VSUBPS      Y9, Y5, Y5
+	VADDPS      Y13, Y11, Y9
+	VMULPS      transformConstantsAVX2<>+2560(SB), Y11, Y11
+	VFMADD231PS transformConstantsAVX2<>+2624(SB), Y13, Y11
+	VSUBPS      Y11, Y8, Y8
+	VSUBPS      Y8, Y7, Y11
+	VADDPS      Y8, Y7, Y7
+	VADDPS      Y9, Y6, Y8
+	VSUBPS      Y9, Y6, Y6
+	VMOVUPS     (SI), Y9
+	VMOVUPS     128(SI), Y13
+	VADDPS      Y13, Y9, Y14
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y13, Y9
+	VMOVUPS     128(SI)(DX*1), Y15
+	VFMADD231PS transformConstantsAVX2<>+2304(SB), Y15, Y9
+	VMOVUPS     Y10, (R8)
+	VADDPS      Y1, Y9, Y10
+	VSUBPS      Y1, Y9, Y1
+	VADDPS      Y7, Y1, Y9
+	IMUL3Q      $0x00000007, BX, R9
+	VMOVUPS     Y9, (DI)(R9*1)
+	VSUBPS      Y7, Y1, Y1
+	IMUL3Q      $0x0000000f, BX, R9
+	VMOVUPS     Y1, (DI)(R9*1)
+	VADDPS      Y12, Y10, Y7
+	IMUL3Q      $0x00000003, BX, R9
+	VMOVUPS     Y7, (DI)(R9*1)
+	VSUBPS      Y12, Y10, Y10
+	IMUL3Q      $0x0000000b, BX, R9
+	VMOVUPS     Y10, (DI)(R9*1)
+	VADDPS      Y3, Y14, Y12
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y14
+	VSUBPS      Y2, Y14, Y3
+	IMUL3Q      $0x00000005, BX, R9
+	VMOVUPS     Y3, (DI)(R9*1)
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y14, Y2
+	IMUL3Q      $0x0000000d, BX, R9
+	VMOVUPS     Y2, (DI)(R9*1)
+	VADDPS      Y8, Y12, Y14
+	VMOVUPS     Y14, (DI)(BX*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y8, Y12
+	IMUL3Q      $0x00000009, BX, R9
+	VMOVUPS     Y12, (DI)(R9*1)
+	VMOVUPS     (SI)(DX*1), Y8
+	VMOVUPS     Y12, 32(R8)
+	VADDPS      Y8, Y15, Y12
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y15, Y8
+	VFMADD231PS transformConstantsAVX2<>+2528(SB), Y13, Y8
+	VSUBPS      Y0, Y8, Y13
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y8, Y0
+	VADDPS      Y5, Y0, Y8
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y9, Y8
+	IMUL3Q      $0x00000006, BX, R9
+	VMOVUPS     Y8, (DI)(R9*1)
+	VSUBPS      Y5, Y0, Y0
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y1, Y0
+	IMUL3Q      $0x0000000e, BX, R9
+	VMOVUPS     Y0, (DI)(R9*1)
+	VSUBPS      Y11, Y13, Y0
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y7, Y0
+	VMOVUPS     Y0, (DI)(BX*2)
+	VADDPS      Y11, Y13, Y0
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y10, Y0
+	IMUL3Q      $0x0000000a, BX, R9
+	VMOVUPS     Y0, (DI)(R9*1)
+	VADDPS      Y4, Y12, Y0
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y4, Y12
+	VADDPS      Y6, Y12, Y1
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y3, Y1
+	VMOVUPS     Y1, (DI)(BX*4)
+	VSUBPS      Y6, Y12, Y1
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y2, Y1
+	IMUL3Q      $0x0000000c, BX, R9
+	VMOVUPS     Y1, (DI)(R9*1)
+	VMOVUPS     (R8), Y1
+	VADDPS      Y1, Y0, Y2
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y14, Y2
+	VMOVUPS     Y2, (DI)
+	VSUBPS      Y1, Y0, Y0
+	VMOVUPS     32(R8), Y1
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y1, Y0
+	VMOVUPS     Y0, (DI)(BX*8)
+	MOVQ        xStep+32(FP), SI
+	LEAQ        (AX)(SI*4), AX
+	ADDQ        $0x20, CX
+	JMP         tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft28KernelColumn1AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, FMA3
+TEXT ·fft28KernelColumn1AVX2(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), R8
+	MOVQ n+72(FP), R10
+
+tile:
+	SUBQ        $0x01, R10
+	JLT         done
+	MOVQ        AX, SI
+	MOVQ        CX, DI
+	VMOVUPS     64(SI), Y0
+	VMULPS      transformConstantsAVX2<>+2400(SB), Y0, Y1
+	VMOVUPS     192(SI), Y2
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y2, Y1
+	VMULPS      transformConstantsAVX2<>+2368(SB), Y2, Y3
+	VFMADD231PS transformConstantsAVX2<>+2304(SB), Y0, Y3
+	VMULPS      transformConstantsAVX2<>+2400(SB), Y2, Y4
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y0, Y4
+	VMULPS      transformConstantsAVX2<>+2304(SB), Y2, Y2
+	VFMADD231PS transformConstantsAVX2<>+2656(SB), Y0, Y2
+	VMOVUPS     192(SI)(DX*1), Y0
+	VMULPS      transformConstantsAVX2<>+2368(SB), Y0, Y5
+	VMOVUPS     64(SI)(DX*1), Y6
+	VFMADD231PS transformConstantsAVX2<>+2304(SB), Y6, Y5
+	VADDPS      Y5, Y1, Y1
+	VMULPS      transformConstantsAVX2<>+2400(SB), Y6, Y5
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y0, Y5
+	VSUBPS      Y3, Y5, Y3
+	VMULPS      transformConstantsAVX2<>+2304(SB), Y0, Y5
+	VFMADD231PS transformConstantsAVX2<>+2656(SB), Y6, Y5
+	VADDPS      Y5, Y4, Y4
+	VMULPS      transformConstantsAVX2<>+2400(SB), Y0, Y0
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y6, Y0
+	VSUBPS      Y2, Y0, Y0
+	VMOVUPS     160(SI), Y2
+	VMULPS      transformConstantsAVX2<>+2400(SB), Y2, Y5
+	VMOVUPS     32(SI), Y6
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y6, Y5
+	VMULPS      transformConstantsAVX2<>+2368(SB), Y6, Y7
+	VFMADD231PS transformConstantsAVX2<>+2304(SB), Y2, Y7
+	VMULPS      transformConstantsAVX2<>+2336(SB), Y2, Y8
+	VFMADD231PS transformConstantsAVX2<>+2528(SB), Y6, Y8
+	VMULPS      transformConstantsAVX2<>+2400(SB), Y6, Y6
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y2, Y6
+	VMOVUPS     32(SI)(DX*1), Y2
+	VMULPS      transformConstantsAVX2<>+2368(SB), Y2, Y9
+	VMOVUPS     160(SI)(DX*1), Y10
+	VFMADD231PS transformConstantsAVX2<>+2304(SB), Y10, Y9
+	VSUBPS      Y9, Y5, Y5
+	VMULPS      transformConstantsAVX2<>+2400(SB), Y10, Y9
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y2, Y9
+	VADDPS      Y7, Y9, Y7
+	VMULPS      transformConstantsAVX2<>+2400(SB), Y2, Y9
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y10, Y9
+	VSUBPS      Y8, Y9, Y8
+	VMULPS      transformConstantsAVX2<>+2336(SB), Y10, Y9
+	VFMADD231PS transformConstantsAVX2<>+2528(SB), Y2, Y9
+	VADDPS      Y9, Y6, Y2
+	VMOVUPS     96(SI), Y6
+	VMULPS      transformConstantsAVX2<>+2560(SB), Y6, Y9
+	VMOVUPS     96(SI)(DX*1), Y10
+	VFMADD231PS transformConstantsAVX2<>+2336(SB), Y10, Y9
+	VSUBPS      Y9, Y5, Y11
+	VADDPS      Y5, Y9, Y5
+	VMULPS      transformConstantsAVX2<>+2336(SB), Y6, Y9
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y10, Y9
+	VADDPS      Y7, Y9, Y12
+	VSUBPS      Y7, Y9, Y7
+	VMULPS      transformConstantsAVX2<>+2368(SB), Y6, Y9
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y10, Y9
+	VMULPS      transformConstantsAVX2<>+2624(SB), Y6, Y6
+	VFMADD231PS transformConstantsAVX2<>+2368(SB), Y10, Y6
+	VADDPS      Y2, Y6, Y10
+	VSUBPS      Y6, Y2, Y2
+	VSUBPS      Y8, Y9, Y6
+	VADDPS      Y8, Y9, Y8
+	VMOVUPS     128(SI), Y9
+	VMOVUPS     (SI), Y13
+	VMOVAPS     Y13, Y14
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y9, Y14
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y9, Y13
+	VMOVUPS     128(SI)(DX*1), Y15
+	VFMADD231PS transformConstantsAVX2<>+2368(SB), Y15, Y13
+	VFMADD231PS transformConstantsAVX2<>+2336(SB), Y15, Y14
+	VMOVUPS     Y10, (R8)
+	VADDPS      Y1, Y14, Y10
+	VSUBPS      Y1, Y14, Y1
+	VADDPS      Y7, Y1, Y14
+	IMUL3Q      $0x00000005, BX, R9
+	VMOVUPS     Y14, (DI)(R9*1)
+	VSUBPS      Y7, Y1, Y1
+	IMUL3Q      $0x0000000d, BX, R9
+	VMOVUPS     Y1, (DI)(R9*1)
+	VSUBPS      Y11, Y10, Y7
+	VMOVUPS     Y7, (DI)(BX*1)
+	VADDPS      Y11, Y10, Y10
+	IMUL3Q      $0x00000009, BX, R9
+	VMOVUPS     Y10, (DI)(R9*1)
+	VSUBPS      Y4, Y13, Y11
+	VADDPS      Y4, Y13, Y4
+	VSUBPS      Y2, Y4, Y13
+	IMUL3Q      $0x00000007, BX, R9
+	VMOVUPS     Y13, (DI)(R9*1)
+	VADDPS      Y2, Y4, Y2
+	IMUL3Q      $0x0000000f, BX, R9
+	VMOVUPS     Y2, (DI)(R9*1)
+	VSUBPS      Y6, Y11, Y4
+	IMUL3Q      $0x00000003, BX, R9
+	VMOVUPS     Y4, (DI)(R9*1)
+	VADDPS      Y6, Y11, Y6
+	IMUL3Q      $0x0000000b, BX, R9
+	VMOVUPS     Y6, (DI)(R9*1)
+	VMOVUPS     (SI)(DX*1), Y11
+	VMOVUPS     Y6, 32(R8)
+	VMOVAPS     Y11, Y6
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y15, Y6
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y15, Y11
+	VFMADD231PS transformConstantsAVX2<>+2496(SB), Y9, Y11
+	VFMADD231PS transformConstantsAVX2<>+2656(SB), Y9, Y6
+	VADDPS      Y3, Y6, Y9
+	VSUBPS      Y3, Y6, Y3
+	VADDPS      Y5, Y3, Y6
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y14, Y6
+	VMOVUPS     Y6, (DI)(BX*4)
+	VSUBPS      Y5, Y3, Y3
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y1, Y3
+	IMUL3Q      $0x0000000c, BX, R9
+	VMOVUPS     Y3, (DI)(R9*1)
+	VSUBPS      Y12, Y9, Y1
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y7, Y1
+	VMOVUPS     Y1, (DI)
+	VADDPS      Y12, Y9, Y1
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y10, Y1
+	VMOVUPS     Y1, (DI)(BX*8)
+	VSUBPS      Y0, Y11, Y1
+	VADDPS      Y0, Y11, Y0
+	VSUBPS      Y8, Y0, Y3
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y13, Y3
+	IMUL3Q      $0x00000006, BX, R9
+	VMOVUPS     Y3, (DI)(R9*1)
+	VADDPS      Y8, Y0, Y0
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y2, Y0
+	IMUL3Q      $0x0000000e, BX, R9
+	VMOVUPS     Y0, (DI)(R9*1)
+	VMOVUPS     (R8), Y0
+	VSUBPS      Y0, Y1, Y2
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y4, Y2
+	VMOVUPS     Y2, (DI)(BX*2)
+	VADDPS      Y0, Y1, Y0
+	VMOVUPS     32(R8), Y1
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y1, Y0
+	IMUL3Q      $0x0000000a, BX, R9
+	VMOVUPS     Y0, (DI)(R9*1)
+	MOVQ        xStep+32(FP), SI
+	LEAQ        (AX)(SI*4), AX
+	ADDQ        $0x20, CX
+	JMP         tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft28KernelColumn2AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, FMA3
+TEXT ·fft28KernelColumn2AVX2(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), R8
+	MOVQ n+72(FP), R10
+
+tile:
+	SUBQ        $0x01, R10
+	JLT         done
+	MOVQ        AX, SI
+	MOVQ        CX, DI
+	VMOVUPS     192(SI), Y0
+	VMULPS      transformConstantsAVX2<>+2400(SB), Y0, Y1
+	VMOVUPS     64(SI), Y2
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y2, Y1
+	VMULPS      transformConstantsAVX2<>+2400(SB), Y2, Y3
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y0, Y3
+	VMULPS      transformConstantsAVX2<>+2304(SB), Y0, Y4
+	VFMADD231PS transformConstantsAVX2<>+2656(SB), Y2, Y4
+	VMULPS      transformConstantsAVX2<>+2368(SB), Y0, Y0
+	VFMADD231PS transformConstantsAVX2<>+2304(SB), Y2, Y0
+	VMOVUPS     192(SI)(DX*1), Y2
+	VMULPS      transformConstantsAVX2<>+2304(SB), Y2, Y5
+	VMOVUPS     64(SI)(DX*1), Y6
+	VFMADD231PS transformConstantsAVX2<>+2656(SB), Y6, Y5
+	VSUBPS      Y5, Y1, Y1
+	VMULPS      transformConstantsAVX2<>+2400(SB), Y6, Y5
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y2, Y5
+	VADDPS      Y0, Y5, Y0
+	VMULPS      transformConstantsAVX2<>+2400(SB), Y2, Y5
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y6, Y5
+	VADDPS      Y4, Y5, Y4
+	VMULPS      transformConstantsAVX2<>+2368(SB), Y2, Y2
+	VFMADD231PS transformConstantsAVX2<>+2304(SB), Y6, Y2
+	VSUBPS      Y2, Y3, Y2
+	VMOVUPS     96(SI)(DX*1), Y3
+	VMULPS      transformConstantsAVX2<>+2368(SB), Y3, Y5
+	VMOVUPS     96(SI), Y6
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y6, Y5
+	VMULPS      transformConstantsAVX2<>+2624(SB), Y3, Y7
+	VFMADD231PS transformConstantsAVX2<>+2368(SB), Y6, Y7
+	VMULPS      transformConstantsAVX2<>+2560(SB), Y3, Y8
+	VFMADD231PS transformConstantsAVX2<>+2336(SB), Y6, Y8
+	VMULPS      transformConstantsAVX2<>+2336(SB), Y3, Y3
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y6, Y3
+	VMOVUPS     32(SI), Y6
+	VMULPS      transformConstantsAVX2<>+2400(SB), Y6, Y9
+	VMOVUPS     160(SI), Y10
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y10, Y9
+	VMULPS      transformConstantsAVX2<>+2336(SB), Y10, Y11
+	VFMADD231PS transformConstantsAVX2<>+2528(SB), Y6, Y11
+	VMULPS      transformConstantsAVX2<>+2368(SB), Y6, Y12
+	VFMADD231PS transformConstantsAVX2<>+2304(SB), Y10, Y12
+	VMULPS      transformConstantsAVX2<>+2400(SB), Y10, Y10
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y6, Y10
+	VMOVUPS     160(SI)(DX*1), Y6
+	VMULPS      transformConstantsAVX2<>+2336(SB), Y6, Y13
+	VMOVUPS     32(SI)(DX*1), Y14
+	VFMADD231PS transformConstantsAVX2<>+2528(SB), Y14, Y13
+	VSUBPS      Y13, Y9, Y9
+	VADDPS      Y9, Y5, Y13
+	VSUBPS      Y9, Y5, Y5
+	VMULPS      transformConstantsAVX2<>+2400(SB), Y14, Y9
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y6, Y9
+	VADDPS      Y11, Y9, Y9
+	VSUBPS      Y7, Y9, Y11
+	VADDPS      Y9, Y7, Y7
+	VMULPS      transformConstantsAVX2<>+2400(SB), Y6, Y9
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y14, Y9
+	VSUBPS      Y12, Y9, Y9
+	VMULPS      transformConstantsAVX2<>+2368(SB), Y14, Y12
+	VFMADD231PS transformConstantsAVX2<>+2304(SB), Y6, Y12
+	VADDPS      Y12, Y10, Y6
+	VSUBPS      Y6, Y3, Y10
+	VADDPS      Y6, Y3, Y3
+	VADDPS      Y9, Y8, Y6
+	VSUBPS      Y8, Y9, Y8
+	VMOVUPS     128(SI), Y9
+	VMOVUPS     (SI), Y12
+	VMOVAPS     Y12, Y14
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y9, Y14
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y9, Y12
+	VMOVUPS     128(SI)(DX*1), Y15
+	VFMADD231PS transformConstantsAVX2<>+2656(SB), Y15, Y12
+	VFMADD231PS transformConstantsAVX2<>+2496(SB), Y15, Y14
+	VMOVUPS     Y10, (R8)
+	VADDPS      Y1, Y14, Y10
+	VSUBPS      Y1, Y14, Y1
+	VADDPS      Y7, Y1, Y14
+	IMUL3Q      $0x00000005, BX, R9
+	VMOVUPS     Y14, (DI)(R9*1)
+	VSUBPS      Y7, Y1, Y1
+	IMUL3Q      $0x0000000d, BX, R9
+	VMOVUPS     Y1, (DI)(R9*1)
+	VADDPS      Y13, Y10, Y7
+	VMOVUPS     Y7, (DI)(BX*1)
+	VSUBPS      Y13, Y10, Y10
+	IMUL3Q      $0x00000009, BX, R9
+	VMOVUPS     Y10, (DI)(R9*1)
+	VSUBPS      Y2, Y12, Y13
+	VADDPS      Y2, Y12, Y2
+	VADDPS      Y3, Y2, Y12
+	IMUL3Q      $0x00000007, BX, R9
+	VMOVUPS     Y12, (DI)(R9*1)
+	VSUBPS      Y3, Y2, Y2
+	IMUL3Q      $0x0000000f, BX, R9
+	VMOVUPS     Y2, (DI)(R9*1)
+	VSUBPS      Y6, Y13, Y3
+	IMUL3Q      $0x00000003, BX, R9
+	VMOVUPS     Y3, (DI)(R9*1)
+	VADDPS      Y6, Y13, Y6
+	IMUL3Q      $0x0000000b, BX, R9
+	VMOVUPS     Y6, (DI)(R9*1)
+	VMOVUPS     (SI)(DX*1), Y13
+	VMOVUPS     Y6, 32(R8)
+	VMOVAPS     Y13, Y6
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y15, Y6
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y15, Y13
+	VFMADD231PS transformConstantsAVX2<>+2336(SB), Y9, Y13
+	VFMADD231PS transformConstantsAVX2<>+2368(SB), Y9, Y6
+	VADDPS      Y4, Y6, Y9
+	VSUBPS      Y4, Y6, Y4
+	VADDPS      Y5, Y4, Y6
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y14, Y6
+	VMOVUPS     Y6, (DI)(BX*4)
+	VSUBPS      Y5, Y4, Y4
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y1, Y4
+	IMUL3Q      $0x0000000c, BX, R9
+	VMOVUPS     Y4, (DI)(R9*1)
+	VADDPS      Y11, Y9, Y1
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y7, Y1
+	VMOVUPS     Y1, (DI)
+	VSUBPS      Y11, Y9, Y1
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y10, Y1
+	VMOVUPS     Y1, (DI)(BX*8)
+	VSUBPS      Y0, Y13, Y1
+	VADDPS      Y0, Y13, Y0
+	VADDPS      Y8, Y0, Y4
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y12, Y4
+	IMUL3Q      $0x00000006, BX, R9
+	VMOVUPS     Y4, (DI)(R9*1)
+	VSUBPS      Y8, Y0, Y0
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y2, Y0
+	IMUL3Q      $0x0000000e, BX, R9
+	VMOVUPS     Y0, (DI)(R9*1)
+	VMOVUPS     (R8), Y0
+	VSUBPS      Y0, Y1, Y2
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y3, Y2
+	VMOVUPS     Y2, (DI)(BX*2)
+	VADDPS      Y0, Y1, Y0
+	VMOVUPS     32(R8), Y1
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y1, Y0
+	IMUL3Q      $0x0000000a, BX, R9
+	VMOVUPS     Y0, (DI)(R9*1)
+	MOVQ        xStep+32(FP), SI
+	LEAQ        (AX)(SI*4), AX
+	ADDQ        $0x20, CX
+	JMP         tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft28KernelColumn3AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, FMA3
+TEXT ·fft28KernelColumn3AVX2(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), SI
+	MOVQ n+72(FP), R8
+
+tile:
+	SUBQ        $0x01, R8
+	JLT         done
+	MOVQ        AX, SI
+	MOVQ        CX, DI
+	VMOVUPS     128(SI), Y0
+	VMOVUPS     (SI), Y1
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y0, Y1
+	VMOVUPS     128(SI)(DX*1), Y2
+	VMOVUPS     (SI)(DX*1), Y3
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y2, Y3
+	VFMADD231PS transformConstantsAVX2<>+2528(SB), Y2, Y1
+	VFMADD231PS transformConstantsAVX2<>+2304(SB), Y0, Y3
+	VMOVUPS     192(SI)(DX*1), Y0
+	VMULPS      transformConstantsAVX2<>+2336(SB), Y0, Y2
+	VMULPS      transformConstantsAVX2<>+2560(SB), Y0, Y0
+	VMOVUPS     64(SI)(DX*1), Y4
+	VFMADD231PS transformConstantsAVX2<>+2368(SB), Y4, Y2
+	VFMADD231PS transformConstantsAVX2<>+2624(SB), Y4, Y0
+	VMOVUPS     192(SI), Y4
+	VMULPS      transformConstantsAVX2<>+2560(SB), Y4, Y5
+	VMULPS      transformConstantsAVX2<>+2336(SB), Y4, Y4
+	VMOVUPS     64(SI), Y6
+	VFMADD231PS transformConstantsAVX2<>+2624(SB), Y6, Y5
+	VFMADD231PS transformConstantsAVX2<>+2368(SB), Y6, Y4
+	VSUBPS      Y5, Y2, Y2
+	VADDPS      Y4, Y0, Y0
+	VMOVUPS     96(SI), Y4
+	VMULPS      transformConstantsAVX2<>+2400(SB), Y4, Y5
+	VMOVUPS     96(SI)(DX*1), Y6
+	VMULPS      transformConstantsAVX2<>+2400(SB), Y6, Y7
+	VFMADD231PS transformConstantsAVX2<>+2304(SB), Y6, Y5
+	VFMADD231PS transformConstantsAVX2<>+2528(SB), Y4, Y7
+	VMOVUPS     32(SI), Y4
+	VMULPS      transformConstantsAVX2<>+2560(SB), Y4, Y6
+	VMULPS      transformConstantsAVX2<>+2336(SB), Y4, Y4
+	VMOVUPS     160(SI), Y8
+	VFMADD231PS transformConstantsAVX2<>+2624(SB), Y8, Y6
+	VFMADD231PS transformConstantsAVX2<>+2368(SB), Y8, Y4
+	VMOVUPS     32(SI)(DX*1), Y8
+	VMULPS      transformConstantsAVX2<>+2336(SB), Y8, Y9
+	VMULPS      transformConstantsAVX2<>+2560(SB), Y8, Y8
+	VMOVUPS     160(SI)(DX*1), Y10
+	VFMADD231PS transformConstantsAVX2<>+2368(SB), Y10, Y9
+	VFMADD231PS transformConstantsAVX2<>+2624(SB), Y10, Y8
+	VADDPS      Y9, Y6, Y6
+	VSUBPS      Y8, Y4, Y4
+	VADDPS      Y2, Y1, Y8
+	VSUBPS      Y6, Y5, Y9
+	VSUBPS      Y9, Y8, Y10
+	VMOVUPS     Y10, (DI)(BX*1)
+	VADDPS      Y9, Y8, Y8
+	IMUL3Q      $0x00000005, BX, SI
+	VMOVUPS     Y8, (DI)(SI*1)
+	VSUBPS      Y0, Y3, Y9
+	VADDPS      Y4, Y7, Y11
+	VSUBPS      Y11, Y9, Y12
+	VADDPS      Y11, Y9, Y9
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y10, Y12
+	VMOVUPS     Y12, (DI)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y8, Y9
+	VMOVUPS     Y9, (DI)(BX*4)
+	VSUBPS      Y2, Y1, Y1
+	VSUBPS      Y4, Y7, Y2
+	VADDPS      Y2, Y1, Y4
+	IMUL3Q      $0x00000003, BX, SI
+	VMOVUPS     Y4, (DI)(SI*1)
+	VSUBPS      Y2, Y1, Y1
+	IMUL3Q      $0x00000007, BX, SI
+	VMOVUPS     Y1, (DI)(SI*1)
+	VADDPS      Y0, Y3, Y0
+	VADDPS      Y6, Y5, Y2
+	VSUBPS      Y2, Y0, Y3
+	VADDPS      Y2, Y0, Y0
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y4, Y3
+	VMOVUPS     Y3, (DI)(BX*2)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y1, Y0
+	IMUL3Q      $0x00000006, BX, SI
+	VMOVUPS     Y0, (DI)(SI*1)
+	MOVQ        xStep+32(FP), SI
+	LEAQ        (AX)(SI*4), AX
+	ADDQ        $0x20, CX
+	JMP         tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft28KernelRealsAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, FMA3
+TEXT ·fft28KernelRealsAVX2(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), DI
+	MOVQ n+72(FP), R9
+
+tile:
+	SUBQ        $0x01, R9
+	JLT         done
+	MOVQ        AX, DX
+	MOVQ        CX, SI
+	VMOVUPS     192(DX), Y0
+	VMULPS      transformConstantsAVX2<>+2336(SB), Y0, Y1
+	VMOVUPS     64(DX), Y2
+	VFMADD231PS transformConstantsAVX2<>+2368(SB), Y2, Y1
+	VMULPS      transformConstantsAVX2<>+2400(SB), Y2, Y3
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y0, Y3
+	VMULPS      transformConstantsAVX2<>+2560(SB), Y0, Y4
+	VFMADD231PS transformConstantsAVX2<>+2624(SB), Y2, Y4
+	VADDPS      Y0, Y2, Y5
+	VMULPS      transformConstantsAVX2<>+2368(SB), Y0, Y6
+	VFMADD231PS transformConstantsAVX2<>+2304(SB), Y2, Y6
+	VMULPS      transformConstantsAVX2<>+2400(SB), Y0, Y7
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y2, Y7
+	VMULPS      transformConstantsAVX2<>+2304(SB), Y0, Y0
+	VFMADD231PS transformConstantsAVX2<>+2656(SB), Y2, Y0
+	VMOVUPS     128(DX), Y2
+	VMOVAPS     Y0, Y8
+	VFMADD231PS transformConstantsAVX2<>+2496(SB), Y2, Y8
+	VFMADD231PS transformConstantsAVX2<>+2368(SB), Y2, Y0
+	VMOVAPS     Y1, Y9
+	VFMADD231PS transformConstantsAVX2<>+2304(SB), Y2, Y9
+	VFMADD231PS transformConstantsAVX2<>+2528(SB), Y2, Y1
+	VMOVAPS     Y6, Y10
+	VFMADD231PS transformConstantsAVX2<>+2336(SB), Y2, Y10
+	VFMADD231PS transformConstantsAVX2<>+2656(SB), Y2, Y6
+	VMOVUPS     (DX), Y11
+	VMOVAPS     Y11, Y12
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y2, Y12
+	VADDPS      Y4, Y12, Y13
+	VSUBPS      Y4, Y12, Y4
+	VMOVAPS     Y11, Y12
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y2, Y12
+	VADDPS      Y3, Y12, Y14
+	VSUBPS      Y3, Y12, Y3
+	VMOVAPS     Y11, Y12
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y2, Y12
+	VADDPS      Y2, Y11, Y2
+	VSUBPS      Y5, Y2, Y11
+	IMUL3Q      $0x0000000d, BX, R8
+	VMOVUPS     Y11, (SI)(R8*1)
+	VADDPS      Y5, Y2, Y2
+	VSUBPS      Y7, Y12, Y5
+	VADDPS      Y7, Y12, Y7
+	VMOVUPS     32(DX), Y12
+	VMULPS      transformConstantsAVX2<>+2560(SB), Y12, Y15
+	VMOVUPS     Y8, (DI)
+	VMOVUPS     160(DX), Y8
+	VFMADD231PS transformConstantsAVX2<>+2624(SB), Y8, Y15
+	VMOVUPS     Y7, 32(DI)
+	VMULPS      transformConstantsAVX2<>+2400(SB), Y8, Y7
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y12, Y7
+	VMOVUPS     Y9, 64(DI)
+	VMULPS      transformConstantsAVX2<>+2336(SB), Y12, Y9
+	VFMADD231PS transformConstantsAVX2<>+2368(SB), Y8, Y9
+	VMOVUPS     Y4, 96(DI)
+	VMULPS      transformConstantsAVX2<>+2336(SB), Y8, Y4
+	VFMADD231PS transformConstantsAVX2<>+2528(SB), Y12, Y4
+	VMOVUPS     Y13, 128(DI)
+	VMULPS      transformConstantsAVX2<>+2368(SB), Y12, Y13
+	VFMADD231PS transformConstantsAVX2<>+2304(SB), Y8, Y13
+	VMOVUPS     Y1, 160(DI)
+	VADDPS      Y8, Y12, Y1
+	VMULPS      transformConstantsAVX2<>+2400(SB), Y12, Y12
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y8, Y12
+	VMOVUPS     96(DX), Y8
+	VMOVUPS     Y10, 192(DI)
+	VMOVAPS     Y12, Y10
+	VFMADD231PS transformConstantsAVX2<>+2624(SB), Y8, Y10
+	VFMADD231PS transformConstantsAVX2<>+2464(SB), Y8, Y12
+	VMOVUPS     Y10, 224(DI)
+	VMOVAPS     Y15, Y10
+	VFMADD231PS transformConstantsAVX2<>+2400(SB), Y8, Y10
+	VFMSUB231PS transformConstantsAVX2<>+2400(SB), Y8, Y15
+	VMOVUPS     Y12, 256(DI)
+	VMOVAPS     Y9, Y12
+	VFMADD231PS transformConstantsAVX2<>+2304(SB), Y8, Y12
+	VFMSUB231PS transformConstantsAVX2<>+2304(SB), Y8, Y9
+	VMOVUPS     Y10, 288(DI)
+	VMOVAPS     Y13, Y10
+	VFMADD231PS transformConstantsAVX2<>+2336(SB), Y8, Y10
+	VFMSUB231PS transformConstantsAVX2<>+2336(SB), Y8, Y13
+	VMOVUPS     Y15, 320(DI)
+	VMOVAPS     Y7, Y15
+	VFMADD231PS transformConstantsAVX2<>+2432(SB), Y8, Y15
+	VFMADD231PS transformConstantsAVX2<>+2560(SB), Y8, Y7
+	VMOVUPS     Y12, 352(DI)
+	VMOVAPS     Y4, Y12
+	VFMADD231PS transformConstantsAVX2<>+2368(SB), Y8, Y12
+	VFMSUB231PS transformConstantsAVX2<>+2368(SB), Y8, Y4
+	VMOVUPS     Y9, 384(DI)
+	VSUBPS      Y0, Y4, Y9
+	VADDPS      Y4, Y0, Y0
+	VSUBPS      Y1, Y8, Y4
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y11, Y4
+	IMUL3Q      $0x0000000c, BX, R8
+	VMOVUPS     Y4, (SI)(R8*1)
+	VADDPS      Y1, Y8, Y1
+	VADDPS      Y1, Y2, Y4
+	IMUL3Q      $0x0000001a, BX, R8
+	VMOVUPS     Y4, (SI)(R8*1)
+	VSUBPS      Y1, Y2, Y1
+	IMUL3Q      $0x0000001b, BX, R8
+	VMOVUPS     Y1, (SI)(R8*1)
+	VSUBPS      Y12, Y5, Y1
+	IMUL3Q      $0x00000005, BX, R8
+	VMOVUPS     Y1, (SI)(R8*1)
+	VADDPS      Y12, Y5, Y2
+	IMUL3Q      $0x00000015, BX, R8
+	VMOVUPS     Y2, (SI)(R8*1)
+	VSUBPS      Y7, Y6, Y4
+	VADDPS      Y7, Y6, Y5
+	VSUBPS      Y15, Y14, Y6
+	IMUL3Q      $0x00000003, BX, R8
+	VMOVUPS     Y6, (SI)(R8*1)
+	VADDPS      Y15, Y14, Y7
+	IMUL3Q      $0x00000017, BX, R8
+	VMOVUPS     Y7, (SI)(R8*1)
+	VSUBPS      Y13, Y3, Y8
+	IMUL3Q      $0x00000009, BX, R8
+	VMOVUPS     Y8, (SI)(R8*1)
+	VSUBPS      Y8, Y4, Y4
+	VMOVUPS     Y4, (SI)(BX*8)
+	VADDPS      Y13, Y3, Y3
+	IMUL3Q      $0x00000011, BX, R8
+	VMOVUPS     Y3, (SI)(R8*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y3, Y5
+	IMUL3Q      $0x00000010, BX, R8
+	VMOVUPS     Y5, (SI)(R8*1)
+	VMOVUPS     192(DI), Y3
+	VADDPS      Y3, Y10, Y4
+	VSUBPS      Y6, Y4, Y4
+	VMOVUPS     Y4, (SI)(BX*2)
+	VSUBPS      Y3, Y10, Y3
+	VSUBPS      Y7, Y3, Y3
+	IMUL3Q      $0x00000016, BX, R8
+	VMOVUPS     Y3, (SI)(R8*1)
+	VMOVUPS     160(DI), Y3
+	VMOVUPS     384(DI), Y4
+	VSUBPS      Y4, Y3, Y5
+	VADDPS      Y4, Y3, Y3
+	VMOVUPS     128(DI), Y4
+	VMOVUPS     352(DI), Y6
+	VADDPS      Y6, Y4, Y7
+	VMOVUPS     Y7, (SI)(BX*1)
+	VSUBPS      Y6, Y4, Y4
+	IMUL3Q      $0x00000019, BX, R8
+	VMOVUPS     Y4, (SI)(R8*1)
+	VMOVUPS     96(DI), Y6
+	VMOVUPS     320(DI), Y8
+	VSUBPS      Y8, Y6, Y10
+	IMUL3Q      $0x0000000b, BX, R8
+	VMOVUPS     Y10, (SI)(R8*1)
+	VSUBPS      Y10, Y5, Y5
+	IMUL3Q      $0x0000000a, BX, R8
+	VMOVUPS     Y5, (SI)(R8*1)
+	VADDPS      Y8, Y6, Y5
+	IMUL3Q      $0x0000000f, BX, R8
+	VMOVUPS     Y5, (SI)(R8*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y5, Y3
+	IMUL3Q      $0x0000000e, BX, R8
+	VMOVUPS     Y3, (SI)(R8*1)
+	VMOVUPS     64(DI), Y3
+	VMOVUPS     288(DI), Y5
+	VADDPS      Y5, Y3, Y6
+	VSUBPS      Y7, Y6, Y6
+	VMOVUPS     Y6, (SI)
+	VSUBPS      Y3, Y5, Y3
+	VSUBPS      Y4, Y3, Y3
+	IMUL3Q      $0x00000018, BX, R8
+	VMOVUPS     Y3, (SI)(R8*1)
+	VMOVUPS     32(DI), Y3
+	VMOVUPS     256(DI), Y4
+	VADDPS      Y4, Y3, Y5
+	IMUL3Q      $0x00000007, BX, R8
+	VMOVUPS     Y5, (SI)(R8*1)
+	VSUBPS      Y5, Y9, Y5
+	IMUL3Q      $0x00000006, BX, R8
+	VMOVUPS     Y5, (SI)(R8*1)
+	VSUBPS      Y4, Y3, Y3
+	IMUL3Q      $0x00000013, BX, R8
+	VMOVUPS     Y3, (SI)(R8*1)
+	VSUBPS      Y3, Y0, Y0
+	IMUL3Q      $0x00000012, BX, R8
+	VMOVUPS     Y0, (SI)(R8*1)
+	VMOVUPS     (DI), Y0
+	VMOVUPS     224(DI), Y3
+	VSUBPS      Y3, Y0, Y4
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y1, Y4
+	VMOVUPS     Y4, (SI)(BX*4)
+	VADDPS      Y3, Y0, Y0
+	VSUBPS      Y2, Y0, Y0
+	IMUL3Q      $0x00000014, BX, R8
+	VMOVUPS     Y0, (SI)(R8*1)
+	MOVQ        xStep+32(FP), DX
+	LEAQ        (AX)(DX*4), AX
 	ADDQ        $0x20, CX
 	JMP         tile
 
@@ -38115,6 +41072,1083 @@ done:
 	VZEROUPPER
 	RET
 
+// func fft32KernelRowAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, FMA3
+TEXT ·fft32KernelRowAVX2(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), DI
+	MOVQ n+72(FP), R8
+
+tile:
+	SUBQ        $0x01, R8
+	JLT         done
+	MOVQ        AX, DX
+	MOVQ        CX, SI
+	VMOVUPS     (DX), Y0
+	VMULPS      transformConstantsAVX2<>+2976(SB), Y0, Y0
+	VMOVUPS     128(DX), Y1
+	VMULPS      transformConstantsAVX2<>+2976(SB), Y1, Y1
+	VMOVUPS     64(DX), Y2
+	VMULPS      transformConstantsAVX2<>+2976(SB), Y2, Y2
+	VMOVUPS     192(DX), Y3
+	VMULPS      transformConstantsAVX2<>+2976(SB), Y3, Y3
+	VMOVUPS     96(DX), Y4
+	VMULPS      transformConstantsAVX2<>+2976(SB), Y4, Y4
+	VMOVUPS     32(DX), Y5
+	VMULPS      transformConstantsAVX2<>+2976(SB), Y5, Y5
+	VMOVUPS     160(DX), Y6
+	VMULPS      transformConstantsAVX2<>+2976(SB), Y6, Y6
+	VADDPS      Y6, Y5, Y7
+	VSUBPS      Y7, Y4, Y8
+	IMUL3Q      $0x00000011, BX, DX
+	VMOVUPS     Y8, (SI)(DX*1)
+	VADDPS      Y7, Y4, Y7
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y6, Y8
+	VADDPS      Y8, Y5, Y9
+	VMULPS      transformConstantsAVX2<>+2784(SB), Y9, Y10
+	VFMADD231PS transformConstantsAVX2<>+2880(SB), Y8, Y10
+	VMULPS      transformConstantsAVX2<>+2816(SB), Y9, Y9
+	VFMADD231PS transformConstantsAVX2<>+2784(SB), Y8, Y9
+	VMOVAPS     Y9, Y11
+	VFMADD231PS transformConstantsAVX2<>+2752(SB), Y4, Y11
+	VFMSUB231PS transformConstantsAVX2<>+2752(SB), Y4, Y9
+	VMOVAPS     Y10, Y12
+	VFMADD231PS transformConstantsAVX2<>+2720(SB), Y4, Y12
+	VFMADD231PS transformConstantsAVX2<>+2944(SB), Y4, Y10
+	VSUBPS      Y8, Y5, Y13
+	VMULPS      transformConstantsAVX2<>+2720(SB), Y13, Y14
+	VFMADD231PS transformConstantsAVX2<>+2848(SB), Y8, Y14
+	VMULPS      transformConstantsAVX2<>+2752(SB), Y13, Y13
+	VFMADD231PS transformConstantsAVX2<>+2720(SB), Y8, Y13
+	VMOVAPS     Y13, Y8
+	VFMADD231PS transformConstantsAVX2<>+2784(SB), Y4, Y8
+	VFMSUB231PS transformConstantsAVX2<>+2784(SB), Y4, Y13
+	VMOVAPS     Y14, Y15
+	VFMADD231PS transformConstantsAVX2<>+2880(SB), Y4, Y15
+	VMOVUPS     Y8, (DI)
+	VMOVAPS     Y14, Y8
+	VFMADD231PS transformConstantsAVX2<>+2816(SB), Y4, Y8
+	VMOVUPS     Y8, 32(DI)
+	VMOVAPS     Y14, Y8
+	VFMADD231PS transformConstantsAVX2<>+2816(SB), Y4, Y8
+	VFMSUB231PS transformConstantsAVX2<>+2816(SB), Y4, Y14
+	VMOVUPS     Y8, 64(DI)
+	VSUBPS      Y6, Y5, Y8
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y8, Y8
+	VMOVUPS     Y10, 96(DI)
+	VMULPS      transformConstantsAVX2<>+1728(SB), Y5, Y10
+	VFMADD231PS transformConstantsAVX2<>+1792(SB), Y6, Y10
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y5, Y5
+	VFMADD231PS transformConstantsAVX2<>+1728(SB), Y6, Y5
+	VMOVAPS     Y5, Y6
+	VFMADD231PS transformConstantsAVX2<>+1728(SB), Y4, Y6
+	VFMSUB231PS transformConstantsAVX2<>+1728(SB), Y4, Y5
+	VMOVUPS     Y11, 128(DI)
+	VMOVAPS     Y10, Y11
+	VFMADD231PS transformConstantsAVX2<>+1760(SB), Y4, Y11
+	VFMADD231PS transformConstantsAVX2<>+1792(SB), Y4, Y10
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y4, Y4
+	VMOVUPS     Y12, 160(DI)
+	VSUBPS      Y4, Y8, Y12
+	VADDPS      Y4, Y8, Y4
+	VADDPS      Y3, Y2, Y8
+	VMOVUPS     Y9, 192(DI)
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y8, Y9
+	VMOVUPS     Y13, 224(DI)
+	VADDPS      Y9, Y1, Y13
+	VMOVUPS     Y14, 256(DI)
+	VMOVAPS     Y6, Y14
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y13, Y14
+	IMUL3Q      $0x00000005, BX, DX
+	VMOVUPS     Y14, (SI)(DX*1)
+	VSUBPS      Y6, Y13, Y6
+	IMUL3Q      $0x0000001d, BX, DX
+	VMOVUPS     Y6, (SI)(DX*1)
+	VSUBPS      Y1, Y9, Y6
+	VMOVAPS     Y10, Y9
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y6, Y9
+	IMUL3Q      $0x0000000d, BX, DX
+	VMOVUPS     Y9, (SI)(DX*1)
+	VSUBPS      Y10, Y6, Y6
+	IMUL3Q      $0x00000015, BX, DX
+	VMOVUPS     Y6, (SI)(DX*1)
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y3, Y6
+	VSUBPS      Y3, Y2, Y3
+	VMOVAPS     Y4, Y9
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y3, Y9
+	IMUL3Q      $0x00000009, BX, DX
+	VMOVUPS     Y9, (SI)(DX*1)
+	VSUBPS      Y4, Y3, Y4
+	IMUL3Q      $0x00000019, BX, DX
+	VMOVUPS     Y4, (SI)(DX*1)
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y3, Y3
+	VADDPS      Y3, Y0, Y4
+	VADDPS      Y11, Y4, Y9
+	VMOVUPS     Y9, (SI)(BX*4)
+	VSUBPS      Y11, Y4, Y4
+	IMUL3Q      $0x0000001c, BX, DX
+	VMOVUPS     Y4, (SI)(DX*1)
+	VSUBPS      Y3, Y0, Y3
+	VSUBPS      Y5, Y3, Y4
+	IMUL3Q      $0x0000000c, BX, DX
+	VMOVUPS     Y4, (SI)(DX*1)
+	VADDPS      Y5, Y3, Y3
+	IMUL3Q      $0x00000014, BX, DX
+	VMOVUPS     Y3, (SI)(DX*1)
+	VADDPS      Y6, Y2, Y3
+	VSUBPS      Y6, Y2, Y2
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y6, Y4
+	VMULPS      transformConstantsAVX2<>+1728(SB), Y6, Y5
+	VMOVAPS     Y5, Y6
+	VFMADD231PS transformConstantsAVX2<>+1760(SB), Y3, Y6
+	VFMSUB231PS transformConstantsAVX2<>+1760(SB), Y2, Y5
+	VFMSUB132PS transformConstantsAVX2<>+1728(SB), Y4, Y3
+	VFMADD231PS transformConstantsAVX2<>+1728(SB), Y2, Y4
+	VADDPS      Y1, Y0, Y2
+	VSUBPS      Y8, Y2, Y9
+	IMUL3Q      $0x00000010, BX, DX
+	VMOVUPS     Y9, (SI)(DX*1)
+	VADDPS      Y8, Y2, Y2
+	VADDPS      Y7, Y2, Y8
+	VMOVUPS     Y8, (SI)
+	VSUBPS      Y7, Y2, Y2
+	VMOVUPS     Y2, (SI)(BX*1)
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y1, Y2
+	VSUBPS      Y1, Y0, Y1
+	VADDPS      Y12, Y1, Y7
+	VMOVUPS     Y7, (SI)(BX*8)
+	VSUBPS      Y12, Y1, Y1
+	IMUL3Q      $0x00000018, BX, DX
+	VMOVUPS     Y1, (SI)(DX*1)
+	VADDPS      Y2, Y0, Y1
+	VSUBPS      Y2, Y0, Y0
+	VADDPS      Y5, Y0, Y7
+	VADDPS      Y15, Y7, Y8
+	IMUL3Q      $0x00000006, BX, DX
+	VMOVUPS     Y8, (SI)(DX*1)
+	VADDPS      256(DI), Y7, Y7
+	IMUL3Q      $0x0000001a, BX, DX
+	VMOVUPS     Y7, (SI)(DX*1)
+	VSUBPS      Y5, Y0, Y0
+	VMOVUPS     224(DI), Y5
+	VSUBPS      Y5, Y0, Y7
+	IMUL3Q      $0x0000000a, BX, DX
+	VMOVUPS     Y7, (SI)(DX*1)
+	VADDPS      Y5, Y0, Y0
+	IMUL3Q      $0x00000016, BX, DX
+	VMOVUPS     Y0, (SI)(DX*1)
+	VADDPS      Y3, Y1, Y0
+	VSUBPS      Y3, Y1, Y1
+	VMOVUPS     192(DI), Y3
+	VSUBPS      Y3, Y1, Y5
+	IMUL3Q      $0x0000000e, BX, DX
+	VMOVUPS     Y5, (SI)(DX*1)
+	VADDPS      Y3, Y1, Y1
+	IMUL3Q      $0x00000012, BX, DX
+	VMOVUPS     Y1, (SI)(DX*1)
+	VMOVUPS     160(DI), Y1
+	VADDPS      Y1, Y0, Y3
+	VMOVUPS     Y3, (SI)(BX*2)
+	VSUBPS      Y1, Y0, Y0
+	IMUL3Q      $0x0000001e, BX, DX
+	VMOVUPS     Y0, (SI)(DX*1)
+	VADDPS      Y6, Y2, Y0
+	VMOVUPS     128(DI), Y1
+	VMOVAPS     Y1, Y3
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y0, Y3
+	IMUL3Q      $0x00000003, BX, DX
+	VMOVUPS     Y3, (SI)(DX*1)
+	VSUBPS      Y1, Y0, Y0
+	IMUL3Q      $0x0000001f, BX, DX
+	VMOVUPS     Y0, (SI)(DX*1)
+	VSUBPS      Y2, Y6, Y0
+	VMOVUPS     96(DI), Y1
+	VMOVAPS     Y1, Y3
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y0, Y3
+	IMUL3Q      $0x0000000f, BX, DX
+	VMOVUPS     Y3, (SI)(DX*1)
+	VSUBPS      Y1, Y0, Y0
+	IMUL3Q      $0x00000013, BX, DX
+	VMOVUPS     Y0, (SI)(DX*1)
+	VADDPS      Y4, Y2, Y0
+	VSUBPS      Y2, Y4, Y1
+	VMOVUPS     32(DI), Y2
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y1, Y2
+	IMUL3Q      $0x0000000b, BX, DX
+	VMOVUPS     Y2, (SI)(DX*1)
+	VSUBPS      64(DI), Y1, Y1
+	IMUL3Q      $0x00000017, BX, DX
+	VMOVUPS     Y1, (SI)(DX*1)
+	VMOVUPS     (DI), Y1
+	VMOVAPS     Y1, Y2
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y0, Y2
+	IMUL3Q      $0x00000007, BX, DX
+	VMOVUPS     Y2, (SI)(DX*1)
+	VSUBPS      Y1, Y0, Y0
+	IMUL3Q      $0x0000001b, BX, DX
+	VMOVUPS     Y0, (SI)(DX*1)
+	MOVQ        xStep+32(FP), DX
+	LEAQ        (AX)(DX*4), AX
+	ADDQ        $0x20, CX
+	JMP         tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft32KernelColumn0AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, FMA3
+TEXT ·fft32KernelColumn0AVX2(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), R8
+	MOVQ n+72(FP), R10
+
+tile:
+	SUBQ        $0x01, R10
+	JLT         done
+	MOVQ        AX, SI
+	MOVQ        CX, DI
+	VMOVUPS     96(SI), Y0
+	VMULPS      transformConstantsAVX2<>+2720(SB), Y0, Y1
+	VMOVUPS     96(SI)(DX*1), Y2
+	VFMADD231PS transformConstantsAVX2<>+2752(SB), Y2, Y1
+	VMULPS      transformConstantsAVX2<>+2720(SB), Y2, Y3
+	VFMADD231PS transformConstantsAVX2<>+2848(SB), Y0, Y3
+	VMOVUPS     (SI), Y4
+	VMOVUPS     128(SI), Y5
+	VADDPS      Y5, Y4, Y6
+	VMOVUPS     128(SI)(DX*1), Y7
+	VADDPS      Y7, Y5, Y8
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y8, Y4
+	VSUBPS      Y5, Y7, Y5
+	VMOVUPS     (SI)(DX*1), Y8
+	VADDPS      Y8, Y7, Y7
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y5, Y8
+	VMOVUPS     64(SI), Y5
+	VMOVUPS     192(SI), Y9
+	VADDPS      Y9, Y5, Y10
+	VADDPS      Y10, Y6, Y11
+	VSUBPS      Y10, Y6, Y6
+	VMOVUPS     192(SI)(DX*1), Y10
+	VSUBPS      Y9, Y10, Y12
+	VFMADD132PS transformConstantsAVX2<>+32(SB), Y10, Y9
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y9, Y5
+	VMULPS      transformConstantsAVX2<>+1728(SB), Y5, Y9
+	VMOVUPS     64(SI)(DX*1), Y13
+	VADDPS      Y13, Y10, Y10
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y12, Y13
+	VFMADD231PS transformConstantsAVX2<>+1760(SB), Y13, Y9
+	VMULPS      transformConstantsAVX2<>+1728(SB), Y13, Y12
+	VFMADD231PS transformConstantsAVX2<>+1792(SB), Y5, Y12
+	VADDPS      Y12, Y8, Y5
+	VSUBPS      Y12, Y8, Y8
+	VADDPS      Y9, Y4, Y12
+	VSUBPS      Y9, Y4, Y4
+	VADDPS      Y10, Y7, Y9
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y10, Y7
+	VMOVUPS     32(SI), Y10
+	VMOVUPS     160(SI), Y13
+	VADDPS      Y13, Y10, Y14
+	VADDPS      Y14, Y0, Y15
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y0, Y14
+	VSUBPS      Y14, Y7, Y0
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y7, Y14
+	VADDPS      Y15, Y11, Y7
+	VMOVUPS     Y7, (DI)(BX*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y15, Y11
+	IMUL3Q      $0x00000009, BX, R9
+	VMOVUPS     Y11, (DI)(R9*1)
+	VMOVUPS     160(SI)(DX*1), Y15
+	VMOVUPS     Y11, (R8)
+	VSUBPS      Y13, Y15, Y11
+	VFMADD132PS transformConstantsAVX2<>+32(SB), Y15, Y13
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y13, Y10
+	VMULPS      transformConstantsAVX2<>+2784(SB), Y10, Y13
+	VMOVUPS     Y7, 32(R8)
+	VMOVUPS     32(SI)(DX*1), Y7
+	VADDPS      Y7, Y15, Y15
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y11, Y7
+	VFMADD231PS transformConstantsAVX2<>+2816(SB), Y7, Y13
+	VMULPS      transformConstantsAVX2<>+2784(SB), Y7, Y7
+	VFMADD231PS transformConstantsAVX2<>+2880(SB), Y10, Y7
+	VADDPS      Y3, Y7, Y10
+	VSUBPS      Y3, Y7, Y3
+	VADDPS      Y3, Y4, Y7
+	IMUL3Q      $0x00000007, BX, R9
+	VMOVUPS     Y7, (DI)(R9*1)
+	VSUBPS      Y3, Y4, Y3
+	IMUL3Q      $0x0000000f, BX, R9
+	VMOVUPS     Y3, (DI)(R9*1)
+	VADDPS      Y10, Y5, Y4
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y10, Y5
+	VADDPS      Y1, Y13, Y10
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y13
+	VSUBPS      Y13, Y8, Y1
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y7, Y1
+	IMUL3Q      $0x00000006, BX, R9
+	VMOVUPS     Y1, (DI)(R9*1)
+	VADDPS      Y13, Y8, Y1
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y3, Y1
+	IMUL3Q      $0x0000000e, BX, R9
+	VMOVUPS     Y1, (DI)(R9*1)
+	VADDPS      Y10, Y12, Y1
+	IMUL3Q      $0x00000003, BX, R9
+	VMOVUPS     Y1, (DI)(R9*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y1, Y4
+	VMOVUPS     Y4, (DI)(BX*2)
+	VSUBPS      Y10, Y12, Y1
+	IMUL3Q      $0x0000000b, BX, R9
+	VMOVUPS     Y1, (DI)(R9*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y1, Y5
+	IMUL3Q      $0x0000000a, BX, R9
+	VMOVUPS     Y5, (DI)(R9*1)
+	VADDPS      Y15, Y2, Y1
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y2, Y15
+	VADDPS      Y15, Y6, Y2
+	IMUL3Q      $0x00000005, BX, R9
+	VMOVUPS     Y2, (DI)(R9*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y2, Y0
+	VMOVUPS     Y0, (DI)(BX*4)
+	VSUBPS      Y15, Y6, Y0
+	IMUL3Q      $0x0000000d, BX, R9
+	VMOVUPS     Y0, (DI)(R9*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y0, Y14
+	IMUL3Q      $0x0000000c, BX, R9
+	VMOVUPS     Y14, (DI)(R9*1)
+	VADDPS      Y1, Y9, Y0
+	VMOVUPS     32(R8), Y2
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y2, Y0
+	VMOVUPS     Y0, (DI)
+	VSUBPS      Y1, Y9, Y0
+	VMOVUPS     (R8), Y1
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y1, Y0
+	VMOVUPS     Y0, (DI)(BX*8)
+	MOVQ        xStep+32(FP), SI
+	LEAQ        (AX)(SI*4), AX
+	ADDQ        $0x20, CX
+	JMP         tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft32KernelColumn1AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, FMA3
+TEXT ·fft32KernelColumn1AVX2(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), R8
+	MOVQ n+72(FP), R9
+
+tile:
+	SUBQ        $0x01, R9
+	JLT         done
+	MOVQ        AX, SI
+	MOVQ        CX, DI
+	VMOVUPS     96(SI), Y0
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y0, Y1
+	VMOVUPS     96(SI)(DX*1), Y2
+	VFMADD231PS transformConstantsAVX2<>+1728(SB), Y2, Y1
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y2, Y3
+	VFMADD231PS transformConstantsAVX2<>+1824(SB), Y0, Y3
+	VMULPS      transformConstantsAVX2<>+2784(SB), Y0, Y4
+	VFMADD231PS transformConstantsAVX2<>+2816(SB), Y2, Y4
+	VMULPS      transformConstantsAVX2<>+2784(SB), Y2, Y2
+	VFMADD231PS transformConstantsAVX2<>+2880(SB), Y0, Y2
+	VMOVUPS     64(SI), Y0
+	VMOVUPS     192(SI)(DX*1), Y5
+	VADDPS      Y5, Y0, Y6
+	VMOVUPS     192(SI), Y7
+	VADDPS      Y7, Y5, Y8
+	VSUBPS      Y7, Y5, Y5
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y5, Y0
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y0, Y5
+	VMOVUPS     64(SI)(DX*1), Y9
+	VSUBPS      Y7, Y9, Y7
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y8, Y9
+	VFMADD231PS transformConstantsAVX2<>+1728(SB), Y9, Y5
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y9, Y8
+	VFMADD231PS transformConstantsAVX2<>+1824(SB), Y0, Y8
+	VADDPS      Y7, Y6, Y0
+	VSUBPS      Y6, Y7, Y6
+	VMOVUPS     (SI), Y7
+	VMOVUPS     128(SI)(DX*1), Y9
+	VADDPS      Y9, Y7, Y10
+	VMOVAPS     Y10, Y11
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y0, Y11
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y0, Y10
+	VMOVUPS     128(SI), Y0
+	VSUBPS      Y0, Y9, Y12
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y12, Y7
+	VADDPS      Y9, Y0, Y9
+	VMOVUPS     (SI)(DX*1), Y12
+	VSUBPS      Y0, Y12, Y0
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y9, Y12
+	VADDPS      Y8, Y12, Y9
+	VSUBPS      Y8, Y12, Y8
+	VMOVAPS     Y0, Y12
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y6, Y12
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y6, Y0
+	VADDPS      Y5, Y7, Y6
+	VSUBPS      Y5, Y7, Y5
+	VMOVUPS     32(SI)(DX*1), Y7
+	VMOVUPS     160(SI), Y13
+	VSUBPS      Y13, Y7, Y14
+	VMULPS      transformConstantsAVX2<>+1728(SB), Y14, Y15
+	VMOVUPS     Y6, (R8)
+	VMOVUPS     160(SI)(DX*1), Y6
+	VMOVUPS     Y8, 32(R8)
+	VADDPS      Y6, Y13, Y8
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y8, Y7
+	VSUBPS      Y13, Y6, Y8
+	VMOVUPS     32(SI), Y13
+	VADDPS      Y13, Y6, Y6
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y8, Y13
+	VFMADD231PS transformConstantsAVX2<>+1792(SB), Y6, Y15
+	VMULPS      transformConstantsAVX2<>+1728(SB), Y6, Y6
+	VFMADD231PS transformConstantsAVX2<>+1760(SB), Y14, Y6
+	VADDPS      Y1, Y6, Y8
+	VSUBPS      Y1, Y6, Y1
+	VSUBPS      Y1, Y0, Y6
+	VADDPS      Y1, Y0, Y0
+	VADDPS      Y8, Y11, Y1
+	VMOVUPS     Y1, (DI)(BX*1)
+	VSUBPS      Y8, Y11, Y8
+	IMUL3Q      $0x00000009, BX, SI
+	VMOVUPS     Y8, (DI)(SI*1)
+	VADDPS      Y3, Y15, Y11
+	VSUBPS      Y3, Y15, Y3
+	VADDPS      Y3, Y10, Y14
+	IMUL3Q      $0x00000005, BX, SI
+	VMOVUPS     Y14, (DI)(SI*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y14, Y6
+	VMOVUPS     Y6, (DI)(BX*4)
+	VSUBPS      Y3, Y10, Y3
+	IMUL3Q      $0x0000000d, BX, SI
+	VMOVUPS     Y3, (DI)(SI*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y3, Y0
+	IMUL3Q      $0x0000000c, BX, SI
+	VMOVUPS     Y0, (DI)(SI*1)
+	VADDPS      Y11, Y12, Y0
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y1, Y0
+	VMOVUPS     Y0, (DI)
+	VSUBPS      Y11, Y12, Y0
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y8, Y0
+	VMOVUPS     Y0, (DI)(BX*8)
+	VMULPS      transformConstantsAVX2<>+2720(SB), Y13, Y0
+	VFMADD231PS transformConstantsAVX2<>+2752(SB), Y7, Y0
+	VMULPS      transformConstantsAVX2<>+2720(SB), Y7, Y1
+	VFMADD231PS transformConstantsAVX2<>+2848(SB), Y13, Y1
+	VSUBPS      Y4, Y1, Y3
+	VADDPS      Y4, Y1, Y1
+	VADDPS      Y1, Y5, Y4
+	IMUL3Q      $0x00000007, BX, SI
+	VMOVUPS     Y4, (DI)(SI*1)
+	VSUBPS      Y1, Y5, Y1
+	IMUL3Q      $0x0000000f, BX, SI
+	VMOVUPS     Y1, (DI)(SI*1)
+	VADDPS      Y3, Y9, Y5
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y9
+	VADDPS      Y2, Y0, Y3
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y2, Y0
+	VMOVUPS     32(R8), Y2
+	VSUBPS      Y0, Y2, Y6
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y4, Y6
+	IMUL3Q      $0x00000006, BX, SI
+	VMOVUPS     Y6, (DI)(SI*1)
+	VADDPS      Y0, Y2, Y0
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y1, Y0
+	IMUL3Q      $0x0000000e, BX, SI
+	VMOVUPS     Y0, (DI)(SI*1)
+	VMOVUPS     (R8), Y0
+	VADDPS      Y0, Y3, Y1
+	IMUL3Q      $0x00000003, BX, SI
+	VMOVUPS     Y1, (DI)(SI*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y1, Y5
+	VMOVUPS     Y5, (DI)(BX*2)
+	VSUBPS      Y3, Y0, Y0
+	IMUL3Q      $0x0000000b, BX, SI
+	VMOVUPS     Y0, (DI)(SI*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y0, Y9
+	IMUL3Q      $0x0000000a, BX, SI
+	VMOVUPS     Y9, (DI)(SI*1)
+	MOVQ        xStep+32(FP), SI
+	LEAQ        (AX)(SI*4), AX
+	ADDQ        $0x20, CX
+	JMP         tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft32KernelColumn2AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, FMA3
+TEXT ·fft32KernelColumn2AVX2(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), R8
+	MOVQ n+72(FP), R9
+
+tile:
+	SUBQ        $0x01, R9
+	JLT         done
+	MOVQ        AX, SI
+	MOVQ        CX, DI
+	VMOVUPS     96(SI)(DX*1), Y0
+	VMULPS      transformConstantsAVX2<>+2816(SB), Y0, Y1
+	VMOVUPS     96(SI), Y2
+	VFMADD231PS transformConstantsAVX2<>+2912(SB), Y2, Y1
+	VSUBPS      Y2, Y0, Y3
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y3, Y3
+	VADDPS      Y0, Y2, Y4
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y4, Y4
+	VMULPS      transformConstantsAVX2<>+2784(SB), Y0, Y0
+	VFMADD231PS transformConstantsAVX2<>+2816(SB), Y2, Y0
+	VMOVUPS     (SI), Y2
+	VMOVUPS     128(SI), Y5
+	VSUBPS      Y5, Y2, Y6
+	VMOVUPS     128(SI)(DX*1), Y7
+	VADDPS      Y7, Y5, Y8
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y8, Y2
+	VSUBPS      Y5, Y7, Y5
+	VMOVUPS     (SI)(DX*1), Y8
+	VSUBPS      Y7, Y8, Y7
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y5, Y8
+	VMOVUPS     64(SI)(DX*1), Y5
+	VMOVUPS     192(SI)(DX*1), Y9
+	VSUBPS      Y9, Y5, Y10
+	VADDPS      Y10, Y6, Y11
+	VSUBPS      Y10, Y6, Y6
+	VMOVUPS     192(SI), Y10
+	VADDPS      Y10, Y9, Y12
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y10, Y9
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y9, Y5
+	VMULPS      transformConstantsAVX2<>+1728(SB), Y5, Y9
+	VMOVUPS     64(SI), Y13
+	VSUBPS      Y10, Y13, Y10
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y12, Y13
+	VFMADD231PS transformConstantsAVX2<>+1792(SB), Y13, Y9
+	VMULPS      transformConstantsAVX2<>+1728(SB), Y13, Y12
+	VFMADD231PS transformConstantsAVX2<>+1760(SB), Y5, Y12
+	VSUBPS      Y12, Y8, Y5
+	VADDPS      Y12, Y8, Y8
+	VADDPS      Y9, Y2, Y12
+	VSUBPS      Y9, Y2, Y2
+	VSUBPS      Y10, Y7, Y9
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y7, Y10
+	VMOVUPS     32(SI), Y7
+	VMOVUPS     160(SI), Y13
+	VSUBPS      Y13, Y7, Y14
+	VMOVUPS     160(SI)(DX*1), Y15
+	VMOVUPS     Y9, (R8)
+	VSUBPS      Y13, Y15, Y9
+	VFMADD132PS transformConstantsAVX2<>+32(SB), Y15, Y13
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y13, Y7
+	VMULPS      transformConstantsAVX2<>+2752(SB), Y7, Y13
+	VMOVUPS     Y6, 32(R8)
+	VMOVUPS     32(SI)(DX*1), Y6
+	VSUBPS      Y15, Y6, Y15
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y9, Y6
+	VFMADD231PS transformConstantsAVX2<>+2720(SB), Y6, Y13
+	VMULPS      transformConstantsAVX2<>+2752(SB), Y6, Y6
+	VFMADD231PS transformConstantsAVX2<>+2944(SB), Y7, Y6
+	VSUBPS      Y0, Y6, Y7
+	VADDPS      Y0, Y6, Y0
+	VADDPS      Y0, Y2, Y6
+	IMUL3Q      $0x00000007, BX, SI
+	VMOVUPS     Y6, (DI)(SI*1)
+	VSUBPS      Y0, Y2, Y0
+	IMUL3Q      $0x0000000f, BX, SI
+	VMOVUPS     Y0, (DI)(SI*1)
+	VADDPS      Y7, Y5, Y2
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y7, Y5
+	VADDPS      Y1, Y13, Y7
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y13
+	VSUBPS      Y13, Y8, Y1
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y6, Y1
+	IMUL3Q      $0x00000006, BX, SI
+	VMOVUPS     Y1, (DI)(SI*1)
+	VADDPS      Y13, Y8, Y1
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y0, Y1
+	IMUL3Q      $0x0000000e, BX, SI
+	VMOVUPS     Y1, (DI)(SI*1)
+	VADDPS      Y7, Y12, Y0
+	IMUL3Q      $0x00000003, BX, SI
+	VMOVUPS     Y0, (DI)(SI*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y0, Y2
+	VMOVUPS     Y2, (DI)(BX*2)
+	VSUBPS      Y7, Y12, Y0
+	IMUL3Q      $0x0000000b, BX, SI
+	VMOVUPS     Y0, (DI)(SI*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y0, Y5
+	IMUL3Q      $0x0000000a, BX, SI
+	VMOVUPS     Y5, (DI)(SI*1)
+	VADDPS      Y15, Y14, Y0
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y14, Y15
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y15, Y1
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y0, Y0
+	VADDPS      Y3, Y0, Y2
+	VSUBPS      Y3, Y0, Y0
+	VSUBPS      Y0, Y10, Y3
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y10, Y0
+	VADDPS      Y2, Y11, Y5
+	VMOVUPS     Y5, (DI)(BX*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y2, Y11
+	IMUL3Q      $0x00000009, BX, SI
+	VMOVUPS     Y11, (DI)(SI*1)
+	VSUBPS      Y4, Y1, Y2
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y1, Y4
+	VMOVUPS     32(R8), Y1
+	VADDPS      Y1, Y4, Y6
+	IMUL3Q      $0x00000005, BX, SI
+	VMOVUPS     Y6, (DI)(SI*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y6, Y3
+	VMOVUPS     Y3, (DI)(BX*4)
+	VSUBPS      Y4, Y1, Y1
+	IMUL3Q      $0x0000000d, BX, SI
+	VMOVUPS     Y1, (DI)(SI*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y1, Y0
+	IMUL3Q      $0x0000000c, BX, SI
+	VMOVUPS     Y0, (DI)(SI*1)
+	VMOVUPS     (R8), Y0
+	VADDPS      Y0, Y2, Y1
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y5, Y1
+	VMOVUPS     Y1, (DI)
+	VSUBPS      Y2, Y0, Y0
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y11, Y0
+	VMOVUPS     Y0, (DI)(BX*8)
+	MOVQ        xStep+32(FP), SI
+	LEAQ        (AX)(SI*4), AX
+	ADDQ        $0x20, CX
+	JMP         tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft32KernelColumn3AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, FMA3
+TEXT ·fft32KernelColumn3AVX2(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), R8
+	MOVQ n+72(FP), R9
+
+tile:
+	SUBQ        $0x01, R9
+	JLT         done
+	MOVQ        AX, SI
+	MOVQ        CX, DI
+	VMOVUPS     96(SI), Y0
+	VMULPS      transformConstantsAVX2<>+1728(SB), Y0, Y1
+	VMOVUPS     96(SI)(DX*1), Y2
+	VFMADD231PS transformConstantsAVX2<>+1760(SB), Y2, Y1
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y0, Y3
+	VFMADD231PS transformConstantsAVX2<>+1824(SB), Y2, Y3
+	VMULPS      transformConstantsAVX2<>+2752(SB), Y0, Y4
+	VFMADD231PS transformConstantsAVX2<>+2720(SB), Y2, Y4
+	VMULPS      transformConstantsAVX2<>+2720(SB), Y0, Y0
+	VFMADD231PS transformConstantsAVX2<>+2848(SB), Y2, Y0
+	VMOVUPS     64(SI)(DX*1), Y2
+	VMOVUPS     192(SI), Y5
+	VADDPS      Y5, Y2, Y6
+	VMOVUPS     192(SI)(DX*1), Y7
+	VSUBPS      Y5, Y7, Y8
+	VADDPS      Y7, Y5, Y5
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y5, Y2
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y2, Y5
+	VMOVUPS     64(SI), Y9
+	VSUBPS      Y7, Y9, Y7
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y8, Y9
+	VFMADD231PS transformConstantsAVX2<>+1824(SB), Y9, Y5
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y9, Y8
+	VFMADD231PS transformConstantsAVX2<>+1728(SB), Y2, Y8
+	VSUBPS      Y7, Y6, Y2
+	VADDPS      Y6, Y7, Y6
+	VMOVUPS     (SI), Y7
+	VMOVUPS     128(SI)(DX*1), Y9
+	VSUBPS      Y9, Y7, Y10
+	VMOVAPS     Y10, Y11
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y2, Y11
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y2, Y10
+	VMOVUPS     128(SI), Y2
+	VSUBPS      Y2, Y9, Y12
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y12, Y7
+	VADDPS      Y9, Y2, Y9
+	VMOVUPS     (SI)(DX*1), Y12
+	VADDPS      Y12, Y2, Y2
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y9, Y12
+	VSUBPS      Y8, Y12, Y9
+	VADDPS      Y8, Y12, Y8
+	VMOVAPS     Y2, Y12
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y6, Y12
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y6, Y2
+	VADDPS      Y5, Y7, Y6
+	VSUBPS      Y5, Y7, Y5
+	VMOVUPS     32(SI)(DX*1), Y7
+	VMOVUPS     160(SI), Y13
+	VADDPS      Y13, Y7, Y14
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y14, Y15
+	VMOVUPS     Y6, (R8)
+	VMOVUPS     160(SI)(DX*1), Y6
+	VMOVUPS     Y8, 32(R8)
+	VADDPS      Y6, Y13, Y8
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y8, Y7
+	VSUBPS      Y13, Y6, Y8
+	VMOVUPS     32(SI), Y13
+	VSUBPS      Y6, Y13, Y6
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y8, Y13
+	VFMADD231PS transformConstantsAVX2<>+1824(SB), Y6, Y15
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y6, Y6
+	VFMADD231PS transformConstantsAVX2<>+1728(SB), Y14, Y6
+	VSUBPS      Y1, Y6, Y8
+	VADDPS      Y1, Y6, Y1
+	VSUBPS      Y1, Y2, Y6
+	VADDPS      Y1, Y2, Y1
+	VADDPS      Y8, Y11, Y2
+	VMOVUPS     Y2, (DI)(BX*1)
+	VSUBPS      Y8, Y11, Y8
+	IMUL3Q      $0x00000009, BX, SI
+	VMOVUPS     Y8, (DI)(SI*1)
+	VADDPS      Y3, Y15, Y11
+	VSUBPS      Y3, Y15, Y3
+	VADDPS      Y3, Y10, Y14
+	IMUL3Q      $0x00000005, BX, SI
+	VMOVUPS     Y14, (DI)(SI*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y14, Y6
+	VMOVUPS     Y6, (DI)(BX*4)
+	VSUBPS      Y3, Y10, Y3
+	IMUL3Q      $0x0000000d, BX, SI
+	VMOVUPS     Y3, (DI)(SI*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y3, Y1
+	IMUL3Q      $0x0000000c, BX, SI
+	VMOVUPS     Y1, (DI)(SI*1)
+	VADDPS      Y11, Y12, Y1
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y2, Y1
+	VMOVUPS     Y1, (DI)
+	VSUBPS      Y11, Y12, Y1
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y8, Y1
+	VMOVUPS     Y1, (DI)(BX*8)
+	VMULPS      transformConstantsAVX2<>+2816(SB), Y13, Y1
+	VFMADD231PS transformConstantsAVX2<>+2784(SB), Y7, Y1
+	VMULPS      transformConstantsAVX2<>+2816(SB), Y7, Y2
+	VFMADD231PS transformConstantsAVX2<>+2912(SB), Y13, Y2
+	VADDPS      Y0, Y2, Y3
+	VSUBPS      Y0, Y2, Y0
+	VADDPS      Y0, Y5, Y2
+	IMUL3Q      $0x00000007, BX, SI
+	VMOVUPS     Y2, (DI)(SI*1)
+	VSUBPS      Y0, Y5, Y0
+	IMUL3Q      $0x0000000f, BX, SI
+	VMOVUPS     Y0, (DI)(SI*1)
+	VADDPS      Y3, Y9, Y5
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y9
+	VSUBPS      Y4, Y1, Y3
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y1, Y4
+	VMOVUPS     32(R8), Y1
+	VSUBPS      Y4, Y1, Y6
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y2, Y6
+	IMUL3Q      $0x00000006, BX, SI
+	VMOVUPS     Y6, (DI)(SI*1)
+	VADDPS      Y4, Y1, Y1
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y0, Y1
+	IMUL3Q      $0x0000000e, BX, SI
+	VMOVUPS     Y1, (DI)(SI*1)
+	VMOVUPS     (R8), Y0
+	VADDPS      Y0, Y3, Y1
+	IMUL3Q      $0x00000003, BX, SI
+	VMOVUPS     Y1, (DI)(SI*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y1, Y5
+	VMOVUPS     Y5, (DI)(BX*2)
+	VSUBPS      Y3, Y0, Y0
+	IMUL3Q      $0x0000000b, BX, SI
+	VMOVUPS     Y0, (DI)(SI*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y0, Y9
+	IMUL3Q      $0x0000000a, BX, SI
+	VMOVUPS     Y9, (DI)(SI*1)
+	MOVQ        xStep+32(FP), SI
+	LEAQ        (AX)(SI*4), AX
+	ADDQ        $0x20, CX
+	JMP         tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft32KernelRealsAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, FMA3
+TEXT ·fft32KernelRealsAVX2(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), DI
+	MOVQ n+72(FP), R9
+
+tile:
+	SUBQ        $0x01, R9
+	JLT         done
+	MOVQ        AX, DX
+	MOVQ        CX, SI
+	VMOVUPS     192(DX), Y0
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y0, Y1
+	VMULPS      transformConstantsAVX2<>+1728(SB), Y1, Y2
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y1, Y3
+	VMOVUPS     64(DX), Y4
+	VADDPS      Y4, Y1, Y5
+	VSUBPS      Y1, Y4, Y1
+	VADDPS      Y0, Y4, Y6
+	VSUBPS      Y0, Y4, Y0
+	VMOVAPS     Y3, Y4
+	VFMADD231PS transformConstantsAVX2<>+1728(SB), Y1, Y4
+	VFMSUB132PS transformConstantsAVX2<>+1760(SB), Y2, Y1
+	VFMADD231PS transformConstantsAVX2<>+1760(SB), Y5, Y2
+	VFMSUB231PS transformConstantsAVX2<>+1728(SB), Y5, Y3
+	VMOVUPS     128(DX), Y5
+	VMOVAPS     Y2, Y7
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y5, Y7
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y5, Y2
+	VMOVAPS     Y5, Y8
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y6, Y8
+	VMOVAPS     Y4, Y9
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y5, Y9
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y5, Y4
+	VMOVAPS     Y5, Y10
+	VFMSUB231PS transformConstantsAVX2<>+1664(SB), Y6, Y10
+	VMOVUPS     (DX), Y11
+	VMOVAPS     Y11, Y12
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y5, Y12
+	VADDPS      Y3, Y12, Y13
+	VSUBPS      Y3, Y12, Y3
+	VMOVAPS     Y11, Y12
+	VFMADD231PS transformConstantsAVX2<>+1664(SB), Y0, Y12
+	VMOVAPS     Y11, Y14
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y5, Y14
+	VADDPS      Y1, Y14, Y15
+	VSUBPS      Y1, Y14, Y1
+	VSUBPS      Y5, Y11, Y14
+	VADDPS      Y5, Y11, Y5
+	VFMADD231PS transformConstantsAVX2<>+1696(SB), Y0, Y11
+	VMOVUPS     Y7, (DI)
+	VSUBPS      Y6, Y5, Y7
+	IMUL3Q      $0x0000000f, BX, R8
+	VMOVUPS     Y7, (SI)(R8*1)
+	VADDPS      Y6, Y5, Y5
+	VMOVUPS     160(DX), Y6
+	VMOVUPS     Y3, 32(DI)
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y6, Y3
+	VMOVUPS     Y13, 64(DI)
+	VMOVUPS     32(DX), Y13
+	VMOVUPS     Y2, 96(DI)
+	VADDPS      Y13, Y3, Y2
+	VMOVUPS     Y8, 128(DI)
+	VMULPS      transformConstantsAVX2<>+2816(SB), Y2, Y8
+	VFMADD231PS transformConstantsAVX2<>+2784(SB), Y3, Y8
+	VMULPS      transformConstantsAVX2<>+2784(SB), Y2, Y2
+	VFMADD231PS transformConstantsAVX2<>+2880(SB), Y3, Y2
+	VMOVUPS     Y11, 160(DI)
+	VMULPS      transformConstantsAVX2<>+1760(SB), Y13, Y11
+	VFMADD231PS transformConstantsAVX2<>+1728(SB), Y6, Y11
+	VMOVUPS     Y12, 192(DI)
+	VSUBPS      Y6, Y13, Y12
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y12, Y12
+	VMOVUPS     Y10, 224(DI)
+	VMULPS      transformConstantsAVX2<>+1728(SB), Y13, Y10
+	VFMADD231PS transformConstantsAVX2<>+1792(SB), Y6, Y10
+	VADDPS      Y6, Y13, Y6
+	VSUBPS      Y3, Y13, Y13
+	VMOVUPS     Y9, 256(DI)
+	VMULPS      transformConstantsAVX2<>+2752(SB), Y13, Y9
+	VFMADD231PS transformConstantsAVX2<>+2720(SB), Y3, Y9
+	VMULPS      transformConstantsAVX2<>+2720(SB), Y13, Y13
+	VFMADD231PS transformConstantsAVX2<>+2848(SB), Y3, Y13
+	VMOVUPS     96(DX), Y3
+	VMOVUPS     Y1, 288(DI)
+	VMOVAPS     Y13, Y1
+	VFMADD231PS transformConstantsAVX2<>+2880(SB), Y3, Y1
+	VADDPS      Y1, Y15, Y1
+	IMUL3Q      $0x00000005, BX, R8
+	VMOVUPS     Y1, (SI)(R8*1)
+	VMOVUPS     Y1, 320(DI)
+	VMOVAPS     Y8, Y1
+	VFMADD231PS transformConstantsAVX2<>+2752(SB), Y3, Y1
+	VFMSUB231PS transformConstantsAVX2<>+2752(SB), Y3, Y8
+	VMOVUPS     Y1, 352(DI)
+	VMOVAPS     Y2, Y1
+	VFMADD231PS transformConstantsAVX2<>+2720(SB), Y3, Y1
+	VFMADD231PS transformConstantsAVX2<>+2944(SB), Y3, Y2
+	VMOVUPS     Y8, 384(DI)
+	VMOVAPS     Y11, Y8
+	VFMADD231PS transformConstantsAVX2<>+1728(SB), Y3, Y8
+	VFMSUB231PS transformConstantsAVX2<>+1728(SB), Y3, Y11
+	VMOVUPS     Y1, 416(DI)
+	VMOVAPS     Y10, Y1
+	VFMADD231PS transformConstantsAVX2<>+1760(SB), Y3, Y1
+	VFMADD231PS transformConstantsAVX2<>+1792(SB), Y3, Y10
+	VMOVUPS     Y2, 448(DI)
+	VMOVAPS     Y9, Y2
+	VFMADD231PS transformConstantsAVX2<>+2784(SB), Y3, Y2
+	VFMSUB231PS transformConstantsAVX2<>+2784(SB), Y3, Y9
+	VMOVUPS     Y8, 480(DI)
+	VMULPS      transformConstantsAVX2<>+1664(SB), Y3, Y8
+	VMOVUPS     Y11, 512(DI)
+	VADDPS      Y8, Y12, Y11
+	VSUBPS      Y8, Y12, Y8
+	VADDPS      Y8, Y14, Y12
+	IMUL3Q      $0x00000007, BX, R8
+	VMOVUPS     Y12, (SI)(R8*1)
+	VSUBPS      Y8, Y14, Y8
+	IMUL3Q      $0x00000017, BX, R8
+	VMOVUPS     Y8, (SI)(R8*1)
+	VADDPS      Y11, Y0, Y14
+	VSUBPS      Y12, Y14, Y12
+	IMUL3Q      $0x00000006, BX, R8
+	VMOVUPS     Y12, (SI)(R8*1)
+	VSUBPS      Y11, Y0, Y0
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y8, Y0
+	IMUL3Q      $0x00000016, BX, R8
+	VMOVUPS     Y0, (SI)(R8*1)
+	VMOVAPS     Y13, Y0
+	VFMADD231PS transformConstantsAVX2<>+2816(SB), Y3, Y0
+	VADDPS      Y0, Y4, Y0
+	VSUBPS      Y3, Y6, Y8
+	VSUBPS      Y7, Y8, Y7
+	IMUL3Q      $0x0000000e, BX, R8
+	VMOVUPS     Y7, (SI)(R8*1)
+	VADDPS      Y6, Y3, Y6
+	VADDPS      Y6, Y5, Y7
+	IMUL3Q      $0x0000001e, BX, R8
+	VMOVUPS     Y7, (SI)(R8*1)
+	VSUBPS      Y6, Y5, Y5
+	IMUL3Q      $0x0000001f, BX, R8
+	VMOVUPS     Y5, (SI)(R8*1)
+	VMOVAPS     Y13, Y5
+	VFMADD231PS transformConstantsAVX2<>+2816(SB), Y3, Y5
+	VSUBPS      Y5, Y4, Y4
+	VFMSUB231PS transformConstantsAVX2<>+2816(SB), Y3, Y13
+	VADDPS      Y13, Y15, Y3
+	IMUL3Q      $0x00000019, BX, R8
+	VMOVUPS     Y3, (SI)(R8*1)
+	VMOVUPS     288(DI), Y5
+	VSUBPS      Y9, Y5, Y6
+	IMUL3Q      $0x00000009, BX, R8
+	VMOVUPS     Y6, (SI)(R8*1)
+	VSUBPS      Y6, Y0, Y0
+	VMOVUPS     Y0, (SI)(BX*8)
+	VADDPS      Y9, Y5, Y0
+	IMUL3Q      $0x00000015, BX, R8
+	VMOVUPS     Y0, (SI)(R8*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y0, Y4
+	IMUL3Q      $0x00000014, BX, R8
+	VMOVUPS     Y4, (SI)(R8*1)
+	VMOVUPS     256(DI), Y0
+	VADDPS      Y0, Y2, Y4
+	VSUBPS      320(DI), Y4, Y4
+	VMOVUPS     Y4, (SI)(BX*4)
+	VSUBPS      Y0, Y2, Y0
+	VSUBPS      Y3, Y0, Y0
+	IMUL3Q      $0x00000018, BX, R8
+	VMOVUPS     Y0, (SI)(R8*1)
+	VMOVUPS     224(DI), Y0
+	VADDPS      Y0, Y10, Y2
+	VSUBPS      Y10, Y0, Y0
+	VMOVUPS     192(DI), Y3
+	VADDPS      Y3, Y1, Y4
+	IMUL3Q      $0x00000003, BX, R8
+	VMOVUPS     Y4, (SI)(R8*1)
+	VSUBPS      Y1, Y3, Y1
+	IMUL3Q      $0x0000001b, BX, R8
+	VMOVUPS     Y1, (SI)(R8*1)
+	VMOVUPS     160(DI), Y3
+	VMOVUPS     512(DI), Y5
+	VSUBPS      Y5, Y3, Y6
+	IMUL3Q      $0x0000000b, BX, R8
+	VMOVUPS     Y6, (SI)(R8*1)
+	VSUBPS      Y6, Y2, Y2
+	IMUL3Q      $0x0000000a, BX, R8
+	VMOVUPS     Y2, (SI)(R8*1)
+	VADDPS      Y5, Y3, Y2
+	IMUL3Q      $0x00000013, BX, R8
+	VMOVUPS     Y2, (SI)(R8*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y2, Y0
+	IMUL3Q      $0x00000012, BX, R8
+	VMOVUPS     Y0, (SI)(R8*1)
+	VMOVUPS     128(DI), Y0
+	VMOVUPS     480(DI), Y2
+	VADDPS      Y2, Y0, Y3
+	VSUBPS      Y4, Y3, Y3
+	VMOVUPS     Y3, (SI)(BX*2)
+	VSUBPS      Y0, Y2, Y0
+	VSUBPS      Y1, Y0, Y0
+	IMUL3Q      $0x0000001a, BX, R8
+	VMOVUPS     Y0, (SI)(R8*1)
+	VMOVUPS     96(DI), Y0
+	VMOVUPS     448(DI), Y1
+	VADDPS      Y1, Y0, Y2
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y1, Y0
+	VMOVUPS     64(DI), Y1
+	VMOVUPS     416(DI), Y3
+	VADDPS      Y3, Y1, Y4
+	VMOVUPS     Y4, (SI)(BX*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y3, Y1
+	IMUL3Q      $0x0000001d, BX, R8
+	VMOVUPS     Y1, (SI)(R8*1)
+	VMOVUPS     32(DI), Y3
+	VMOVUPS     384(DI), Y5
+	VSUBPS      Y5, Y3, Y6
+	IMUL3Q      $0x0000000d, BX, R8
+	VMOVUPS     Y6, (SI)(R8*1)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y6, Y2
+	IMUL3Q      $0x0000000c, BX, R8
+	VMOVUPS     Y2, (SI)(R8*1)
+	VFMADD231PS transformConstantsAVX2<>+32(SB), Y3, Y5
+	IMUL3Q      $0x00000011, BX, R8
+	VMOVUPS     Y5, (SI)(R8*1)
+	VFMSUB231PS transformConstantsAVX2<>+0(SB), Y5, Y0
+	IMUL3Q      $0x00000010, BX, R8
+	VMOVUPS     Y0, (SI)(R8*1)
+	VMOVUPS     (DI), Y0
+	VMOVUPS     352(DI), Y2
+	VADDPS      Y2, Y0, Y3
+	VSUBPS      Y4, Y3, Y3
+	VMOVUPS     Y3, (SI)
+	VFMADD231PS transformConstantsAVX2<>+0(SB), Y0, Y2
+	VSUBPS      Y1, Y2, Y0
+	IMUL3Q      $0x0000001c, BX, R8
+	VMOVUPS     Y0, (SI)(R8*1)
+	MOVQ        xStep+32(FP), DX
+	LEAQ        (AX)(DX*4), AX
+	ADDQ        $0x20, CX
+	JMP         tile
+
+done:
+	VZEROUPPER
+	RET
+
 DATA transformConstantsAVX512<>+0(SB)/4, $(-1.0)
 DATA transformConstantsAVX512<>+4(SB)/4, $(1.0)
 DATA transformConstantsAVX512<>+8(SB)/4, $(0.5)
@@ -45862,6 +49896,501 @@ done:
 	VZEROUPPER
 	RET
 
+// func fft16KernelRowAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, AVX512F
+TEXT ·fft16KernelRowAVX512(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), DX
+	MOVQ n+72(FP), DI
+
+tile:
+	SUBQ             $0x01, DI
+	JLT              done
+	MOVQ             AX, DX
+	MOVQ             CX, SI
+	VMOVUPS          (DX), Z0
+	VMULPS.BCST      transformConstantsAVX512<>+236(SB), Z0, Z0
+	VMOVUPS          256(DX), Z1
+	VMULPS.BCST      transformConstantsAVX512<>+236(SB), Z1, Z1
+	VADDPS           Z1, Z0, Z2
+	VSUBPS           Z1, Z0, Z3
+	VMOVUPS          128(DX), Z4
+	VMULPS.BCST      transformConstantsAVX512<>+236(SB), Z4, Z4
+	VMOVUPS          384(DX), Z5
+	VMULPS.BCST      transformConstantsAVX512<>+236(SB), Z5, Z5
+	VADDPS           Z5, Z4, Z6
+	VSUBPS           Z5, Z4, Z4
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z4, Z5
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z6, Z7
+	VMOVUPS          192(DX), Z8
+	VMULPS.BCST      transformConstantsAVX512<>+236(SB), Z8, Z8
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z8, Z9
+	VMOVUPS          64(DX), Z10
+	VMULPS.BCST      transformConstantsAVX512<>+236(SB), Z10, Z10
+	VMOVUPS          320(DX), Z11
+	VMULPS.BCST      transformConstantsAVX512<>+236(SB), Z11, Z11
+	VMULPS.BCST      transformConstantsAVX512<>+208(SB), Z10, Z12
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z10, Z13
+	VSUBPS           Z11, Z10, Z14
+	VADDPS           Z11, Z10, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+216(SB), Z11, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+208(SB), Z11, Z13
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z14, Z11
+	VADDPS           Z6, Z2, Z14
+	VADDPS           Z10, Z8, Z15
+	VADDPS           Z15, Z14, Z16
+	VMOVUPS          Z16, (SI)
+	VSUBPS           Z15, Z14, Z14
+	VMOVUPS          Z14, (SI)(BX*1)
+	VADDPS           Z5, Z0, Z14
+	VMOVAPS          Z12, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+212(SB), Z8, Z15
+	VADDPS           Z15, Z14, Z16
+	VMOVUPS          Z16, (SI)(BX*2)
+	VSUBPS           Z15, Z14, Z14
+	IMUL3Q           $0x0000000e, BX, DX
+	VMOVUPS          Z14, (SI)(DX*1)
+	VADDPS           Z7, Z1, Z14
+	VMOVAPS          Z13, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+208(SB), Z8, Z15
+	VMOVAPS          Z15, Z16
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z14, Z16
+	IMUL3Q           $0x00000003, BX, DX
+	VMOVUPS          Z16, (SI)(DX*1)
+	VSUBPS           Z15, Z14, Z14
+	IMUL3Q           $0x0000000f, BX, DX
+	VMOVUPS          Z14, (SI)(DX*1)
+	VSUBPS           Z9, Z11, Z14
+	VADDPS           Z14, Z3, Z15
+	VMOVUPS          Z15, (SI)(BX*4)
+	VSUBPS           Z14, Z3, Z3
+	IMUL3Q           $0x0000000c, BX, DX
+	VMOVUPS          Z3, (SI)(DX*1)
+	VADDPS           Z9, Z11, Z3
+	VMOVAPS          Z3, Z9
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z4, Z9
+	IMUL3Q           $0x00000005, BX, DX
+	VMOVUPS          Z9, (SI)(DX*1)
+	VSUBPS           Z3, Z4, Z3
+	IMUL3Q           $0x0000000d, BX, DX
+	VMOVUPS          Z3, (SI)(DX*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z5, Z0
+	VFMSUB231PS.BCST transformConstantsAVX512<>+208(SB), Z8, Z13
+	VSUBPS           Z13, Z0, Z3
+	IMUL3Q           $0x00000006, BX, DX
+	VMOVUPS          Z3, (SI)(DX*1)
+	VADDPS           Z13, Z0, Z0
+	IMUL3Q           $0x0000000a, BX, DX
+	VMOVUPS          Z0, (SI)(DX*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z1, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+216(SB), Z8, Z12
+	VMOVAPS          Z12, Z0
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z7, Z0
+	IMUL3Q           $0x00000007, BX, DX
+	VMOVUPS          Z0, (SI)(DX*1)
+	VSUBPS           Z12, Z7, Z0
+	IMUL3Q           $0x0000000b, BX, DX
+	VMOVUPS          Z0, (SI)(DX*1)
+	VSUBPS           Z6, Z2, Z0
+	VMOVUPS          Z0, (SI)(BX*8)
+	VSUBPS           Z10, Z8, Z0
+	IMUL3Q           $0x00000009, BX, DX
+	VMOVUPS          Z0, (SI)(DX*1)
+	MOVQ             xStep+32(FP), DX
+	LEAQ             (AX)(DX*4), AX
+	ADDQ             $0x40, CX
+	JMP              tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft16KernelColumn0AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, AVX512F
+TEXT ·fft16KernelColumn0AVX512(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), SI
+	MOVQ n+72(FP), R8
+
+tile:
+	SUBQ             $0x01, R8
+	JLT              done
+	MOVQ             AX, SI
+	MOVQ             CX, DI
+	VMOVUPS          (SI), Z0
+	VMOVUPS          256(SI), Z1
+	VADDPS           Z1, Z0, Z2
+	VMOVUPS          (SI)(DX*1), Z3
+	VMOVUPS          256(SI)(DX*1), Z4
+	VADDPS           Z4, Z3, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z0, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z1, Z3
+	VMOVUPS          128(SI), Z0
+	VMOVUPS          384(SI), Z1
+	VADDPS           Z1, Z0, Z6
+	VMOVUPS          128(SI)(DX*1), Z7
+	VMOVUPS          384(SI)(DX*1), Z8
+	VADDPS           Z8, Z7, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z0, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z1, Z7
+	VADDPS           Z7, Z8, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z8, Z7
+	VADDPS           Z6, Z2, Z1
+	VADDPS           Z9, Z5, Z8
+	VMOVAPS          Z4, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z0, Z10
+	VMOVAPS          Z3, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z7, Z11
+	VSUBPS           Z6, Z2, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z9, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z0, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z7, Z3
+	VMOVUPS          64(SI), Z0
+	VMOVUPS          320(SI), Z6
+	VADDPS           Z6, Z0, Z7
+	VMOVUPS          64(SI)(DX*1), Z9
+	VMOVUPS          320(SI)(DX*1), Z12
+	VADDPS           Z12, Z9, Z13
+	VSUBPS           Z6, Z9, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z0, Z12
+	VMULPS.BCST      transformConstantsAVX512<>+208(SB), Z12, Z0
+	VMULPS.BCST      transformConstantsAVX512<>+208(SB), Z6, Z9
+	VMOVUPS          192(SI), Z14
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z14, Z15
+	VMOVUPS          192(SI)(DX*1), Z16
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z16, Z17
+	VADDPS           Z7, Z14, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+224(SB), Z14, Z17
+	VSUBPS           Z14, Z7, Z7
+	VADDPS           Z13, Z16, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+208(SB), Z16, Z15
+	VSUBPS           Z16, Z13, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+212(SB), Z6, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+216(SB), Z12, Z9
+	VADDPS           Z18, Z1, Z6
+	VMOVUPS          Z6, (DI)(BX*1)
+	VADDPS           Z14, Z8, Z12
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z6, Z12
+	VMOVUPS          Z12, (DI)
+	VADDPS           Z15, Z0, Z6
+	VADDPS           Z6, Z10, Z12
+	IMUL3Q           $0x00000003, BX, SI
+	VMOVUPS          Z12, (DI)(SI*1)
+	VSUBPS           Z6, Z10, Z6
+	IMUL3Q           $0x0000000b, BX, SI
+	VMOVUPS          Z6, (DI)(SI*1)
+	VADDPS           Z17, Z9, Z10
+	VADDPS           Z10, Z11, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z10, Z11
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z12, Z16
+	VMOVUPS          Z16, (DI)(BX*2)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z6, Z11
+	IMUL3Q           $0x0000000a, BX, SI
+	VMOVUPS          Z11, (DI)(SI*1)
+	VADDPS           Z13, Z2, Z6
+	IMUL3Q           $0x00000005, BX, SI
+	VMOVUPS          Z6, (DI)(SI*1)
+	VSUBPS           Z7, Z5, Z10
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z6, Z10
+	VMOVUPS          Z10, (DI)(BX*4)
+	VSUBPS           Z17, Z9, Z6
+	VADDPS           Z6, Z4, Z9
+	IMUL3Q           $0x00000007, BX, SI
+	VMOVUPS          Z9, (DI)(SI*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z6, Z4
+	IMUL3Q           $0x0000000f, BX, SI
+	VMOVUPS          Z4, (DI)(SI*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z15, Z0
+	VSUBPS           Z0, Z3, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z3, Z0
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z9, Z6
+	IMUL3Q           $0x00000006, BX, SI
+	VMOVUPS          Z6, (DI)(SI*1)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z4, Z0
+	IMUL3Q           $0x0000000e, BX, SI
+	VMOVUPS          Z0, (DI)(SI*1)
+	VSUBPS           Z18, Z1, Z0
+	IMUL3Q           $0x00000009, BX, SI
+	VMOVUPS          Z0, (DI)(SI*1)
+	VSUBPS           Z14, Z8, Z1
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z0, Z1
+	VMOVUPS          Z1, (DI)(BX*8)
+	VSUBPS           Z13, Z2, Z0
+	IMUL3Q           $0x0000000d, BX, SI
+	VMOVUPS          Z0, (DI)(SI*1)
+	VADDPS           Z7, Z5, Z1
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z0, Z1
+	IMUL3Q           $0x0000000c, BX, SI
+	VMOVUPS          Z1, (DI)(SI*1)
+	MOVQ             xStep+32(FP), SI
+	LEAQ             (AX)(SI*4), AX
+	ADDQ             $0x40, CX
+	JMP              tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft16KernelColumn1AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, AVX512F
+TEXT ·fft16KernelColumn1AVX512(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), SI
+	MOVQ n+72(FP), R8
+
+tile:
+	SUBQ             $0x01, R8
+	JLT              done
+	MOVQ             AX, SI
+	MOVQ             CX, DI
+	VMOVUPS          (SI), Z0
+	VMOVUPS          256(SI), Z1
+	VSUBPS           Z1, Z0, Z2
+	VMOVUPS          (SI)(DX*1), Z3
+	VMOVUPS          256(SI)(DX*1), Z4
+	VSUBPS           Z4, Z3, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z4, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z3, Z1
+	VMOVUPS          128(SI)(DX*1), Z3
+	VMOVUPS          384(SI)(DX*1), Z4
+	VSUBPS           Z4, Z3, Z6
+	VMOVUPS          128(SI), Z7
+	VMOVUPS          384(SI), Z8
+	VSUBPS           Z8, Z7, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z3, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z4, Z7
+	VSUBPS           Z7, Z8, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z7, Z8
+	VADDPS           Z6, Z2, Z4
+	VSUBPS           Z9, Z5, Z7
+	VMOVAPS          Z0, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z3, Z10
+	VMOVAPS          Z1, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z8, Z11
+	VSUBPS           Z6, Z2, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z5, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z3, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z8, Z1
+	VMOVUPS          64(SI), Z3
+	VMOVUPS          320(SI), Z5
+	VSUBPS           Z5, Z3, Z6
+	VMOVUPS          64(SI)(DX*1), Z8
+	VMOVUPS          320(SI)(DX*1), Z12
+	VSUBPS           Z12, Z8, Z13
+	VADDPS           Z5, Z8, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z12, Z3
+	VADDPS           Z13, Z6, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z6, Z13
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z3, Z6
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z5, Z12
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z8, Z8
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z13, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+208(SB), Z5, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+224(SB), Z3, Z12
+	VMOVUPS          192(SI)(DX*1), Z3
+	VMOVUPS          192(SI), Z5
+	VSUBPS           Z5, Z3, Z14
+	VADDPS           Z3, Z5, Z15
+	VMULPS.BCST      transformConstantsAVX512<>+208(SB), Z5, Z16
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z5, Z5
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z14, Z14
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z15, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+212(SB), Z3, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+224(SB), Z3, Z5
+	VADDPS           Z14, Z8, Z3
+	VADDPS           Z3, Z4, Z17
+	VMOVUPS          Z17, (DI)(BX*1)
+	VSUBPS           Z3, Z4, Z3
+	IMUL3Q           $0x00000009, BX, SI
+	VMOVUPS          Z3, (DI)(SI*1)
+	VSUBPS           Z15, Z13, Z4
+	VADDPS           Z4, Z7, Z18
+	VSUBPS           Z4, Z7, Z4
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z17, Z18
+	VMOVUPS          Z18, (DI)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z3, Z4
+	VMOVUPS          Z4, (DI)(BX*8)
+	VSUBPS           Z16, Z6, Z3
+	VADDPS           Z3, Z10, Z4
+	IMUL3Q           $0x00000003, BX, SI
+	VMOVUPS          Z4, (DI)(SI*1)
+	VSUBPS           Z3, Z10, Z3
+	IMUL3Q           $0x0000000b, BX, SI
+	VMOVUPS          Z3, (DI)(SI*1)
+	VADDPS           Z5, Z12, Z7
+	VADDPS           Z7, Z11, Z10
+	VSUBPS           Z7, Z11, Z7
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z4, Z10
+	VMOVUPS          Z10, (DI)(BX*2)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z3, Z7
+	IMUL3Q           $0x0000000a, BX, SI
+	VMOVUPS          Z7, (DI)(SI*1)
+	VADDPS           Z15, Z13, Z3
+	VADDPS           Z3, Z2, Z4
+	IMUL3Q           $0x00000005, BX, SI
+	VMOVUPS          Z4, (DI)(SI*1)
+	VSUBPS           Z3, Z2, Z2
+	IMUL3Q           $0x0000000d, BX, SI
+	VMOVUPS          Z2, (DI)(SI*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z14, Z8
+	VSUBPS           Z8, Z9, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z9, Z8
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z4, Z3
+	VMOVUPS          Z3, (DI)(BX*4)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z8
+	IMUL3Q           $0x0000000c, BX, SI
+	VMOVUPS          Z8, (DI)(SI*1)
+	VSUBPS           Z5, Z12, Z2
+	VADDPS           Z2, Z0, Z3
+	IMUL3Q           $0x00000007, BX, SI
+	VMOVUPS          Z3, (DI)(SI*1)
+	VSUBPS           Z2, Z0, Z0
+	IMUL3Q           $0x0000000f, BX, SI
+	VMOVUPS          Z0, (DI)(SI*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z6, Z16
+	VSUBPS           Z16, Z1, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z1, Z16
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z3, Z2
+	IMUL3Q           $0x00000006, BX, SI
+	VMOVUPS          Z2, (DI)(SI*1)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z0, Z16
+	IMUL3Q           $0x0000000e, BX, SI
+	VMOVUPS          Z16, (DI)(SI*1)
+	MOVQ             xStep+32(FP), SI
+	LEAQ             (AX)(SI*4), AX
+	ADDQ             $0x40, CX
+	JMP              tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft16KernelRealsAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, AVX512F
+TEXT ·fft16KernelRealsAVX512(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), DX
+	MOVQ n+72(FP), R8
+
+tile:
+	SUBQ             $0x01, R8
+	JLT              done
+	MOVQ             AX, DX
+	MOVQ             CX, SI
+	VMOVUPS          128(DX), Z0
+	VMOVUPS          384(DX), Z1
+	VADDPS           Z1, Z0, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z1, Z0
+	VMOVUPS          (DX), Z1
+	VMOVUPS          256(DX), Z3
+	VSUBPS           Z3, Z1, Z4
+	VADDPS           Z3, Z1, Z5
+	VMOVAPS          Z3, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z2, Z6
+	VFMSUB231PS.BCST transformConstantsAVX512<>+220(SB), Z2, Z3
+	VMOVAPS          Z1, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z0, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z0, Z1
+	VSUBPS           Z2, Z5, Z8
+	IMUL3Q           $0x00000007, BX, DI
+	VMOVUPS          Z8, (SI)(DI*1)
+	VADDPS           Z2, Z5, Z2
+	VMOVUPS          64(DX), Z5
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z5, Z9
+	VMULPS.BCST      transformConstantsAVX512<>+208(SB), Z5, Z10
+	VMOVUPS          320(DX), Z11
+	VSUBPS           Z11, Z5, Z12
+	VADDPS           Z11, Z5, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+208(SB), Z11, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+216(SB), Z11, Z10
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z12, Z11
+	VMOVUPS          192(DX), Z12
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z12, Z13
+	VMOVAPS          Z9, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+208(SB), Z12, Z14
+	VMOVAPS          Z10, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+212(SB), Z12, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+216(SB), Z12, Z10
+	VFMSUB231PS.BCST transformConstantsAVX512<>+208(SB), Z12, Z9
+	VSUBPS           Z12, Z5, Z16
+	VADDPS           Z5, Z12, Z5
+	VADDPS           Z13, Z11, Z12
+	VSUBPS           Z13, Z11, Z11
+	VADDPS           Z14, Z6, Z13
+	VADDPS           Z15, Z7, Z17
+	VMOVUPS          Z17, (SI)(BX*1)
+	VSUBPS           Z17, Z13, Z13
+	VMOVUPS          Z13, (SI)
+	VADDPS           Z12, Z0, Z13
+	VADDPS           Z11, Z4, Z17
+	IMUL3Q           $0x00000003, BX, DI
+	VMOVUPS          Z17, (SI)(DI*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z17, Z13
+	VMOVUPS          Z13, (SI)(BX*2)
+	VADDPS           Z10, Z3, Z13
+	VSUBPS           Z9, Z1, Z17
+	IMUL3Q           $0x00000005, BX, DI
+	VMOVUPS          Z17, (SI)(DI*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z17, Z13
+	VMOVUPS          Z13, (SI)(BX*4)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z8, Z16
+	IMUL3Q           $0x00000006, BX, DI
+	VMOVUPS          Z16, (SI)(DI*1)
+	VADDPS           Z9, Z1, Z1
+	IMUL3Q           $0x00000009, BX, DI
+	VMOVUPS          Z1, (SI)(DI*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z10, Z3
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z1, Z3
+	VMOVUPS          Z3, (SI)(BX*8)
+	VSUBPS           Z11, Z4, Z1
+	IMUL3Q           $0x0000000b, BX, DI
+	VMOVUPS          Z1, (SI)(DI*1)
+	VSUBPS           Z12, Z0, Z0
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z1, Z0
+	IMUL3Q           $0x0000000a, BX, DI
+	VMOVUPS          Z0, (SI)(DI*1)
+	VSUBPS           Z6, Z14, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z15, Z7
+	IMUL3Q           $0x0000000d, BX, DI
+	VMOVUPS          Z7, (SI)(DI*1)
+	VSUBPS           Z7, Z0, Z0
+	IMUL3Q           $0x0000000c, BX, DI
+	VMOVUPS          Z0, (SI)(DI*1)
+	VADDPS           Z5, Z2, Z0
+	IMUL3Q           $0x0000000e, BX, DI
+	VMOVUPS          Z0, (SI)(DI*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z5, Z2
+	IMUL3Q           $0x0000000f, BX, DI
+	VMOVUPS          Z2, (SI)(DI*1)
+	MOVQ             xStep+32(FP), DX
+	LEAQ             (AX)(DX*4), AX
+	ADDQ             $0x40, CX
+	JMP              tile
+
+done:
+	VZEROUPPER
+	RET
+
 // func fft20ForwardAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 // Requires: AVX, AVX512F
 TEXT ·fft20ForwardAVX512(SB), NOSPLIT, $0-104
@@ -50602,6 +55131,661 @@ tile:
 	VMOVUPS          Z6, (DI)(R8*1)
 	MOVQ             xStep+32(FP), SI
 	LEAQ             (AX)(SI*4), AX
+	ADDQ             $0x40, CX
+	JMP              tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft20KernelRowAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, AVX512F
+TEXT ·fft20KernelRowAVX512(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), DX
+	MOVQ n+72(FP), DI
+
+tile:
+	SUBQ             $0x01, DI
+	JLT              done
+	MOVQ             AX, DX
+	MOVQ             CX, SI
+	VMOVUPS          (DX), Z0
+	VMULPS.BCST      transformConstantsAVX512<>+272(SB), Z0, Z0
+	VMOVUPS          256(DX), Z1
+	VMULPS.BCST      transformConstantsAVX512<>+272(SB), Z1, Z1
+	VADDPS           Z1, Z0, Z2
+	VMOVAPS          Z0, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z1, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z1, Z0
+	VMOVUPS          128(DX), Z4
+	VMULPS.BCST      transformConstantsAVX512<>+272(SB), Z4, Z4
+	VMULPS.BCST      transformConstantsAVX512<>+240(SB), Z4, Z5
+	VMULPS.BCST      transformConstantsAVX512<>+248(SB), Z4, Z6
+	VMOVUPS          384(DX), Z7
+	VMULPS.BCST      transformConstantsAVX512<>+272(SB), Z7, Z7
+	VMULPS.BCST      transformConstantsAVX512<>+240(SB), Z7, Z8
+	VMULPS.BCST      transformConstantsAVX512<>+248(SB), Z7, Z9
+	VADDPS           Z7, Z4, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z4, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+252(SB), Z4, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z7, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+260(SB), Z7, Z6
+	VMOVUPS          192(DX), Z4
+	VMULPS.BCST      transformConstantsAVX512<>+272(SB), Z4, Z4
+	VMULPS.BCST      transformConstantsAVX512<>+252(SB), Z4, Z7
+	VMULPS.BCST      transformConstantsAVX512<>+248(SB), Z4, Z11
+	VMOVUPS          64(DX), Z12
+	VMULPS.BCST      transformConstantsAVX512<>+272(SB), Z12, Z12
+	VMOVUPS          320(DX), Z13
+	VMULPS.BCST      transformConstantsAVX512<>+272(SB), Z13, Z13
+	VADDPS           Z13, Z12, Z14
+	VMULPS.BCST      transformConstantsAVX512<>+248(SB), Z12, Z15
+	VMOVAPS          Z13, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z12, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z12, Z13
+	VMULPS.BCST      transformConstantsAVX512<>+252(SB), Z12, Z12
+	VADDPS           Z10, Z2, Z17
+	VADDPS           Z14, Z4, Z18
+	VADDPS           Z18, Z17, Z19
+	VMOVUPS          Z19, (SI)
+	VSUBPS           Z18, Z17, Z17
+	VMOVUPS          Z17, (SI)(BX*1)
+	VSUBPS           Z8, Z3, Z17
+	VADDPS           Z7, Z15, Z18
+	VADDPS           Z18, Z17, Z19
+	VMOVUPS          Z19, (SI)(BX*2)
+	VSUBPS           Z18, Z17, Z17
+	IMUL3Q           $0x00000012, BX, DX
+	VMOVUPS          Z17, (SI)(DX*1)
+	VMOVAPS          Z9, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+248(SB), Z1, Z17
+	VMOVAPS          Z16, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+264(SB), Z4, Z18
+	VMOVAPS          Z18, Z19
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z17, Z19
+	IMUL3Q           $0x00000003, BX, DX
+	VMOVUPS          Z19, (SI)(DX*1)
+	VSUBPS           Z18, Z17, Z17
+	IMUL3Q           $0x00000013, BX, DX
+	VMOVUPS          Z17, (SI)(DX*1)
+	VADDPS           Z5, Z0, Z17
+	VMOVAPS          Z13, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z4, Z18
+	VSUBPS           Z18, Z17, Z19
+	VMOVUPS          Z19, (SI)(BX*4)
+	VADDPS           Z18, Z17, Z17
+	IMUL3Q           $0x00000010, BX, DX
+	VMOVUPS          Z17, (SI)(DX*1)
+	VMOVAPS          Z6, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+252(SB), Z1, Z17
+	VADDPS           Z11, Z12, Z18
+	VMOVAPS          Z18, Z19
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z17, Z19
+	IMUL3Q           $0x00000005, BX, DX
+	VMOVUPS          Z19, (SI)(DX*1)
+	VSUBPS           Z18, Z17, Z17
+	IMUL3Q           $0x00000011, BX, DX
+	VMOVUPS          Z17, (SI)(DX*1)
+	VSUBPS           Z5, Z0, Z0
+	VSUBPS           Z11, Z12, Z5
+	VADDPS           Z5, Z0, Z11
+	IMUL3Q           $0x00000006, BX, DX
+	VMOVUPS          Z11, (SI)(DX*1)
+	VSUBPS           Z5, Z0, Z0
+	IMUL3Q           $0x0000000e, BX, DX
+	VMOVUPS          Z0, (SI)(DX*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+268(SB), Z4, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+260(SB), Z1, Z6
+	VSUBPS           Z6, Z13, Z0
+	IMUL3Q           $0x00000007, BX, DX
+	VMOVUPS          Z0, (SI)(DX*1)
+	VADDPS           Z13, Z6, Z0
+	IMUL3Q           $0x0000000f, BX, DX
+	VMOVUPS          Z0, (SI)(DX*1)
+	VADDPS           Z8, Z3, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z4, Z16
+	VADDPS           Z16, Z0, Z3
+	VMOVUPS          Z3, (SI)(BX*8)
+	VSUBPS           Z16, Z0, Z0
+	IMUL3Q           $0x0000000c, BX, DX
+	VMOVUPS          Z0, (SI)(DX*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+256(SB), Z1, Z9
+	VSUBPS           Z7, Z15, Z0
+	VMOVAPS          Z0, Z1
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z9, Z1
+	IMUL3Q           $0x00000009, BX, DX
+	VMOVUPS          Z1, (SI)(DX*1)
+	VSUBPS           Z0, Z9, Z0
+	IMUL3Q           $0x0000000d, BX, DX
+	VMOVUPS          Z0, (SI)(DX*1)
+	VSUBPS           Z10, Z2, Z0
+	IMUL3Q           $0x0000000a, BX, DX
+	VMOVUPS          Z0, (SI)(DX*1)
+	VSUBPS           Z14, Z4, Z0
+	IMUL3Q           $0x0000000b, BX, DX
+	VMOVUPS          Z0, (SI)(DX*1)
+	MOVQ             xStep+32(FP), DX
+	LEAQ             (AX)(DX*4), AX
+	ADDQ             $0x40, CX
+	JMP              tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft20KernelColumn0AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, AVX512F
+TEXT ·fft20KernelColumn0AVX512(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), SI
+	MOVQ n+72(FP), R8
+
+tile:
+	SUBQ             $0x01, R8
+	JLT              done
+	MOVQ             AX, SI
+	MOVQ             CX, DI
+	VMOVUPS          (SI), Z0
+	VMOVUPS          256(SI), Z1
+	VADDPS           Z1, Z0, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z1, Z0
+	VMOVUPS          128(SI), Z3
+	VMOVUPS          384(SI), Z4
+	VADDPS           Z4, Z3, Z5
+	VMULPS.BCST      transformConstantsAVX512<>+240(SB), Z4, Z6
+	VMULPS.BCST      transformConstantsAVX512<>+248(SB), Z4, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z3, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+252(SB), Z3, Z4
+	VMOVUPS          (SI)(DX*1), Z3
+	VMOVUPS          256(SI)(DX*1), Z7
+	VADDPS           Z7, Z3, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z7, Z3
+	VMOVUPS          128(SI)(DX*1), Z9
+	VMOVUPS          384(SI)(DX*1), Z10
+	VADDPS           Z10, Z9, Z11
+	VMULPS.BCST      transformConstantsAVX512<>+248(SB), Z10, Z12
+	VMULPS.BCST      transformConstantsAVX512<>+240(SB), Z10, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+252(SB), Z9, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z9, Z10
+	VADDPS           Z5, Z2, Z9
+	VADDPS           Z11, Z8, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+248(SB), Z7, Z0
+	VSUBPS           Z12, Z6, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+256(SB), Z1, Z3
+	VADDPS           Z4, Z10, Z1
+	VSUBPS           Z5, Z2, Z2
+	VSUBPS           Z11, Z8, Z4
+	VMOVUPS          64(SI), Z5
+	VMOVUPS          320(SI), Z7
+	VADDPS           Z7, Z5, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z5, Z7
+	VMOVUPS          64(SI)(DX*1), Z10
+	VMOVUPS          320(SI)(DX*1), Z11
+	VADDPS           Z11, Z10, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z10, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+248(SB), Z5, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+256(SB), Z10, Z7
+	VMOVUPS          192(SI)(DX*1), Z5
+	VMULPS.BCST      transformConstantsAVX512<>+264(SB), Z5, Z10
+	VMULPS.BCST      transformConstantsAVX512<>+252(SB), Z5, Z14
+	VMOVUPS          192(SI), Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+252(SB), Z15, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z15, Z14
+	VADDPS           Z8, Z15, Z16
+	VSUBPS           Z15, Z8, Z8
+	VADDPS           Z12, Z5, Z15
+	VSUBPS           Z5, Z12, Z5
+	VADDPS           Z10, Z11, Z12
+	VSUBPS           Z14, Z7, Z17
+	VADDPS           Z14, Z7, Z7
+	VSUBPS           Z10, Z11, Z10
+	VADDPS           Z16, Z9, Z11
+	VMOVUPS          Z11, (DI)(BX*1)
+	VADDPS           Z15, Z13, Z14
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z11, Z14
+	VMOVUPS          Z14, (DI)
+	VSUBPS           Z6, Z0, Z11
+	VADDPS           Z12, Z11, Z14
+	IMUL3Q           $0x00000003, BX, SI
+	VMOVUPS          Z14, (DI)(SI*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z12, Z11
+	IMUL3Q           $0x0000000b, BX, SI
+	VMOVUPS          Z11, (DI)(SI*1)
+	VSUBPS           Z1, Z3, Z12
+	VSUBPS           Z17, Z12, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z12, Z17
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z14, Z18
+	VMOVUPS          Z18, (DI)(BX*2)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z11, Z17
+	IMUL3Q           $0x0000000a, BX, SI
+	VMOVUPS          Z17, (DI)(SI*1)
+	VADDPS           Z5, Z2, Z11
+	IMUL3Q           $0x00000005, BX, SI
+	VMOVUPS          Z11, (DI)(SI*1)
+	VSUBPS           Z8, Z4, Z12
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z11, Z12
+	VMOVUPS          Z12, (DI)(BX*4)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z0, Z6
+	VSUBPS           Z7, Z6, Z0
+	IMUL3Q           $0x00000007, BX, SI
+	VMOVUPS          Z0, (DI)(SI*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z6, Z7
+	IMUL3Q           $0x0000000f, BX, SI
+	VMOVUPS          Z7, (DI)(SI*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z3, Z1
+	VSUBPS           Z10, Z1, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z1, Z10
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z0, Z3
+	IMUL3Q           $0x00000006, BX, SI
+	VMOVUPS          Z3, (DI)(SI*1)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z7, Z10
+	IMUL3Q           $0x0000000e, BX, SI
+	VMOVUPS          Z10, (DI)(SI*1)
+	VSUBPS           Z16, Z9, Z0
+	IMUL3Q           $0x00000009, BX, SI
+	VMOVUPS          Z0, (DI)(SI*1)
+	VSUBPS           Z15, Z13, Z1
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z0, Z1
+	VMOVUPS          Z1, (DI)(BX*8)
+	VSUBPS           Z5, Z2, Z0
+	IMUL3Q           $0x0000000d, BX, SI
+	VMOVUPS          Z0, (DI)(SI*1)
+	VADDPS           Z8, Z4, Z1
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z0, Z1
+	IMUL3Q           $0x0000000c, BX, SI
+	VMOVUPS          Z1, (DI)(SI*1)
+	MOVQ             xStep+32(FP), SI
+	LEAQ             (AX)(SI*4), AX
+	ADDQ             $0x40, CX
+	JMP              tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft20KernelColumn1AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, AVX512F
+TEXT ·fft20KernelColumn1AVX512(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), SI
+	MOVQ n+72(FP), R8
+
+tile:
+	SUBQ             $0x01, R8
+	JLT              done
+	MOVQ             AX, SI
+	MOVQ             CX, DI
+	VMOVUPS          256(SI), Z0
+	VMOVUPS          (SI), Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z0, Z1
+	VMOVUPS          256(SI)(DX*1), Z2
+	VMOVUPS          (SI)(DX*1), Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z2, Z3
+	VMOVAPS          Z1, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+252(SB), Z2, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+260(SB), Z2, Z1
+	VMOVAPS          Z3, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+260(SB), Z0, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+252(SB), Z0, Z3
+	VMOVUPS          128(SI), Z0
+	VMULPS.BCST      transformConstantsAVX512<>+240(SB), Z0, Z5
+	VMULPS.BCST      transformConstantsAVX512<>+248(SB), Z0, Z0
+	VMOVUPS          384(SI), Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z6, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+260(SB), Z6, Z0
+	VMOVUPS          128(SI)(DX*1), Z6
+	VMULPS.BCST      transformConstantsAVX512<>+248(SB), Z6, Z7
+	VMULPS.BCST      transformConstantsAVX512<>+240(SB), Z6, Z6
+	VMOVUPS          384(SI)(DX*1), Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+260(SB), Z8, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z8, Z6
+	VADDPS           Z7, Z5, Z8
+	VSUBPS           Z0, Z6, Z9
+	VSUBPS           Z7, Z5, Z5
+	VADDPS           Z0, Z6, Z0
+	VMOVUPS          64(SI), Z6
+	VMOVUPS          320(SI), Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z6, Z7
+	VMOVUPS          64(SI)(DX*1), Z10
+	VMOVUPS          320(SI)(DX*1), Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z10, Z11
+	VMOVAPS          Z7, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+260(SB), Z10, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+252(SB), Z10, Z7
+	VMOVAPS          Z11, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+252(SB), Z6, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+260(SB), Z6, Z11
+	VMOVUPS          192(SI), Z6
+	VMULPS.BCST      transformConstantsAVX512<>+240(SB), Z6, Z13
+	VMULPS.BCST      transformConstantsAVX512<>+248(SB), Z6, Z6
+	VMOVUPS          192(SI)(DX*1), Z14
+	VMULPS.BCST      transformConstantsAVX512<>+248(SB), Z14, Z15
+	VMULPS.BCST      transformConstantsAVX512<>+240(SB), Z14, Z14
+	VSUBPS           Z15, Z13, Z16
+	VADDPS           Z6, Z14, Z17
+	VSUBPS           Z6, Z14, Z6
+	VADDPS           Z15, Z13, Z13
+	VADDPS           Z16, Z12, Z14
+	VADDPS           Z17, Z10, Z15
+	VSUBPS           Z6, Z11, Z18
+	VSUBPS           Z13, Z7, Z19
+	VSUBPS           Z17, Z10, Z10
+	VSUBPS           Z16, Z12, Z12
+	VADDPS           Z13, Z7, Z7
+	VADDPS           Z6, Z11, Z6
+	VADDPS           Z8, Z4, Z11
+	VSUBPS           Z14, Z11, Z13
+	VMOVUPS          Z13, (DI)(BX*1)
+	VADDPS           Z14, Z11, Z11
+	IMUL3Q           $0x00000009, BX, SI
+	VMOVUPS          Z11, (DI)(SI*1)
+	VADDPS           Z9, Z2, Z14
+	VSUBPS           Z15, Z14, Z16
+	VADDPS           Z15, Z14, Z14
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z13, Z16
+	VMOVUPS          Z16, (DI)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z11, Z14
+	VMOVUPS          Z14, (DI)(BX*8)
+	VSUBPS           Z5, Z1, Z11
+	VSUBPS           Z18, Z11, Z13
+	IMUL3Q           $0x00000003, BX, SI
+	VMOVUPS          Z13, (DI)(SI*1)
+	VADDPS           Z18, Z11, Z11
+	IMUL3Q           $0x0000000b, BX, SI
+	VMOVUPS          Z11, (DI)(SI*1)
+	VSUBPS           Z0, Z3, Z14
+	VADDPS           Z19, Z14, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z19, Z14
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z13, Z15
+	VMOVUPS          Z15, (DI)(BX*2)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z11, Z14
+	IMUL3Q           $0x0000000a, BX, SI
+	VMOVUPS          Z14, (DI)(SI*1)
+	VSUBPS           Z8, Z4, Z4
+	VSUBPS           Z10, Z4, Z8
+	IMUL3Q           $0x00000005, BX, SI
+	VMOVUPS          Z8, (DI)(SI*1)
+	VADDPS           Z10, Z4, Z4
+	IMUL3Q           $0x0000000d, BX, SI
+	VMOVUPS          Z4, (DI)(SI*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z9, Z2
+	VADDPS           Z12, Z2, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z12, Z2
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z8, Z9
+	VMOVUPS          Z9, (DI)(BX*4)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z4, Z2
+	IMUL3Q           $0x0000000c, BX, SI
+	VMOVUPS          Z2, (DI)(SI*1)
+	VADDPS           Z5, Z1, Z1
+	VADDPS           Z7, Z1, Z2
+	IMUL3Q           $0x00000007, BX, SI
+	VMOVUPS          Z2, (DI)(SI*1)
+	VSUBPS           Z7, Z1, Z1
+	IMUL3Q           $0x0000000f, BX, SI
+	VMOVUPS          Z1, (DI)(SI*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z3, Z0
+	VADDPS           Z6, Z0, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z6, Z0
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z3
+	IMUL3Q           $0x00000006, BX, SI
+	VMOVUPS          Z3, (DI)(SI*1)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z1, Z0
+	IMUL3Q           $0x0000000e, BX, SI
+	VMOVUPS          Z0, (DI)(SI*1)
+	MOVQ             xStep+32(FP), SI
+	LEAQ             (AX)(SI*4), AX
+	ADDQ             $0x40, CX
+	JMP              tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft20KernelColumn2AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, AVX512F
+TEXT ·fft20KernelColumn2AVX512(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), SI
+	MOVQ n+72(FP), R8
+
+tile:
+	SUBQ             $0x01, R8
+	JLT              done
+	MOVQ             AX, SI
+	MOVQ             CX, DI
+	VMOVUPS          256(SI), Z0
+	VMOVUPS          (SI), Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z0, Z1
+	VMOVUPS          256(SI)(DX*1), Z2
+	VMOVUPS          (SI)(DX*1), Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z2, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+256(SB), Z2, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+248(SB), Z0, Z3
+	VMOVUPS          384(SI), Z0
+	VMULPS.BCST      transformConstantsAVX512<>+240(SB), Z0, Z2
+	VMULPS.BCST      transformConstantsAVX512<>+248(SB), Z0, Z0
+	VMOVUPS          128(SI), Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z4, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+252(SB), Z4, Z0
+	VMOVUPS          384(SI)(DX*1), Z4
+	VMULPS.BCST      transformConstantsAVX512<>+248(SB), Z4, Z5
+	VMULPS.BCST      transformConstantsAVX512<>+240(SB), Z4, Z4
+	VMOVUPS          128(SI)(DX*1), Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+252(SB), Z6, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z6, Z4
+	VADDPS           Z5, Z2, Z2
+	VSUBPS           Z0, Z4, Z0
+	VMOVUPS          64(SI), Z4
+	VMOVUPS          320(SI), Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z4, Z5
+	VMOVUPS          64(SI)(DX*1), Z6
+	VMOVUPS          320(SI)(DX*1), Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z6, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+248(SB), Z6, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+256(SB), Z4, Z7
+	VMOVUPS          192(SI), Z4
+	VMULPS.BCST      transformConstantsAVX512<>+264(SB), Z4, Z6
+	VMULPS.BCST      transformConstantsAVX512<>+252(SB), Z4, Z4
+	VMOVUPS          192(SI)(DX*1), Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+252(SB), Z8, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z8, Z4
+	VSUBPS           Z6, Z5, Z8
+	VADDPS           Z4, Z7, Z9
+	VSUBPS           Z4, Z7, Z4
+	VADDPS           Z6, Z5, Z5
+	VADDPS           Z2, Z1, Z6
+	VADDPS           Z8, Z6, Z7
+	VMOVUPS          Z7, (DI)(BX*1)
+	VSUBPS           Z8, Z6, Z6
+	IMUL3Q           $0x00000005, BX, SI
+	VMOVUPS          Z6, (DI)(SI*1)
+	VADDPS           Z0, Z3, Z8
+	VADDPS           Z9, Z8, Z10
+	VSUBPS           Z9, Z8, Z8
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z7, Z10
+	VMOVUPS          Z10, (DI)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z6, Z8
+	VMOVUPS          Z8, (DI)(BX*4)
+	VSUBPS           Z2, Z1, Z1
+	VADDPS           Z4, Z1, Z2
+	IMUL3Q           $0x00000003, BX, SI
+	VMOVUPS          Z2, (DI)(SI*1)
+	VSUBPS           Z4, Z1, Z1
+	IMUL3Q           $0x00000007, BX, SI
+	VMOVUPS          Z1, (DI)(SI*1)
+	VSUBPS           Z0, Z3, Z0
+	VSUBPS           Z5, Z0, Z3
+	VADDPS           Z5, Z0, Z0
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z3
+	VMOVUPS          Z3, (DI)(BX*2)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z1, Z0
+	IMUL3Q           $0x00000006, BX, SI
+	VMOVUPS          Z0, (DI)(SI*1)
+	MOVQ             xStep+32(FP), SI
+	LEAQ             (AX)(SI*4), AX
+	ADDQ             $0x40, CX
+	JMP              tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft20KernelRealsAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, AVX512F
+TEXT ·fft20KernelRealsAVX512(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), DX
+	MOVQ n+72(FP), R8
+
+tile:
+	SUBQ             $0x01, R8
+	JLT              done
+	MOVQ             AX, DX
+	MOVQ             CX, SI
+	VMOVUPS          384(DX), Z0
+	VMULPS.BCST      transformConstantsAVX512<>+248(SB), Z0, Z1
+	VMULPS.BCST      transformConstantsAVX512<>+240(SB), Z0, Z2
+	VMOVUPS          128(DX), Z3
+	VMULPS.BCST      transformConstantsAVX512<>+248(SB), Z3, Z4
+	VMULPS.BCST      transformConstantsAVX512<>+240(SB), Z3, Z5
+	VADDPS           Z0, Z3, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+252(SB), Z3, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z3, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+260(SB), Z0, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z0, Z5
+	VMOVUPS          256(DX), Z0
+	VMOVUPS          (DX), Z3
+	VMOVAPS          Z3, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z0, Z7
+	VMOVAPS          Z3, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z0, Z8
+	VADDPS           Z0, Z3, Z3
+	VMOVAPS          Z1, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+248(SB), Z0, Z9
+	VMOVAPS          Z4, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+252(SB), Z0, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+260(SB), Z0, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+256(SB), Z0, Z1
+	VSUBPS           Z2, Z7, Z0
+	VADDPS           Z5, Z8, Z11
+	VSUBPS           Z5, Z8, Z5
+	VADDPS           Z2, Z7, Z2
+	VSUBPS           Z6, Z3, Z7
+	IMUL3Q           $0x00000009, BX, DI
+	VMOVUPS          Z7, (SI)(DI*1)
+	VADDPS           Z6, Z3, Z3
+	VMOVUPS          64(DX), Z6
+	VMOVUPS          320(DX), Z8
+	VMOVAPS          Z8, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z6, Z12
+	VMULPS.BCST      transformConstantsAVX512<>+248(SB), Z6, Z13
+	VMULPS.BCST      transformConstantsAVX512<>+252(SB), Z6, Z14
+	VMOVAPS          Z8, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z6, Z15
+	VADDPS           Z8, Z6, Z6
+	VMOVUPS          192(DX), Z8
+	VMULPS.BCST      transformConstantsAVX512<>+252(SB), Z8, Z16
+	VMULPS.BCST      transformConstantsAVX512<>+248(SB), Z8, Z17
+	VMOVAPS          Z12, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+264(SB), Z8, Z18
+	VMOVAPS          Z15, Z19
+	VFMADD231PS.BCST transformConstantsAVX512<>+240(SB), Z8, Z19
+	VFMADD231PS.BCST transformConstantsAVX512<>+268(SB), Z8, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+244(SB), Z8, Z12
+	VSUBPS           Z8, Z6, Z20
+	VADDPS           Z6, Z8, Z6
+	VADDPS           Z16, Z13, Z8
+	VADDPS           Z17, Z14, Z21
+	VSUBPS           Z17, Z14, Z14
+	VSUBPS           Z16, Z13, Z13
+	VADDPS           Z18, Z9, Z16
+	VADDPS           Z8, Z0, Z17
+	VMOVUPS          Z17, (SI)(BX*1)
+	VSUBPS           Z17, Z16, Z16
+	VMOVUPS          Z16, (SI)
+	VADDPS           Z21, Z10, Z16
+	VSUBPS           Z19, Z11, Z17
+	IMUL3Q           $0x00000003, BX, DI
+	VMOVUPS          Z17, (SI)(DI*1)
+	VSUBPS           Z17, Z16, Z16
+	VMOVUPS          Z16, (SI)(BX*2)
+	VSUBPS           Z15, Z4, Z16
+	VADDPS           Z14, Z5, Z17
+	IMUL3Q           $0x00000005, BX, DI
+	VMOVUPS          Z17, (SI)(DI*1)
+	VSUBPS           Z17, Z16, Z16
+	VMOVUPS          Z16, (SI)(BX*4)
+	VADDPS           Z13, Z1, Z16
+	VADDPS           Z12, Z2, Z17
+	IMUL3Q           $0x00000007, BX, DI
+	VMOVUPS          Z17, (SI)(DI*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z17, Z16
+	IMUL3Q           $0x00000006, BX, DI
+	VMOVUPS          Z16, (SI)(DI*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z7, Z20
+	VMOVUPS          Z20, (SI)(BX*8)
+	VSUBPS           Z12, Z2, Z2
+	IMUL3Q           $0x0000000b, BX, DI
+	VMOVUPS          Z2, (SI)(DI*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z13, Z1
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z1
+	IMUL3Q           $0x0000000a, BX, DI
+	VMOVUPS          Z1, (SI)(DI*1)
+	VSUBPS           Z14, Z5, Z1
+	IMUL3Q           $0x0000000d, BX, DI
+	VMOVUPS          Z1, (SI)(DI*1)
+	VADDPS           Z15, Z4, Z2
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z1, Z2
+	IMUL3Q           $0x0000000c, BX, DI
+	VMOVUPS          Z2, (SI)(DI*1)
+	VSUBPS           Z10, Z21, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z11, Z19
+	IMUL3Q           $0x0000000f, BX, DI
+	VMOVUPS          Z19, (SI)(DI*1)
+	VSUBPS           Z19, Z1, Z1
+	IMUL3Q           $0x0000000e, BX, DI
+	VMOVUPS          Z1, (SI)(DI*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z9, Z18
+	VSUBPS           Z8, Z0, Z0
+	IMUL3Q           $0x00000011, BX, DI
+	VMOVUPS          Z0, (SI)(DI*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z0, Z18
+	IMUL3Q           $0x00000010, BX, DI
+	VMOVUPS          Z18, (SI)(DI*1)
+	VADDPS           Z6, Z3, Z0
+	IMUL3Q           $0x00000012, BX, DI
+	VMOVUPS          Z0, (SI)(DI*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z6, Z3
+	IMUL3Q           $0x00000013, BX, DI
+	VMOVUPS          Z3, (SI)(DI*1)
+	MOVQ             xStep+32(FP), DX
+	LEAQ             (AX)(DX*4), AX
 	ADDQ             $0x40, CX
 	JMP              tile
 
@@ -56324,6 +61508,771 @@ tile:
 	VMOVUPS          Z1, (DI)(R8*1)
 	MOVQ             xStep+32(FP), SI
 	LEAQ             (AX)(SI*4), AX
+	ADDQ             $0x40, CX
+	JMP              tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft24KernelRowAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, AVX512F
+TEXT ·fft24KernelRowAVX512(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), DX
+	MOVQ n+72(FP), DI
+
+tile:
+	SUBQ             $0x01, DI
+	JLT              done
+	MOVQ             AX, DX
+	MOVQ             CX, SI
+	VMOVUPS          (DX), Z0
+	VMULPS.BCST      transformConstantsAVX512<>+284(SB), Z0, Z0
+	VMOVUPS          256(DX), Z1
+	VMULPS.BCST      transformConstantsAVX512<>+284(SB), Z1, Z1
+	VMULPS.BCST      transformConstantsAVX512<>+8(SB), Z1, Z2
+	VADDPS           Z1, Z0, Z3
+	VADDPS           Z2, Z0, Z4
+	VMULPS.BCST      transformConstantsAVX512<>+276(SB), Z1, Z5
+	VSUBPS           Z2, Z0, Z2
+	VSUBPS           Z1, Z0, Z0
+	VMOVUPS          128(DX), Z1
+	VMULPS.BCST      transformConstantsAVX512<>+284(SB), Z1, Z1
+	VMULPS.BCST      transformConstantsAVX512<>+8(SB), Z1, Z6
+	VMOVUPS          384(DX), Z7
+	VMULPS.BCST      transformConstantsAVX512<>+284(SB), Z7, Z7
+	VADDPS           Z7, Z1, Z8
+	VMULPS.BCST      transformConstantsAVX512<>+276(SB), Z1, Z9
+	VADDPS           Z6, Z7, Z10
+	VSUBPS           Z6, Z7, Z6
+	VSUBPS           Z1, Z7, Z1
+	VMOVUPS          64(DX), Z7
+	VMULPS.BCST      transformConstantsAVX512<>+284(SB), Z7, Z7
+	VMULPS.BCST      transformConstantsAVX512<>+276(SB), Z7, Z11
+	VMULPS.BCST      transformConstantsAVX512<>+8(SB), Z7, Z12
+	VMOVUPS          320(DX), Z13
+	VMULPS.BCST      transformConstantsAVX512<>+284(SB), Z13, Z13
+	VMULPS.BCST      transformConstantsAVX512<>+276(SB), Z13, Z14
+	VMULPS.BCST      transformConstantsAVX512<>+8(SB), Z13, Z15
+	VADDPS           Z13, Z7, Z16
+	VADDPS           Z14, Z11, Z17
+	VSUBPS           Z12, Z15, Z18
+	VADDPS           Z15, Z12, Z12
+	VSUBPS           Z13, Z7, Z7
+	VADDPS           Z8, Z3, Z13
+	VMOVUPS          192(DX), Z15
+	VMOVAPS          Z16, Z19
+	VFMADD231PS.BCST transformConstantsAVX512<>+284(SB), Z15, Z19
+	VMOVAPS          Z17, Z20
+	VFMADD231PS.BCST transformConstantsAVX512<>+284(SB), Z15, Z20
+	VMOVAPS          Z12, Z21
+	VFMADD231PS.BCST transformConstantsAVX512<>+284(SB), Z15, Z21
+	VMOVAPS          Z7, Z22
+	VFMSUB231PS.BCST transformConstantsAVX512<>+284(SB), Z15, Z22
+	VFMADD231PS.BCST transformConstantsAVX512<>+284(SB), Z15, Z7
+	VFMSUB231PS.BCST transformConstantsAVX512<>+284(SB), Z15, Z12
+	VFMSUB231PS.BCST transformConstantsAVX512<>+284(SB), Z15, Z17
+	VFMSUB231PS.BCST transformConstantsAVX512<>+284(SB), Z15, Z16
+	IMUL3Q           $0x0000000d, BX, DX
+	VMOVUPS          Z16, (SI)(DX*1)
+	VSUBPS           Z18, Z20, Z15
+	VADDPS           Z20, Z18, Z16
+	VSUBPS           Z17, Z18, Z20
+	VADDPS           Z17, Z18, Z17
+	VADDPS           Z4, Z9, Z18
+	VADDPS           Z10, Z5, Z23
+	VADDPS           Z9, Z5, Z24
+	VADDPS           Z6, Z2, Z25
+	VSUBPS           Z9, Z4, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z5, Z10
+	VADDPS           Z19, Z13, Z26
+	VMOVUPS          Z26, (SI)
+	VMOVAPS          Z18, Z26
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z15, Z26
+	VMOVUPS          Z26, (SI)(BX*2)
+	VMOVAPS          Z23, Z26
+	VFMSUB231PS.BCST transformConstantsAVX512<>+228(SB), Z16, Z26
+	IMUL3Q           $0x00000003, BX, DX
+	VMOVUPS          Z26, (SI)(DX*1)
+	VMOVAPS          Z21, Z26
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z24, Z26
+	IMUL3Q           $0x00000005, BX, DX
+	VMOVUPS          Z26, (SI)(DX*1)
+	VMOVAPS          Z0, Z26
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z22, Z26
+	IMUL3Q           $0x00000006, BX, DX
+	VMOVUPS          Z26, (SI)(DX*1)
+	VMOVAPS          Z1, Z26
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z7, Z26
+	IMUL3Q           $0x00000007, BX, DX
+	VMOVUPS          Z26, (SI)(DX*1)
+	VSUBPS           Z12, Z25, Z26
+	VMOVUPS          Z26, (SI)(BX*8)
+	VMOVAPS          Z4, Z26
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z20, Z26
+	IMUL3Q           $0x0000000a, BX, DX
+	VMOVUPS          Z26, (SI)(DX*1)
+	VMOVAPS          Z10, Z26
+	VFMSUB231PS.BCST transformConstantsAVX512<>+220(SB), Z17, Z26
+	IMUL3Q           $0x0000000b, BX, DX
+	VMOVUPS          Z26, (SI)(DX*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z20, Z4
+	IMUL3Q           $0x0000000e, BX, DX
+	VMOVUPS          Z4, (SI)(DX*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z17, Z10
+	IMUL3Q           $0x0000000f, BX, DX
+	VMOVUPS          Z10, (SI)(DX*1)
+	VADDPS           Z12, Z25, Z4
+	IMUL3Q           $0x00000010, BX, DX
+	VMOVUPS          Z4, (SI)(DX*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z22, Z0
+	IMUL3Q           $0x00000012, BX, DX
+	VMOVUPS          Z0, (SI)(DX*1)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+228(SB), Z7, Z1
+	IMUL3Q           $0x00000013, BX, DX
+	VMOVUPS          Z1, (SI)(DX*1)
+	VSUBPS           Z21, Z24, Z0
+	IMUL3Q           $0x00000015, BX, DX
+	VMOVUPS          Z0, (SI)(DX*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z15, Z18
+	IMUL3Q           $0x00000016, BX, DX
+	VMOVUPS          Z18, (SI)(DX*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z16, Z23
+	IMUL3Q           $0x00000017, BX, DX
+	VMOVUPS          Z23, (SI)(DX*1)
+	VSUBPS           Z19, Z13, Z0
+	VMOVUPS          Z0, (SI)(BX*1)
+	VSUBPS           Z6, Z2, Z0
+	VSUBPS           Z14, Z11, Z1
+	VSUBPS           Z9, Z5, Z2
+	VADDPS           Z1, Z0, Z4
+	VMOVUPS          Z4, (SI)(BX*4)
+	VSUBPS           Z1, Z2, Z4
+	IMUL3Q           $0x00000009, BX, DX
+	VMOVUPS          Z4, (SI)(DX*1)
+	VFMSUB132PS.BCST transformConstantsAVX512<>+0(SB), Z1, Z2
+	IMUL3Q           $0x00000011, BX, DX
+	VMOVUPS          Z2, (SI)(DX*1)
+	VSUBPS           Z1, Z0, Z0
+	IMUL3Q           $0x00000014, BX, DX
+	VMOVUPS          Z0, (SI)(DX*1)
+	VSUBPS           Z8, Z3, Z0
+	IMUL3Q           $0x0000000c, BX, DX
+	VMOVUPS          Z0, (SI)(DX*1)
+	MOVQ             xStep+32(FP), DX
+	LEAQ             (AX)(DX*4), AX
+	ADDQ             $0x40, CX
+	JMP              tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft24KernelColumn0AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, AVX512F
+TEXT ·fft24KernelColumn0AVX512(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), SI
+	MOVQ n+72(FP), R8
+
+tile:
+	SUBQ             $0x01, R8
+	JLT              done
+	MOVQ             AX, SI
+	MOVQ             CX, DI
+	VMOVUPS          (SI), Z0
+	VMOVUPS          256(SI), Z1
+	VADDPS           Z1, Z0, Z2
+	VMULPS.BCST      transformConstantsAVX512<>+8(SB), Z1, Z3
+	VMULPS.BCST      transformConstantsAVX512<>+276(SB), Z1, Z1
+	VMOVUPS          (SI)(DX*1), Z4
+	VMOVUPS          256(SI)(DX*1), Z5
+	VADDPS           Z5, Z4, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+276(SB), Z5, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+12(SB), Z5, Z1
+	VMOVUPS          128(SI), Z5
+	VMOVUPS          384(SI), Z7
+	VADDPS           Z7, Z5, Z8
+	VMOVUPS          128(SI)(DX*1), Z9
+	VMOVUPS          384(SI)(DX*1), Z10
+	VADDPS           Z10, Z9, Z11
+	VMULPS.BCST      transformConstantsAVX512<>+8(SB), Z9, Z12
+	VMULPS.BCST      transformConstantsAVX512<>+276(SB), Z9, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+276(SB), Z5, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+12(SB), Z5, Z9
+	VADDPS           Z8, Z2, Z5
+	VADDPS           Z11, Z6, Z13
+	VADDPS           Z3, Z0, Z0
+	VADDPS           Z12, Z10, Z3
+	VSUBPS           Z1, Z4, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z9, Z7
+	VSUBPS           Z8, Z2, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z11, Z6
+	VMOVUPS          64(SI), Z4
+	VMOVUPS          320(SI), Z8
+	VADDPS           Z8, Z4, Z9
+	VMULPS.BCST      transformConstantsAVX512<>+276(SB), Z4, Z10
+	VMULPS.BCST      transformConstantsAVX512<>+8(SB), Z4, Z4
+	VMOVUPS          64(SI)(DX*1), Z11
+	VMOVUPS          320(SI)(DX*1), Z12
+	VADDPS           Z12, Z11, Z14
+	VMULPS.BCST      transformConstantsAVX512<>+8(SB), Z12, Z15
+	VMULPS.BCST      transformConstantsAVX512<>+276(SB), Z12, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+12(SB), Z11, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+276(SB), Z11, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+276(SB), Z8, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+12(SB), Z8, Z12
+	VMOVUPS          192(SI), Z8
+	VADDPS           Z8, Z9, Z11
+	VSUBPS           Z9, Z8, Z9
+	VADDPS           Z15, Z10, Z10
+	VADDPS           Z10, Z8, Z15
+	VSUBPS           Z10, Z8, Z8
+	VMOVUPS          192(SI)(DX*1), Z10
+	VADDPS           Z10, Z14, Z16
+	VSUBPS           Z14, Z10, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z4, Z12
+	VADDPS           Z12, Z10, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z12, Z10
+	VADDPS           Z11, Z5, Z12
+	VMOVUPS          Z12, (DI)(BX*1)
+	VADDPS           Z16, Z13, Z17
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z12, Z17
+	VMOVUPS          Z17, (DI)
+	VADDPS           Z4, Z15, Z12
+	VADDPS           Z3, Z0, Z17
+	VMOVAPS          Z17, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z12, Z18
+	IMUL3Q           $0x00000003, BX, SI
+	VMOVUPS          Z18, (DI)(SI*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z12, Z17
+	IMUL3Q           $0x0000000b, BX, SI
+	VMOVUPS          Z17, (DI)(SI*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z15, Z4
+	VSUBPS           Z7, Z1, Z12
+	VMOVAPS          Z12, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z4, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z4, Z12
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z18, Z15
+	VMOVUPS          Z15, (DI)(BX*2)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z17, Z12
+	IMUL3Q           $0x0000000a, BX, SI
+	VMOVUPS          Z12, (DI)(SI*1)
+	VSUBPS           Z14, Z2, Z4
+	IMUL3Q           $0x00000005, BX, SI
+	VMOVUPS          Z4, (DI)(SI*1)
+	VADDPS           Z9, Z6, Z12
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z4, Z12
+	VMOVUPS          Z12, (DI)(BX*4)
+	VSUBPS           Z8, Z10, Z4
+	VSUBPS           Z3, Z0, Z0
+	VMOVAPS          Z0, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z4, Z3
+	IMUL3Q           $0x00000007, BX, SI
+	VMOVUPS          Z3, (DI)(SI*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z4, Z0
+	IMUL3Q           $0x0000000f, BX, SI
+	VMOVUPS          Z0, (DI)(SI*1)
+	VADDPS           Z10, Z8, Z4
+	VADDPS           Z7, Z1, Z1
+	VMOVAPS          Z1, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z4, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z4, Z1
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z3, Z7
+	IMUL3Q           $0x00000006, BX, SI
+	VMOVUPS          Z7, (DI)(SI*1)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z0, Z1
+	IMUL3Q           $0x0000000e, BX, SI
+	VMOVUPS          Z1, (DI)(SI*1)
+	VSUBPS           Z11, Z5, Z0
+	IMUL3Q           $0x00000009, BX, SI
+	VMOVUPS          Z0, (DI)(SI*1)
+	VSUBPS           Z16, Z13, Z1
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z0, Z1
+	VMOVUPS          Z1, (DI)(BX*8)
+	VADDPS           Z14, Z2, Z0
+	IMUL3Q           $0x0000000d, BX, SI
+	VMOVUPS          Z0, (DI)(SI*1)
+	VSUBPS           Z9, Z6, Z1
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z0, Z1
+	IMUL3Q           $0x0000000c, BX, SI
+	VMOVUPS          Z1, (DI)(SI*1)
+	MOVQ             xStep+32(FP), SI
+	LEAQ             (AX)(SI*4), AX
+	ADDQ             $0x40, CX
+	JMP              tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft24KernelColumn1AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, AVX512F
+TEXT ·fft24KernelColumn1AVX512(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), SI
+	MOVQ n+72(FP), R8
+
+tile:
+	SUBQ             $0x01, R8
+	JLT              done
+	MOVQ             AX, SI
+	MOVQ             CX, DI
+	VMOVUPS          256(SI)(DX*1), Z0
+	VMULPS.BCST      transformConstantsAVX512<>+276(SB), Z0, Z1
+	VMULPS.BCST      transformConstantsAVX512<>+8(SB), Z0, Z2
+	VMOVUPS          (SI)(DX*1), Z3
+	VSUBPS           Z0, Z3, Z0
+	VMOVUPS          (SI), Z4
+	VMOVUPS          256(SI), Z5
+	VSUBPS           Z5, Z4, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+12(SB), Z5, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+276(SB), Z5, Z2
+	VMOVUPS          128(SI), Z5
+	VMULPS.BCST      transformConstantsAVX512<>+8(SB), Z5, Z7
+	VMULPS.BCST      transformConstantsAVX512<>+276(SB), Z5, Z8
+	VMOVUPS          384(SI), Z9
+	VSUBPS           Z5, Z9, Z5
+	VMOVUPS          384(SI)(DX*1), Z10
+	VMOVUPS          128(SI)(DX*1), Z11
+	VSUBPS           Z11, Z10, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+276(SB), Z11, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+12(SB), Z11, Z8
+	VADDPS           Z1, Z4, Z1
+	VSUBPS           Z7, Z9, Z4
+	VSUBPS           Z2, Z3, Z2
+	VADDPS           Z8, Z10, Z3
+	VSUBPS           Z12, Z6, Z7
+	VADDPS           Z5, Z0, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z6, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z5, Z0
+	VMOVUPS          320(SI), Z5
+	VMULPS.BCST      transformConstantsAVX512<>+276(SB), Z5, Z6
+	VMULPS.BCST      transformConstantsAVX512<>+8(SB), Z5, Z9
+	VMOVUPS          64(SI), Z10
+	VSUBPS           Z5, Z10, Z5
+	VMOVUPS          64(SI)(DX*1), Z11
+	VMULPS.BCST      transformConstantsAVX512<>+8(SB), Z11, Z13
+	VMULPS.BCST      transformConstantsAVX512<>+276(SB), Z11, Z14
+	VMOVUPS          320(SI)(DX*1), Z15
+	VSUBPS           Z15, Z11, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+12(SB), Z15, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+276(SB), Z15, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+276(SB), Z10, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+12(SB), Z10, Z14
+	VMOVUPS          192(SI)(DX*1), Z10
+	VADDPS           Z10, Z5, Z15
+	VSUBPS           Z5, Z10, Z5
+	VMOVUPS          192(SI), Z16
+	VSUBPS           Z11, Z16, Z17
+	VADDPS           Z11, Z16, Z11
+	VSUBPS           Z13, Z6, Z6
+	VSUBPS           Z9, Z14, Z9
+	VSUBPS           Z17, Z15, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z17, Z15
+	VADDPS           Z5, Z11, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z11, Z5
+	VSUBPS           Z4, Z1, Z11
+	VSUBPS           Z6, Z10, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z10, Z6
+	VADDPS           Z3, Z2, Z10
+	VADDPS           Z17, Z11, Z18
+	VMOVUPS          Z18, (DI)(BX*1)
+	VADDPS           Z6, Z10, Z19
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z17, Z11
+	IMUL3Q           $0x00000009, BX, SI
+	VMOVUPS          Z11, (DI)(SI*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z6, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z3, Z2
+	VSUBPS           Z9, Z16, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z16, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z1, Z4
+	VSUBPS           Z3, Z2, Z1
+	VADDPS           Z9, Z4, Z6
+	IMUL3Q           $0x00000005, BX, SI
+	VMOVUPS          Z6, (DI)(SI*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z2, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z9, Z4
+	IMUL3Q           $0x0000000d, BX, SI
+	VMOVUPS          Z4, (DI)(SI*1)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z18, Z1
+	VMOVUPS          Z1, (DI)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z6, Z19
+	VMOVUPS          Z19, (DI)(BX*4)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z11, Z3
+	VMOVUPS          Z3, (DI)(BX*8)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z4, Z10
+	IMUL3Q           $0x0000000c, BX, SI
+	VMOVUPS          Z10, (DI)(SI*1)
+	VMOVAPS          Z7, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z13, Z1
+	IMUL3Q           $0x00000003, BX, SI
+	VMOVUPS          Z1, (DI)(SI*1)
+	VMOVAPS          Z8, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z15, Z2
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z1, Z2
+	VMOVUPS          Z2, (DI)(BX*2)
+	VMOVAPS          Z12, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z14, Z1
+	IMUL3Q           $0x00000007, BX, SI
+	VMOVUPS          Z1, (DI)(SI*1)
+	VMOVAPS          Z0, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z5, Z2
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z1, Z2
+	IMUL3Q           $0x00000006, BX, SI
+	VMOVUPS          Z2, (DI)(SI*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z13, Z7
+	IMUL3Q           $0x0000000b, BX, SI
+	VMOVUPS          Z7, (DI)(SI*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z15, Z8
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z7, Z8
+	IMUL3Q           $0x0000000a, BX, SI
+	VMOVUPS          Z8, (DI)(SI*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z14, Z12
+	IMUL3Q           $0x0000000f, BX, SI
+	VMOVUPS          Z12, (DI)(SI*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z5, Z0
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z12, Z0
+	IMUL3Q           $0x0000000e, BX, SI
+	VMOVUPS          Z0, (DI)(SI*1)
+	MOVQ             xStep+32(FP), SI
+	LEAQ             (AX)(SI*4), AX
+	ADDQ             $0x40, CX
+	JMP              tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft24KernelColumn2AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, AVX512F
+TEXT ·fft24KernelColumn2AVX512(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), SI
+	MOVQ n+72(FP), R8
+
+tile:
+	SUBQ             $0x01, R8
+	JLT              done
+	MOVQ             AX, SI
+	MOVQ             CX, DI
+	VMOVUPS          256(SI), Z0
+	VMULPS.BCST      transformConstantsAVX512<>+8(SB), Z0, Z1
+	VMULPS.BCST      transformConstantsAVX512<>+276(SB), Z0, Z0
+	VMOVUPS          256(SI)(DX*1), Z2
+	VMULPS.BCST      transformConstantsAVX512<>+276(SB), Z2, Z3
+	VMULPS.BCST      transformConstantsAVX512<>+8(SB), Z2, Z2
+	VADDPS           Z3, Z1, Z4
+	VSUBPS           Z2, Z0, Z5
+	VSUBPS           Z1, Z3, Z1
+	VADDPS           Z0, Z2, Z0
+	VMOVUPS          (SI), Z2
+	VSUBPS           Z4, Z2, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z1, Z2
+	VMOVUPS          (SI)(DX*1), Z1
+	VADDPS           Z1, Z5, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z1, Z0
+	VMOVUPS          128(SI)(DX*1), Z1
+	VMULPS.BCST      transformConstantsAVX512<>+276(SB), Z1, Z5
+	VMULPS.BCST      transformConstantsAVX512<>+8(SB), Z1, Z1
+	VMOVUPS          128(SI), Z6
+	VMULPS.BCST      transformConstantsAVX512<>+8(SB), Z6, Z7
+	VMULPS.BCST      transformConstantsAVX512<>+276(SB), Z6, Z6
+	VSUBPS           Z7, Z5, Z8
+	VADDPS           Z6, Z1, Z9
+	VSUBPS           Z1, Z6, Z1
+	VADDPS           Z5, Z7, Z5
+	VMOVUPS          384(SI), Z6
+	VADDPS           Z6, Z8, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z6, Z5
+	VMOVUPS          384(SI)(DX*1), Z6
+	VSUBPS           Z9, Z6, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z1, Z6
+	VMOVUPS          320(SI)(DX*1), Z1
+	VMULPS.BCST      transformConstantsAVX512<>+276(SB), Z1, Z9
+	VMULPS.BCST      transformConstantsAVX512<>+8(SB), Z1, Z1
+	VMOVUPS          320(SI), Z10
+	VMULPS.BCST      transformConstantsAVX512<>+8(SB), Z10, Z11
+	VMULPS.BCST      transformConstantsAVX512<>+276(SB), Z10, Z10
+	VSUBPS           Z11, Z9, Z12
+	VADDPS           Z10, Z1, Z13
+	VSUBPS           Z1, Z10, Z1
+	VADDPS           Z9, Z11, Z9
+	VMOVUPS          64(SI), Z10
+	VMULPS.BCST      transformConstantsAVX512<>+8(SB), Z10, Z11
+	VMULPS.BCST      transformConstantsAVX512<>+276(SB), Z10, Z10
+	VMOVUPS          64(SI)(DX*1), Z14
+	VMULPS.BCST      transformConstantsAVX512<>+276(SB), Z14, Z15
+	VMULPS.BCST      transformConstantsAVX512<>+8(SB), Z14, Z14
+	VADDPS           Z15, Z11, Z16
+	VSUBPS           Z14, Z10, Z17
+	VADDPS           Z10, Z14, Z10
+	VSUBPS           Z11, Z15, Z11
+	VSUBPS           Z16, Z12, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z13, Z17
+	VADDPS           Z1, Z10, Z1
+	VMOVUPS          192(SI), Z10
+	VSUBPS           Z1, Z10, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z10, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z11, Z9
+	VMOVUPS          192(SI)(DX*1), Z11
+	VSUBPS           Z9, Z11, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z11, Z9
+	VADDPS           Z7, Z3, Z15
+	VADDPS           Z12, Z10, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z12, Z10
+	VSUBPS           Z8, Z4, Z12
+	VSUBPS           Z16, Z15, Z18
+	VMOVUPS          Z18, (DI)(BX*1)
+	VSUBPS           Z10, Z12, Z19
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z15, Z16
+	IMUL3Q           $0x00000009, BX, SI
+	VMOVUPS          Z16, (DI)(SI*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z12, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z4, Z8
+	VADDPS           Z17, Z11, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z17, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z7, Z3
+	VSUBPS           Z4, Z8, Z7
+	VADDPS           Z11, Z3, Z12
+	IMUL3Q           $0x00000005, BX, SI
+	VMOVUPS          Z12, (DI)(SI*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z8, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z11, Z3
+	IMUL3Q           $0x0000000d, BX, SI
+	VMOVUPS          Z3, (DI)(SI*1)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z18, Z7
+	VMOVUPS          Z7, (DI)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z12, Z19
+	VMOVUPS          Z19, (DI)(BX*4)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z16, Z4
+	VMOVUPS          Z4, (DI)(BX*8)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z3, Z10
+	IMUL3Q           $0x0000000c, BX, SI
+	VMOVUPS          Z10, (DI)(SI*1)
+	VADDPS           Z14, Z13, Z3
+	VADDPS           Z6, Z2, Z4
+	VMOVAPS          Z4, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z3, Z7
+	IMUL3Q           $0x00000003, BX, SI
+	VMOVUPS          Z7, (DI)(SI*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z3, Z4
+	IMUL3Q           $0x0000000b, BX, SI
+	VMOVUPS          Z4, (DI)(SI*1)
+	VSUBPS           Z13, Z14, Z3
+	VSUBPS           Z5, Z0, Z8
+	VMOVAPS          Z8, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z3, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z3, Z8
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z7, Z10
+	VMOVUPS          Z10, (DI)(BX*2)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z4, Z8
+	IMUL3Q           $0x0000000a, BX, SI
+	VMOVUPS          Z8, (DI)(SI*1)
+	VSUBPS           Z1, Z9, Z3
+	VSUBPS           Z6, Z2, Z2
+	VMOVAPS          Z2, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z3, Z4
+	IMUL3Q           $0x00000007, BX, SI
+	VMOVUPS          Z4, (DI)(SI*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z3, Z2
+	IMUL3Q           $0x0000000f, BX, SI
+	VMOVUPS          Z2, (DI)(SI*1)
+	VADDPS           Z9, Z1, Z1
+	VADDPS           Z5, Z0, Z0
+	VMOVAPS          Z0, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z1, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z1, Z0
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z4, Z3
+	IMUL3Q           $0x00000006, BX, SI
+	VMOVUPS          Z3, (DI)(SI*1)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z0
+	IMUL3Q           $0x0000000e, BX, SI
+	VMOVUPS          Z0, (DI)(SI*1)
+	MOVQ             xStep+32(FP), SI
+	LEAQ             (AX)(SI*4), AX
+	ADDQ             $0x40, CX
+	JMP              tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft24KernelRealsAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, AVX512F
+TEXT ·fft24KernelRealsAVX512(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), DX
+	MOVQ n+72(FP), DI
+
+tile:
+	SUBQ             $0x01, DI
+	JLT              done
+	MOVQ             AX, DX
+	MOVQ             CX, SI
+	VMOVUPS          320(DX), Z0
+	VMULPS.BCST      transformConstantsAVX512<>+8(SB), Z0, Z1
+	VMOVUPS          64(DX), Z2
+	VMULPS.BCST      transformConstantsAVX512<>+8(SB), Z2, Z3
+	VMULPS.BCST      transformConstantsAVX512<>+276(SB), Z2, Z4
+	VMULPS.BCST      transformConstantsAVX512<>+276(SB), Z0, Z5
+	VSUBPS           Z0, Z2, Z6
+	VADDPS           Z0, Z2, Z0
+	VADDPS           Z5, Z4, Z2
+	VADDPS           Z1, Z3, Z7
+	VSUBPS           Z3, Z1, Z1
+	VMOVUPS          192(DX), Z3
+	VADDPS           Z3, Z2, Z8
+	VADDPS           Z7, Z3, Z9
+	VADDPS           Z6, Z3, Z10
+	VFMADD132PS.BCST transformConstantsAVX512<>+0(SB), Z3, Z6
+	VFMADD132PS.BCST transformConstantsAVX512<>+0(SB), Z3, Z7
+	VFMADD132PS.BCST transformConstantsAVX512<>+0(SB), Z3, Z2
+	VSUBPS           Z0, Z3, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z3, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z5, Z4
+	VMOVUPS          256(DX), Z3
+	VMULPS.BCST      transformConstantsAVX512<>+276(SB), Z3, Z5
+	VMOVUPS          (DX), Z12
+	VMOVAPS          Z12, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+8(SB), Z3, Z13
+	VMOVAPS          Z12, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+12(SB), Z3, Z14
+	VSUBPS           Z3, Z12, Z15
+	VADDPS           Z3, Z12, Z3
+	VMOVUPS          128(DX), Z12
+	VMOVUPS          384(DX), Z16
+	VMOVAPS          Z16, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+8(SB), Z12, Z17
+	VMULPS.BCST      transformConstantsAVX512<>+276(SB), Z12, Z18
+	VMOVAPS          Z16, Z19
+	VFMADD231PS.BCST transformConstantsAVX512<>+12(SB), Z12, Z19
+	VSUBPS           Z12, Z16, Z20
+	VADDPS           Z16, Z12, Z12
+	VADDPS           Z17, Z5, Z16
+	VADDPS           Z13, Z18, Z21
+	VADDPS           Z18, Z5, Z22
+	VSUBPS           Z19, Z14, Z23
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z14, Z19
+	VSUBPS           Z18, Z5, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z5, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z18, Z13
+	VSUBPS           Z12, Z3, Z5
+	IMUL3Q           $0x0000000b, BX, DX
+	VMOVUPS          Z5, (SI)(DX*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z3, Z12
+	VADDPS           Z8, Z1, Z3
+	VMOVAPS          Z16, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z3, Z18
+	VFMSUB231PS.BCST transformConstantsAVX512<>+220(SB), Z3, Z16
+	VSUBPS           Z1, Z8, Z3
+	VMOVAPS          Z21, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z3, Z8
+	VMOVUPS          Z8, (SI)(BX*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z3, Z21
+	IMUL3Q           $0x00000015, BX, DX
+	VMOVUPS          Z21, (SI)(DX*1)
+	VSUBPS           Z8, Z18, Z3
+	VMOVUPS          Z3, (SI)
+	VSUBPS           Z21, Z16, Z3
+	IMUL3Q           $0x00000014, BX, DX
+	VMOVUPS          Z3, (SI)(DX*1)
+	VADDPS           Z9, Z22, Z3
+	VADDPS           Z4, Z23, Z8
+	IMUL3Q           $0x00000003, BX, DX
+	VMOVUPS          Z8, (SI)(DX*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z8, Z3
+	VMOVUPS          Z3, (SI)(BX*2)
+	VMOVAPS          Z20, Z3
+	VFMSUB231PS.BCST transformConstantsAVX512<>+220(SB), Z10, Z3
+	VMOVAPS          Z15, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z6, Z8
+	IMUL3Q           $0x00000005, BX, DX
+	VMOVUPS          Z8, (SI)(DX*1)
+	VSUBPS           Z8, Z3, Z3
+	VMOVUPS          Z3, (SI)(BX*4)
+	VSUBPS           Z7, Z19, Z3
+	IMUL3Q           $0x00000007, BX, DX
+	VMOVUPS          Z3, (SI)(DX*1)
+	VSUBPS           Z4, Z14, Z8
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z3, Z8
+	IMUL3Q           $0x00000006, BX, DX
+	VMOVUPS          Z8, (SI)(DX*1)
+	VADDPS           Z2, Z1, Z3
+	VMOVAPS          Z17, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z3, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z3, Z17
+	VSUBPS           Z2, Z1, Z1
+	VMOVAPS          Z13, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z1, Z2
+	IMUL3Q           $0x00000009, BX, DX
+	VMOVUPS          Z2, (SI)(DX*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z1, Z13
+	IMUL3Q           $0x0000000d, BX, DX
+	VMOVUPS          Z13, (SI)(DX*1)
+	VSUBPS           Z2, Z8, Z1
+	VMOVUPS          Z1, (SI)(BX*8)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z13, Z17
+	IMUL3Q           $0x0000000c, BX, DX
+	VMOVUPS          Z17, (SI)(DX*1)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z5, Z11
+	IMUL3Q           $0x0000000a, BX, DX
+	VMOVUPS          Z11, (SI)(DX*1)
+	VADDPS           Z4, Z14, Z1
+	VADDPS           Z7, Z19, Z2
+	IMUL3Q           $0x0000000f, BX, DX
+	VMOVUPS          Z2, (SI)(DX*1)
+	VSUBPS           Z2, Z1, Z1
+	IMUL3Q           $0x0000000e, BX, DX
+	VMOVUPS          Z1, (SI)(DX*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z10, Z20
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z6, Z15
+	IMUL3Q           $0x00000011, BX, DX
+	VMOVUPS          Z15, (SI)(DX*1)
+	VSUBPS           Z15, Z20, Z1
+	IMUL3Q           $0x00000010, BX, DX
+	VMOVUPS          Z1, (SI)(DX*1)
+	VSUBPS           Z4, Z23, Z1
+	IMUL3Q           $0x00000013, BX, DX
+	VMOVUPS          Z1, (SI)(DX*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z9, Z22
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z1, Z22
+	IMUL3Q           $0x00000012, BX, DX
+	VMOVUPS          Z22, (SI)(DX*1)
+	VADDPS           Z0, Z12, Z1
+	IMUL3Q           $0x00000016, BX, DX
+	VMOVUPS          Z1, (SI)(DX*1)
+	VSUBPS           Z0, Z12, Z0
+	IMUL3Q           $0x00000017, BX, DX
+	VMOVUPS          Z0, (SI)(DX*1)
+	MOVQ             xStep+32(FP), DX
+	LEAQ             (AX)(DX*4), AX
 	ADDQ             $0x40, CX
 	JMP              tile
 
@@ -63732,6 +69681,958 @@ tile:
 	VMOVUPS          Z10, (DI)(R8*1)
 	MOVQ             xStep+32(FP), SI
 	LEAQ             (AX)(SI*4), AX
+	ADDQ             $0x40, CX
+	JMP              tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft28KernelRowAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, AVX512F
+TEXT ·fft28KernelRowAVX512(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), DX
+	MOVQ n+72(FP), DI
+
+tile:
+	SUBQ             $0x01, DI
+	JLT              done
+	MOVQ             AX, DX
+	MOVQ             CX, SI
+	VMOVUPS          (DX), Z0
+	VMULPS.BCST      transformConstantsAVX512<>+336(SB), Z0, Z0
+	VMOVUPS          256(DX), Z1
+	VMULPS.BCST      transformConstantsAVX512<>+336(SB), Z1, Z1
+	VADDPS           Z1, Z0, Z2
+	VMOVAPS          Z0, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z1, Z3
+	VMOVAPS          Z0, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z1, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z1, Z0
+	VMOVUPS          128(DX), Z5
+	VMULPS.BCST      transformConstantsAVX512<>+336(SB), Z5, Z5
+	VMULPS.BCST      transformConstantsAVX512<>+300(SB), Z5, Z6
+	VMOVUPS          384(DX), Z7
+	VMULPS.BCST      transformConstantsAVX512<>+336(SB), Z7, Z7
+	VMULPS.BCST      transformConstantsAVX512<>+320(SB), Z7, Z8
+	VMULPS.BCST      transformConstantsAVX512<>+292(SB), Z7, Z9
+	VMULPS.BCST      transformConstantsAVX512<>+296(SB), Z7, Z10
+	VMULPS.BCST      transformConstantsAVX512<>+300(SB), Z7, Z11
+	VMULPS.BCST      transformConstantsAVX512<>+288(SB), Z7, Z12
+	VADDPS           Z7, Z5, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+328(SB), Z5, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+296(SB), Z5, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z7, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+288(SB), Z5, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z5, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+332(SB), Z5, Z12
+	VMOVUPS          192(DX), Z5
+	VMULPS.BCST      transformConstantsAVX512<>+336(SB), Z5, Z5
+	VMOVUPS          64(DX), Z7
+	VMULPS.BCST      transformConstantsAVX512<>+336(SB), Z7, Z7
+	VMULPS.BCST      transformConstantsAVX512<>+292(SB), Z7, Z14
+	VMULPS.BCST      transformConstantsAVX512<>+320(SB), Z7, Z15
+	VMULPS.BCST      transformConstantsAVX512<>+296(SB), Z7, Z16
+	VMULPS.BCST      transformConstantsAVX512<>+300(SB), Z7, Z17
+	VMOVUPS          320(DX), Z18
+	VMULPS.BCST      transformConstantsAVX512<>+336(SB), Z18, Z18
+	VMULPS.BCST      transformConstantsAVX512<>+300(SB), Z18, Z19
+	VMULPS.BCST      transformConstantsAVX512<>+292(SB), Z18, Z20
+	VADDPS           Z18, Z7, Z21
+	VFMADD231PS.BCST transformConstantsAVX512<>+296(SB), Z18, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+328(SB), Z18, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z7, Z19
+	VFMADD231PS.BCST transformConstantsAVX512<>+288(SB), Z18, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+316(SB), Z7, Z20
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z18, Z17
+	VADDPS           Z13, Z2, Z7
+	VADDPS           Z21, Z5, Z18
+	VADDPS           Z18, Z7, Z22
+	VMOVUPS          Z22, (SI)
+	VSUBPS           Z18, Z7, Z7
+	VMOVUPS          Z7, (SI)(BX*1)
+	VADDPS           Z8, Z3, Z7
+	VMOVAPS          Z14, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+288(SB), Z5, Z18
+	VADDPS           Z18, Z7, Z22
+	VMOVUPS          Z22, (SI)(BX*2)
+	VSUBPS           Z18, Z7, Z7
+	IMUL3Q           $0x0000001a, BX, DX
+	VMOVUPS          Z7, (SI)(DX*1)
+	VMOVAPS          Z9, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+288(SB), Z1, Z7
+	VMOVAPS          Z15, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z5, Z18
+	VMOVAPS          Z18, Z22
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z7, Z22
+	IMUL3Q           $0x00000003, BX, DX
+	VMOVUPS          Z22, (SI)(DX*1)
+	VSUBPS           Z18, Z7, Z7
+	IMUL3Q           $0x0000001b, BX, DX
+	VMOVUPS          Z7, (SI)(DX*1)
+	VADDPS           Z6, Z4, Z7
+	VMOVAPS          Z19, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z5, Z18
+	VSUBPS           Z18, Z7, Z22
+	VMOVUPS          Z22, (SI)(BX*4)
+	VADDPS           Z18, Z7, Z7
+	IMUL3Q           $0x00000018, BX, DX
+	VMOVUPS          Z7, (SI)(DX*1)
+	VMOVAPS          Z10, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+292(SB), Z1, Z7
+	VMOVAPS          Z16, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+292(SB), Z5, Z18
+	VMOVAPS          Z18, Z22
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z7, Z22
+	IMUL3Q           $0x00000005, BX, DX
+	VMOVUPS          Z22, (SI)(DX*1)
+	VSUBPS           Z18, Z7, Z7
+	IMUL3Q           $0x00000019, BX, DX
+	VMOVUPS          Z7, (SI)(DX*1)
+	VSUBPS           Z11, Z0, Z7
+	VMOVAPS          Z20, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+296(SB), Z5, Z18
+	VSUBPS           Z18, Z7, Z22
+	IMUL3Q           $0x00000006, BX, DX
+	VMOVUPS          Z22, (SI)(DX*1)
+	VADDPS           Z18, Z7, Z7
+	IMUL3Q           $0x00000016, BX, DX
+	VMOVUPS          Z7, (SI)(DX*1)
+	VMOVAPS          Z12, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+312(SB), Z1, Z7
+	VMOVAPS          Z17, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+328(SB), Z5, Z18
+	VSUBPS           Z18, Z7, Z22
+	IMUL3Q           $0x00000007, BX, DX
+	VMOVUPS          Z22, (SI)(DX*1)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z7, Z18
+	IMUL3Q           $0x00000017, BX, DX
+	VMOVUPS          Z18, (SI)(DX*1)
+	VADDPS           Z11, Z0, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z5, Z17
+	VADDPS           Z17, Z0, Z7
+	VMOVUPS          Z7, (SI)(BX*8)
+	VSUBPS           Z17, Z0, Z0
+	IMUL3Q           $0x00000014, BX, DX
+	VMOVUPS          Z0, (SI)(DX*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+296(SB), Z1, Z12
+	VFMSUB231PS.BCST transformConstantsAVX512<>+296(SB), Z5, Z20
+	VSUBPS           Z20, Z12, Z0
+	IMUL3Q           $0x00000009, BX, DX
+	VMOVUPS          Z0, (SI)(DX*1)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z12, Z20
+	IMUL3Q           $0x00000015, BX, DX
+	VMOVUPS          Z20, (SI)(DX*1)
+	VSUBPS           Z6, Z4, Z0
+	VFMSUB231PS.BCST transformConstantsAVX512<>+292(SB), Z5, Z16
+	VSUBPS           Z16, Z0, Z4
+	IMUL3Q           $0x0000000a, BX, DX
+	VMOVUPS          Z4, (SI)(DX*1)
+	VADDPS           Z16, Z0, Z0
+	IMUL3Q           $0x00000012, BX, DX
+	VMOVUPS          Z0, (SI)(DX*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+320(SB), Z5, Z19
+	VFMADD231PS.BCST transformConstantsAVX512<>+332(SB), Z1, Z10
+	VSUBPS           Z10, Z19, Z0
+	IMUL3Q           $0x0000000b, BX, DX
+	VMOVUPS          Z0, (SI)(DX*1)
+	VADDPS           Z19, Z10, Z0
+	IMUL3Q           $0x00000013, BX, DX
+	VMOVUPS          Z0, (SI)(DX*1)
+	VSUBPS           Z8, Z3, Z0
+	VFMSUB231PS.BCST transformConstantsAVX512<>+300(SB), Z5, Z15
+	VSUBPS           Z15, Z0, Z3
+	IMUL3Q           $0x0000000c, BX, DX
+	VMOVUPS          Z3, (SI)(DX*1)
+	VADDPS           Z15, Z0, Z0
+	IMUL3Q           $0x00000010, BX, DX
+	VMOVUPS          Z0, (SI)(DX*1)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+288(SB), Z5, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+316(SB), Z1, Z9
+	VSUBPS           Z9, Z14, Z0
+	IMUL3Q           $0x0000000d, BX, DX
+	VMOVUPS          Z0, (SI)(DX*1)
+	VADDPS           Z14, Z9, Z0
+	IMUL3Q           $0x00000011, BX, DX
+	VMOVUPS          Z0, (SI)(DX*1)
+	VSUBPS           Z13, Z2, Z0
+	IMUL3Q           $0x0000000e, BX, DX
+	VMOVUPS          Z0, (SI)(DX*1)
+	VSUBPS           Z21, Z5, Z0
+	IMUL3Q           $0x0000000f, BX, DX
+	VMOVUPS          Z0, (SI)(DX*1)
+	MOVQ             xStep+32(FP), DX
+	LEAQ             (AX)(DX*4), AX
+	ADDQ             $0x40, CX
+	JMP              tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft28KernelColumn0AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, AVX512F
+TEXT ·fft28KernelColumn0AVX512(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), SI
+	MOVQ n+72(FP), R8
+
+tile:
+	SUBQ             $0x01, R8
+	JLT              done
+	MOVQ             AX, SI
+	MOVQ             CX, DI
+	VMOVUPS          (SI), Z0
+	VMOVUPS          256(SI), Z1
+	VADDPS           Z1, Z0, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z1, Z0
+	VMOVUPS          128(SI), Z3
+	VMOVUPS          384(SI), Z4
+	VADDPS           Z4, Z3, Z5
+	VMULPS.BCST      transformConstantsAVX512<>+320(SB), Z4, Z6
+	VMULPS.BCST      transformConstantsAVX512<>+292(SB), Z4, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+328(SB), Z3, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+296(SB), Z3, Z4
+	VMOVUPS          (SI)(DX*1), Z3
+	VMOVUPS          256(SI)(DX*1), Z7
+	VADDPS           Z7, Z3, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z7, Z3
+	VMOVUPS          128(SI)(DX*1), Z9
+	VMOVUPS          384(SI)(DX*1), Z10
+	VADDPS           Z10, Z9, Z11
+	VMULPS.BCST      transformConstantsAVX512<>+292(SB), Z10, Z12
+	VMULPS.BCST      transformConstantsAVX512<>+320(SB), Z10, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+296(SB), Z9, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+328(SB), Z9, Z10
+	VADDPS           Z5, Z2, Z9
+	VADDPS           Z11, Z8, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+288(SB), Z7, Z0
+	VADDPS           Z12, Z6, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+316(SB), Z1, Z3
+	VSUBPS           Z10, Z4, Z1
+	VSUBPS           Z5, Z2, Z2
+	VSUBPS           Z11, Z8, Z4
+	VMOVUPS          64(SI), Z5
+	VMOVUPS          320(SI), Z7
+	VADDPS           Z7, Z5, Z8
+	VMULPS.BCST      transformConstantsAVX512<>+292(SB), Z5, Z10
+	VMULPS.BCST      transformConstantsAVX512<>+320(SB), Z5, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+296(SB), Z7, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+328(SB), Z7, Z5
+	VMOVUPS          64(SI)(DX*1), Z7
+	VMOVUPS          320(SI)(DX*1), Z11
+	VADDPS           Z11, Z7, Z12
+	VMULPS.BCST      transformConstantsAVX512<>+320(SB), Z7, Z14
+	VMULPS.BCST      transformConstantsAVX512<>+292(SB), Z7, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+328(SB), Z11, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+296(SB), Z11, Z7
+	VMOVUPS          192(SI)(DX*1), Z11
+	VMULPS.BCST      transformConstantsAVX512<>+300(SB), Z11, Z15
+	VMOVUPS          192(SI), Z16
+	VMULPS.BCST      transformConstantsAVX512<>+300(SB), Z16, Z17
+	VADDPS           Z8, Z16, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+288(SB), Z16, Z15
+	VSUBPS           Z8, Z16, Z8
+	VADDPS           Z12, Z11, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+316(SB), Z11, Z17
+	VSUBPS           Z12, Z11, Z11
+	VADDPS           Z10, Z14, Z10
+	VSUBPS           Z5, Z7, Z5
+	VADDPS           Z18, Z9, Z7
+	VMOVUPS          Z7, (DI)(BX*1)
+	VADDPS           Z16, Z13, Z12
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z7, Z12
+	VMOVUPS          Z12, (DI)
+	VADDPS           Z6, Z0, Z7
+	VADDPS           Z10, Z15, Z12
+	VADDPS           Z12, Z7, Z14
+	IMUL3Q           $0x00000003, BX, SI
+	VMOVUPS          Z14, (DI)(SI*1)
+	VSUBPS           Z12, Z7, Z7
+	IMUL3Q           $0x0000000b, BX, SI
+	VMOVUPS          Z7, (DI)(SI*1)
+	VSUBPS           Z1, Z3, Z12
+	VSUBPS           Z5, Z17, Z19
+	VSUBPS           Z19, Z12, Z20
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z12, Z19
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z14, Z20
+	VMOVUPS          Z20, (DI)(BX*2)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z7, Z19
+	IMUL3Q           $0x0000000a, BX, SI
+	VMOVUPS          Z19, (DI)(SI*1)
+	VSUBPS           Z11, Z2, Z7
+	IMUL3Q           $0x00000005, BX, SI
+	VMOVUPS          Z7, (DI)(SI*1)
+	VADDPS           Z8, Z4, Z12
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z7, Z12
+	VMOVUPS          Z12, (DI)(BX*4)
+	VSUBPS           Z6, Z0, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z17, Z5
+	VADDPS           Z5, Z0, Z6
+	IMUL3Q           $0x00000007, BX, SI
+	VMOVUPS          Z6, (DI)(SI*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z5, Z0
+	IMUL3Q           $0x0000000f, BX, SI
+	VMOVUPS          Z0, (DI)(SI*1)
+	VADDPS           Z1, Z3, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z10, Z15
+	VADDPS           Z15, Z1, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z15, Z1
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z6, Z3
+	IMUL3Q           $0x00000006, BX, SI
+	VMOVUPS          Z3, (DI)(SI*1)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z0, Z1
+	IMUL3Q           $0x0000000e, BX, SI
+	VMOVUPS          Z1, (DI)(SI*1)
+	VSUBPS           Z18, Z9, Z0
+	IMUL3Q           $0x00000009, BX, SI
+	VMOVUPS          Z0, (DI)(SI*1)
+	VSUBPS           Z16, Z13, Z1
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z0, Z1
+	VMOVUPS          Z1, (DI)(BX*8)
+	VADDPS           Z11, Z2, Z0
+	IMUL3Q           $0x0000000d, BX, SI
+	VMOVUPS          Z0, (DI)(SI*1)
+	VSUBPS           Z8, Z4, Z1
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z0, Z1
+	IMUL3Q           $0x0000000c, BX, SI
+	VMOVUPS          Z1, (DI)(SI*1)
+	MOVQ             xStep+32(FP), SI
+	LEAQ             (AX)(SI*4), AX
+	ADDQ             $0x40, CX
+	JMP              tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft28KernelColumn1AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, AVX512F
+TEXT ·fft28KernelColumn1AVX512(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), SI
+	MOVQ n+72(FP), R8
+
+tile:
+	SUBQ             $0x01, R8
+	JLT              done
+	MOVQ             AX, SI
+	MOVQ             CX, DI
+	VMOVUPS          256(SI), Z0
+	VMOVUPS          (SI), Z1
+	VMOVAPS          Z1, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z0, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z0, Z1
+	VMOVUPS          256(SI)(DX*1), Z3
+	VMOVUPS          (SI)(DX*1), Z4
+	VMOVAPS          Z4, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z3, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z3, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+292(SB), Z3, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+296(SB), Z3, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+332(SB), Z0, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+312(SB), Z0, Z4
+	VMOVUPS          128(SI), Z0
+	VMULPS.BCST      transformConstantsAVX512<>+300(SB), Z0, Z3
+	VMOVUPS          384(SI), Z6
+	VMULPS.BCST      transformConstantsAVX512<>+296(SB), Z6, Z7
+	VMULPS.BCST      transformConstantsAVX512<>+300(SB), Z6, Z8
+	VMULPS.BCST      transformConstantsAVX512<>+288(SB), Z6, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z6, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+288(SB), Z0, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z0, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+332(SB), Z0, Z9
+	VMOVUPS          384(SI)(DX*1), Z0
+	VMULPS.BCST      transformConstantsAVX512<>+296(SB), Z0, Z6
+	VMULPS.BCST      transformConstantsAVX512<>+288(SB), Z0, Z10
+	VMULPS.BCST      transformConstantsAVX512<>+300(SB), Z0, Z11
+	VMOVUPS          128(SI)(DX*1), Z12
+	VMULPS.BCST      transformConstantsAVX512<>+300(SB), Z12, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+288(SB), Z12, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+332(SB), Z12, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z12, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z0, Z13
+	VADDPS           Z6, Z3, Z0
+	VSUBPS           Z7, Z13, Z3
+	VADDPS           Z10, Z8, Z6
+	VSUBPS           Z9, Z11, Z7
+	VMOVUPS          320(SI), Z8
+	VMULPS.BCST      transformConstantsAVX512<>+300(SB), Z8, Z9
+	VMULPS.BCST      transformConstantsAVX512<>+292(SB), Z8, Z10
+	VMOVUPS          64(SI), Z11
+	VMULPS.BCST      transformConstantsAVX512<>+296(SB), Z11, Z12
+	VMULPS.BCST      transformConstantsAVX512<>+300(SB), Z11, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z11, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+316(SB), Z11, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+288(SB), Z8, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z8, Z13
+	VMOVUPS          64(SI)(DX*1), Z8
+	VMULPS.BCST      transformConstantsAVX512<>+296(SB), Z8, Z11
+	VMULPS.BCST      transformConstantsAVX512<>+300(SB), Z8, Z14
+	VMOVUPS          320(SI)(DX*1), Z15
+	VMULPS.BCST      transformConstantsAVX512<>+300(SB), Z15, Z16
+	VMULPS.BCST      transformConstantsAVX512<>+292(SB), Z15, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+288(SB), Z15, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z15, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z8, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+316(SB), Z8, Z17
+	VSUBPS           Z11, Z9, Z8
+	VADDPS           Z12, Z16, Z9
+	VSUBPS           Z10, Z14, Z10
+	VADDPS           Z17, Z13, Z11
+	VMOVUPS          192(SI), Z12
+	VMULPS.BCST      transformConstantsAVX512<>+320(SB), Z12, Z13
+	VMULPS.BCST      transformConstantsAVX512<>+292(SB), Z12, Z14
+	VMULPS.BCST      transformConstantsAVX512<>+296(SB), Z12, Z15
+	VMULPS.BCST      transformConstantsAVX512<>+328(SB), Z12, Z12
+	VMOVUPS          192(SI)(DX*1), Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+292(SB), Z16, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z16, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z16, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+296(SB), Z16, Z12
+	VADDPS           Z0, Z2, Z16
+	VSUBPS           Z13, Z8, Z17
+	VSUBPS           Z17, Z16, Z18
+	VMOVUPS          Z18, (DI)(BX*1)
+	VADDPS           Z17, Z16, Z16
+	IMUL3Q           $0x00000009, BX, SI
+	VMOVUPS          Z16, (DI)(SI*1)
+	VADDPS           Z3, Z5, Z17
+	VADDPS           Z9, Z14, Z19
+	VSUBPS           Z19, Z17, Z20
+	VADDPS           Z19, Z17, Z17
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z18, Z20
+	VMOVUPS          Z20, (DI)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z16, Z17
+	VMOVUPS          Z17, (DI)(BX*8)
+	VSUBPS           Z6, Z1, Z16
+	VSUBPS           Z10, Z15, Z17
+	VSUBPS           Z17, Z16, Z18
+	IMUL3Q           $0x00000003, BX, SI
+	VMOVUPS          Z18, (DI)(SI*1)
+	VADDPS           Z17, Z16, Z16
+	IMUL3Q           $0x0000000b, BX, SI
+	VMOVUPS          Z16, (DI)(SI*1)
+	VSUBPS           Z7, Z4, Z17
+	VADDPS           Z11, Z12, Z19
+	VSUBPS           Z19, Z17, Z20
+	VADDPS           Z19, Z17, Z17
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z18, Z20
+	VMOVUPS          Z20, (DI)(BX*2)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z16, Z17
+	IMUL3Q           $0x0000000a, BX, SI
+	VMOVUPS          Z17, (DI)(SI*1)
+	VSUBPS           Z0, Z2, Z0
+	VSUBPS           Z9, Z14, Z2
+	VADDPS           Z2, Z0, Z9
+	IMUL3Q           $0x00000005, BX, SI
+	VMOVUPS          Z9, (DI)(SI*1)
+	VSUBPS           Z2, Z0, Z0
+	IMUL3Q           $0x0000000d, BX, SI
+	VMOVUPS          Z0, (DI)(SI*1)
+	VSUBPS           Z3, Z5, Z2
+	VADDPS           Z8, Z13, Z3
+	VADDPS           Z3, Z2, Z5
+	VSUBPS           Z3, Z2, Z2
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z9, Z5
+	VMOVUPS          Z5, (DI)(BX*4)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z0, Z2
+	IMUL3Q           $0x0000000c, BX, SI
+	VMOVUPS          Z2, (DI)(SI*1)
+	VADDPS           Z6, Z1, Z0
+	VSUBPS           Z12, Z11, Z1
+	VSUBPS           Z1, Z0, Z2
+	IMUL3Q           $0x00000007, BX, SI
+	VMOVUPS          Z2, (DI)(SI*1)
+	VADDPS           Z1, Z0, Z0
+	IMUL3Q           $0x0000000f, BX, SI
+	VMOVUPS          Z0, (DI)(SI*1)
+	VADDPS           Z7, Z4, Z1
+	VADDPS           Z10, Z15, Z3
+	VSUBPS           Z3, Z1, Z4
+	VADDPS           Z3, Z1, Z1
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z4
+	IMUL3Q           $0x00000006, BX, SI
+	VMOVUPS          Z4, (DI)(SI*1)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z0, Z1
+	IMUL3Q           $0x0000000e, BX, SI
+	VMOVUPS          Z1, (DI)(SI*1)
+	MOVQ             xStep+32(FP), SI
+	LEAQ             (AX)(SI*4), AX
+	ADDQ             $0x40, CX
+	JMP              tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft28KernelColumn2AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, AVX512F
+TEXT ·fft28KernelColumn2AVX512(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), SI
+	MOVQ n+72(FP), R8
+
+tile:
+	SUBQ             $0x01, R8
+	JLT              done
+	MOVQ             AX, SI
+	MOVQ             CX, DI
+	VMOVUPS          256(SI), Z0
+	VMOVUPS          (SI), Z1
+	VMOVAPS          Z1, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z0, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z0, Z1
+	VMOVUPS          256(SI)(DX*1), Z3
+	VMOVUPS          (SI)(DX*1), Z4
+	VMOVAPS          Z4, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z3, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z3, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+312(SB), Z3, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+332(SB), Z3, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+296(SB), Z0, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+292(SB), Z0, Z4
+	VMOVUPS          384(SI), Z0
+	VMULPS.BCST      transformConstantsAVX512<>+300(SB), Z0, Z3
+	VMULPS.BCST      transformConstantsAVX512<>+288(SB), Z0, Z6
+	VMULPS.BCST      transformConstantsAVX512<>+296(SB), Z0, Z7
+	VMOVUPS          128(SI), Z8
+	VMULPS.BCST      transformConstantsAVX512<>+300(SB), Z8, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z8, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+332(SB), Z8, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+288(SB), Z8, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z0, Z9
+	VMOVUPS          384(SI)(DX*1), Z0
+	VMULPS.BCST      transformConstantsAVX512<>+288(SB), Z0, Z8
+	VMULPS.BCST      transformConstantsAVX512<>+300(SB), Z0, Z10
+	VMULPS.BCST      transformConstantsAVX512<>+296(SB), Z0, Z11
+	VMOVUPS          128(SI)(DX*1), Z12
+	VMULPS.BCST      transformConstantsAVX512<>+300(SB), Z12, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+332(SB), Z12, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z12, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+288(SB), Z12, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z0, Z13
+	VSUBPS           Z8, Z3, Z0
+	VADDPS           Z6, Z10, Z3
+	VSUBPS           Z11, Z9, Z6
+	VADDPS           Z7, Z13, Z7
+	VMOVUPS          192(SI)(DX*1), Z8
+	VMULPS.BCST      transformConstantsAVX512<>+296(SB), Z8, Z9
+	VMULPS.BCST      transformConstantsAVX512<>+328(SB), Z8, Z10
+	VMULPS.BCST      transformConstantsAVX512<>+320(SB), Z8, Z11
+	VMULPS.BCST      transformConstantsAVX512<>+292(SB), Z8, Z8
+	VMOVUPS          192(SI), Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z12, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+296(SB), Z12, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+292(SB), Z12, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z12, Z8
+	VMOVUPS          64(SI), Z12
+	VMULPS.BCST      transformConstantsAVX512<>+300(SB), Z12, Z13
+	VMULPS.BCST      transformConstantsAVX512<>+296(SB), Z12, Z14
+	VMOVUPS          320(SI), Z15
+	VMULPS.BCST      transformConstantsAVX512<>+292(SB), Z15, Z16
+	VMULPS.BCST      transformConstantsAVX512<>+300(SB), Z15, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z15, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+288(SB), Z15, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+316(SB), Z12, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z12, Z17
+	VMOVUPS          320(SI)(DX*1), Z12
+	VMULPS.BCST      transformConstantsAVX512<>+292(SB), Z12, Z15
+	VMULPS.BCST      transformConstantsAVX512<>+300(SB), Z12, Z18
+	VMOVUPS          64(SI)(DX*1), Z19
+	VMULPS.BCST      transformConstantsAVX512<>+300(SB), Z19, Z20
+	VMULPS.BCST      transformConstantsAVX512<>+296(SB), Z19, Z21
+	VFMADD231PS.BCST transformConstantsAVX512<>+316(SB), Z19, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z19, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z12, Z20
+	VFMADD231PS.BCST transformConstantsAVX512<>+288(SB), Z12, Z21
+	VSUBPS           Z15, Z13, Z12
+	VADDPS           Z16, Z20, Z13
+	VSUBPS           Z14, Z18, Z14
+	VADDPS           Z21, Z17, Z15
+	VADDPS           Z0, Z2, Z16
+	VADDPS           Z12, Z9, Z17
+	VADDPS           Z17, Z16, Z18
+	VMOVUPS          Z18, (DI)(BX*1)
+	VSUBPS           Z17, Z16, Z16
+	IMUL3Q           $0x00000009, BX, SI
+	VMOVUPS          Z16, (DI)(SI*1)
+	VADDPS           Z3, Z5, Z17
+	VSUBPS           Z10, Z13, Z19
+	VADDPS           Z19, Z17, Z20
+	VSUBPS           Z19, Z17, Z17
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z18, Z20
+	VMOVUPS          Z20, (DI)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z16, Z17
+	VMOVUPS          Z17, (DI)(BX*8)
+	VSUBPS           Z6, Z1, Z16
+	VADDPS           Z14, Z11, Z17
+	VSUBPS           Z17, Z16, Z18
+	IMUL3Q           $0x00000003, BX, SI
+	VMOVUPS          Z18, (DI)(SI*1)
+	VADDPS           Z17, Z16, Z16
+	IMUL3Q           $0x0000000b, BX, SI
+	VMOVUPS          Z16, (DI)(SI*1)
+	VSUBPS           Z7, Z4, Z17
+	VSUBPS           Z15, Z8, Z19
+	VSUBPS           Z19, Z17, Z20
+	VADDPS           Z19, Z17, Z17
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z18, Z20
+	VMOVUPS          Z20, (DI)(BX*2)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z16, Z17
+	IMUL3Q           $0x0000000a, BX, SI
+	VMOVUPS          Z17, (DI)(SI*1)
+	VSUBPS           Z0, Z2, Z0
+	VADDPS           Z13, Z10, Z2
+	VADDPS           Z2, Z0, Z10
+	IMUL3Q           $0x00000005, BX, SI
+	VMOVUPS          Z10, (DI)(SI*1)
+	VSUBPS           Z2, Z0, Z0
+	IMUL3Q           $0x0000000d, BX, SI
+	VMOVUPS          Z0, (DI)(SI*1)
+	VSUBPS           Z3, Z5, Z2
+	VSUBPS           Z12, Z9, Z3
+	VADDPS           Z3, Z2, Z5
+	VSUBPS           Z3, Z2, Z2
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z10, Z5
+	VMOVUPS          Z5, (DI)(BX*4)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z0, Z2
+	IMUL3Q           $0x0000000c, BX, SI
+	VMOVUPS          Z2, (DI)(SI*1)
+	VADDPS           Z6, Z1, Z0
+	VADDPS           Z15, Z8, Z1
+	VADDPS           Z1, Z0, Z2
+	IMUL3Q           $0x00000007, BX, SI
+	VMOVUPS          Z2, (DI)(SI*1)
+	VSUBPS           Z1, Z0, Z0
+	IMUL3Q           $0x0000000f, BX, SI
+	VMOVUPS          Z0, (DI)(SI*1)
+	VADDPS           Z7, Z4, Z1
+	VSUBPS           Z11, Z14, Z3
+	VADDPS           Z3, Z1, Z4
+	VSUBPS           Z3, Z1, Z1
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z4
+	IMUL3Q           $0x00000006, BX, SI
+	VMOVUPS          Z4, (DI)(SI*1)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z0, Z1
+	IMUL3Q           $0x0000000e, BX, SI
+	VMOVUPS          Z1, (DI)(SI*1)
+	MOVQ             xStep+32(FP), SI
+	LEAQ             (AX)(SI*4), AX
+	ADDQ             $0x40, CX
+	JMP              tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft28KernelColumn3AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, AVX512F
+TEXT ·fft28KernelColumn3AVX512(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), SI
+	MOVQ n+72(FP), R8
+
+tile:
+	SUBQ             $0x01, R8
+	JLT              done
+	MOVQ             AX, SI
+	MOVQ             CX, DI
+	VMOVUPS          256(SI), Z0
+	VMOVUPS          (SI), Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z0, Z1
+	VMOVUPS          256(SI)(DX*1), Z2
+	VMOVUPS          (SI)(DX*1), Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z2, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+316(SB), Z2, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+288(SB), Z0, Z3
+	VMOVUPS          384(SI)(DX*1), Z0
+	VMULPS.BCST      transformConstantsAVX512<>+292(SB), Z0, Z2
+	VMULPS.BCST      transformConstantsAVX512<>+320(SB), Z0, Z0
+	VMOVUPS          128(SI)(DX*1), Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+296(SB), Z4, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+328(SB), Z4, Z0
+	VMOVUPS          384(SI), Z4
+	VMULPS.BCST      transformConstantsAVX512<>+320(SB), Z4, Z5
+	VMULPS.BCST      transformConstantsAVX512<>+292(SB), Z4, Z4
+	VMOVUPS          128(SI), Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+328(SB), Z6, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+296(SB), Z6, Z4
+	VSUBPS           Z5, Z2, Z2
+	VADDPS           Z4, Z0, Z0
+	VMOVUPS          192(SI), Z4
+	VMULPS.BCST      transformConstantsAVX512<>+300(SB), Z4, Z5
+	VMOVUPS          192(SI)(DX*1), Z6
+	VMULPS.BCST      transformConstantsAVX512<>+300(SB), Z6, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+288(SB), Z6, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+316(SB), Z4, Z7
+	VMOVUPS          64(SI), Z4
+	VMULPS.BCST      transformConstantsAVX512<>+320(SB), Z4, Z6
+	VMULPS.BCST      transformConstantsAVX512<>+292(SB), Z4, Z4
+	VMOVUPS          320(SI), Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+328(SB), Z8, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+296(SB), Z8, Z4
+	VMOVUPS          64(SI)(DX*1), Z8
+	VMULPS.BCST      transformConstantsAVX512<>+292(SB), Z8, Z9
+	VMULPS.BCST      transformConstantsAVX512<>+320(SB), Z8, Z8
+	VMOVUPS          320(SI)(DX*1), Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+296(SB), Z10, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+328(SB), Z10, Z8
+	VADDPS           Z9, Z6, Z6
+	VSUBPS           Z8, Z4, Z4
+	VADDPS           Z2, Z1, Z8
+	VSUBPS           Z6, Z5, Z9
+	VSUBPS           Z9, Z8, Z10
+	VMOVUPS          Z10, (DI)(BX*1)
+	VADDPS           Z9, Z8, Z8
+	IMUL3Q           $0x00000005, BX, SI
+	VMOVUPS          Z8, (DI)(SI*1)
+	VSUBPS           Z0, Z3, Z9
+	VADDPS           Z4, Z7, Z11
+	VSUBPS           Z11, Z9, Z12
+	VADDPS           Z11, Z9, Z9
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z10, Z12
+	VMOVUPS          Z12, (DI)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z8, Z9
+	VMOVUPS          Z9, (DI)(BX*4)
+	VSUBPS           Z2, Z1, Z1
+	VSUBPS           Z4, Z7, Z2
+	VADDPS           Z2, Z1, Z4
+	IMUL3Q           $0x00000003, BX, SI
+	VMOVUPS          Z4, (DI)(SI*1)
+	VSUBPS           Z2, Z1, Z1
+	IMUL3Q           $0x00000007, BX, SI
+	VMOVUPS          Z1, (DI)(SI*1)
+	VADDPS           Z0, Z3, Z0
+	VADDPS           Z6, Z5, Z2
+	VSUBPS           Z2, Z0, Z3
+	VADDPS           Z2, Z0, Z0
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z4, Z3
+	VMOVUPS          Z3, (DI)(BX*2)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z1, Z0
+	IMUL3Q           $0x00000006, BX, SI
+	VMOVUPS          Z0, (DI)(SI*1)
+	MOVQ             xStep+32(FP), SI
+	LEAQ             (AX)(SI*4), AX
+	ADDQ             $0x40, CX
+	JMP              tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft28KernelRealsAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, AVX512F
+TEXT ·fft28KernelRealsAVX512(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), DX
+	MOVQ n+72(FP), R8
+
+tile:
+	SUBQ             $0x01, R8
+	JLT              done
+	MOVQ             AX, DX
+	MOVQ             CX, SI
+	VMOVUPS          384(DX), Z0
+	VMULPS.BCST      transformConstantsAVX512<>+292(SB), Z0, Z1
+	VMULPS.BCST      transformConstantsAVX512<>+320(SB), Z0, Z2
+	VMULPS.BCST      transformConstantsAVX512<>+296(SB), Z0, Z3
+	VMOVUPS          128(DX), Z4
+	VMULPS.BCST      transformConstantsAVX512<>+300(SB), Z4, Z5
+	VMULPS.BCST      transformConstantsAVX512<>+300(SB), Z0, Z6
+	VMULPS.BCST      transformConstantsAVX512<>+288(SB), Z0, Z7
+	VADDPS           Z0, Z4, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+296(SB), Z4, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+328(SB), Z4, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+288(SB), Z4, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z4, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+332(SB), Z4, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z0, Z5
+	VMOVUPS          256(DX), Z0
+	VMOVUPS          (DX), Z4
+	VMOVAPS          Z4, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z0, Z9
+	VMOVAPS          Z4, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z0, Z10
+	VMOVAPS          Z4, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z0, Z11
+	VADDPS           Z0, Z4, Z4
+	VMOVAPS          Z1, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+288(SB), Z0, Z12
+	VMOVAPS          Z3, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+292(SB), Z0, Z13
+	VMOVAPS          Z7, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+312(SB), Z0, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+296(SB), Z0, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+332(SB), Z0, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+316(SB), Z0, Z1
+	VADDPS           Z2, Z9, Z0
+	VADDPS           Z5, Z10, Z15
+	VSUBPS           Z6, Z11, Z16
+	VADDPS           Z6, Z11, Z6
+	VSUBPS           Z5, Z10, Z5
+	VSUBPS           Z2, Z9, Z2
+	VSUBPS           Z8, Z4, Z9
+	IMUL3Q           $0x0000000d, BX, DI
+	VMOVUPS          Z9, (SI)(DI*1)
+	VADDPS           Z8, Z4, Z4
+	VMOVUPS          64(DX), Z8
+	VMULPS.BCST      transformConstantsAVX512<>+320(SB), Z8, Z10
+	VMULPS.BCST      transformConstantsAVX512<>+292(SB), Z8, Z11
+	VMULPS.BCST      transformConstantsAVX512<>+296(SB), Z8, Z17
+	VMOVUPS          320(DX), Z18
+	VMULPS.BCST      transformConstantsAVX512<>+300(SB), Z18, Z19
+	VMULPS.BCST      transformConstantsAVX512<>+292(SB), Z18, Z20
+	VMULPS.BCST      transformConstantsAVX512<>+300(SB), Z8, Z21
+	VADDPS           Z18, Z8, Z22
+	VFMADD231PS.BCST transformConstantsAVX512<>+328(SB), Z18, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+296(SB), Z18, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+288(SB), Z18, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z18, Z21
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z8, Z19
+	VFMADD231PS.BCST transformConstantsAVX512<>+316(SB), Z8, Z20
+	VMOVUPS          192(DX), Z8
+	VMOVAPS          Z10, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+300(SB), Z8, Z18
+	VMOVAPS          Z11, Z23
+	VFMADD231PS.BCST transformConstantsAVX512<>+288(SB), Z8, Z23
+	VMOVAPS          Z17, Z24
+	VFMADD231PS.BCST transformConstantsAVX512<>+292(SB), Z8, Z24
+	VMOVAPS          Z19, Z25
+	VFMADD231PS.BCST transformConstantsAVX512<>+304(SB), Z8, Z25
+	VMOVAPS          Z20, Z26
+	VFMADD231PS.BCST transformConstantsAVX512<>+296(SB), Z8, Z26
+	VMOVAPS          Z21, Z27
+	VFMADD231PS.BCST transformConstantsAVX512<>+328(SB), Z8, Z27
+	VFMSUB231PS.BCST transformConstantsAVX512<>+296(SB), Z8, Z20
+	VFMADD231PS.BCST transformConstantsAVX512<>+308(SB), Z8, Z21
+	VFMADD231PS.BCST transformConstantsAVX512<>+320(SB), Z8, Z19
+	VFMSUB231PS.BCST transformConstantsAVX512<>+292(SB), Z8, Z17
+	VFMSUB231PS.BCST transformConstantsAVX512<>+288(SB), Z8, Z11
+	VFMSUB231PS.BCST transformConstantsAVX512<>+300(SB), Z8, Z10
+	VSUBPS           Z22, Z8, Z28
+	VADDPS           Z22, Z8, Z8
+	VADDPS           Z18, Z12, Z22
+	VADDPS           Z23, Z0, Z29
+	VMOVUPS          Z29, (SI)(BX*1)
+	VSUBPS           Z29, Z22, Z22
+	VMOVUPS          Z22, (SI)
+	VADDPS           Z24, Z13, Z22
+	VSUBPS           Z25, Z15, Z29
+	IMUL3Q           $0x00000003, BX, DI
+	VMOVUPS          Z29, (SI)(DI*1)
+	VSUBPS           Z29, Z22, Z22
+	VMOVUPS          Z22, (SI)(BX*2)
+	VSUBPS           Z26, Z16, Z22
+	IMUL3Q           $0x00000005, BX, DI
+	VMOVUPS          Z22, (SI)(DI*1)
+	VSUBPS           Z27, Z14, Z29
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z22, Z29
+	VMOVUPS          Z29, (SI)(BX*4)
+	VSUBPS           Z7, Z20, Z22
+	VADDPS           Z21, Z6, Z29
+	IMUL3Q           $0x00000007, BX, DI
+	VMOVUPS          Z29, (SI)(DI*1)
+	VSUBPS           Z29, Z22, Z22
+	IMUL3Q           $0x00000006, BX, DI
+	VMOVUPS          Z22, (SI)(DI*1)
+	VSUBPS           Z19, Z3, Z22
+	VSUBPS           Z17, Z5, Z29
+	IMUL3Q           $0x00000009, BX, DI
+	VMOVUPS          Z29, (SI)(DI*1)
+	VSUBPS           Z29, Z22, Z22
+	VMOVUPS          Z22, (SI)(BX*8)
+	VSUBPS           Z11, Z1, Z22
+	VSUBPS           Z10, Z2, Z29
+	IMUL3Q           $0x0000000b, BX, DI
+	VMOVUPS          Z29, (SI)(DI*1)
+	VSUBPS           Z29, Z22, Z22
+	IMUL3Q           $0x0000000a, BX, DI
+	VMOVUPS          Z22, (SI)(DI*1)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z9, Z28
+	IMUL3Q           $0x0000000c, BX, DI
+	VMOVUPS          Z28, (SI)(DI*1)
+	VADDPS           Z10, Z2, Z2
+	IMUL3Q           $0x0000000f, BX, DI
+	VMOVUPS          Z2, (SI)(DI*1)
+	VADDPS           Z11, Z1, Z1
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z1
+	IMUL3Q           $0x0000000e, BX, DI
+	VMOVUPS          Z1, (SI)(DI*1)
+	VADDPS           Z17, Z5, Z1
+	IMUL3Q           $0x00000011, BX, DI
+	VMOVUPS          Z1, (SI)(DI*1)
+	VADDPS           Z19, Z3, Z2
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z1, Z2
+	IMUL3Q           $0x00000010, BX, DI
+	VMOVUPS          Z2, (SI)(DI*1)
+	VADDPS           Z20, Z7, Z1
+	VSUBPS           Z21, Z6, Z2
+	IMUL3Q           $0x00000013, BX, DI
+	VMOVUPS          Z2, (SI)(DI*1)
+	VSUBPS           Z2, Z1, Z1
+	IMUL3Q           $0x00000012, BX, DI
+	VMOVUPS          Z1, (SI)(DI*1)
+	VADDPS           Z27, Z14, Z1
+	VADDPS           Z26, Z16, Z2
+	IMUL3Q           $0x00000015, BX, DI
+	VMOVUPS          Z2, (SI)(DI*1)
+	VSUBPS           Z2, Z1, Z1
+	IMUL3Q           $0x00000014, BX, DI
+	VMOVUPS          Z1, (SI)(DI*1)
+	VSUBPS           Z13, Z24, Z1
+	VADDPS           Z25, Z15, Z2
+	IMUL3Q           $0x00000017, BX, DI
+	VMOVUPS          Z2, (SI)(DI*1)
+	VSUBPS           Z2, Z1, Z1
+	IMUL3Q           $0x00000016, BX, DI
+	VMOVUPS          Z1, (SI)(DI*1)
+	VSUBPS           Z12, Z18, Z1
+	VSUBPS           Z23, Z0, Z0
+	IMUL3Q           $0x00000019, BX, DI
+	VMOVUPS          Z0, (SI)(DI*1)
+	VSUBPS           Z0, Z1, Z0
+	IMUL3Q           $0x00000018, BX, DI
+	VMOVUPS          Z0, (SI)(DI*1)
+	VADDPS           Z8, Z4, Z0
+	IMUL3Q           $0x0000001a, BX, DI
+	VMOVUPS          Z0, (SI)(DI*1)
+	VSUBPS           Z8, Z4, Z0
+	IMUL3Q           $0x0000001b, BX, DI
+	VMOVUPS          Z0, (SI)(DI*1)
+	MOVQ             xStep+32(FP), DX
+	LEAQ             (AX)(DX*4), AX
 	ADDQ             $0x40, CX
 	JMP              tile
 
@@ -72258,6 +79159,1019 @@ tile:
 	VMOVUPS          Z0, (DI)(R8*1)
 	MOVQ             xStep+32(FP), SI
 	LEAQ             (AX)(SI*4), AX
+	ADDQ             $0x40, CX
+	JMP              tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft32KernelRowAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, AVX512F
+TEXT ·fft32KernelRowAVX512(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), DX
+	MOVQ n+72(FP), DI
+
+tile:
+	SUBQ             $0x01, DI
+	JLT              done
+	MOVQ             AX, DX
+	MOVQ             CX, SI
+	VMOVUPS          (DX), Z0
+	VMULPS.BCST      transformConstantsAVX512<>+372(SB), Z0, Z0
+	VMOVUPS          256(DX), Z1
+	VMULPS.BCST      transformConstantsAVX512<>+372(SB), Z1, Z1
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z1, Z2
+	VADDPS           Z1, Z0, Z3
+	VADDPS           Z2, Z0, Z4
+	VSUBPS           Z2, Z0, Z5
+	VSUBPS           Z1, Z0, Z6
+	VMOVUPS          128(DX), Z7
+	VMULPS.BCST      transformConstantsAVX512<>+372(SB), Z7, Z7
+	VMOVUPS          384(DX), Z8
+	VMULPS.BCST      transformConstantsAVX512<>+372(SB), Z8, Z8
+	VADDPS           Z8, Z7, Z9
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z8, Z10
+	VSUBPS           Z8, Z7, Z8
+	VADDPS           Z10, Z7, Z11
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z10, Z12
+	VMULPS.BCST      transformConstantsAVX512<>+208(SB), Z10, Z13
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z8, Z14
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z9, Z15
+	VSUBPS           Z10, Z7, Z7
+	VMOVUPS          192(DX), Z10
+	VMULPS.BCST      transformConstantsAVX512<>+372(SB), Z10, Z10
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z10, Z16
+	VMOVUPS          64(DX), Z17
+	VMULPS.BCST      transformConstantsAVX512<>+372(SB), Z17, Z17
+	VMOVUPS          320(DX), Z18
+	VMULPS.BCST      transformConstantsAVX512<>+372(SB), Z18, Z18
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z18, Z19
+	VMULPS.BCST      transformConstantsAVX512<>+208(SB), Z17, Z20
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z17, Z21
+	VSUBPS           Z18, Z17, Z22
+	VADDPS           Z18, Z17, Z23
+	VADDPS           Z19, Z17, Z24
+	VMULPS.BCST      transformConstantsAVX512<>+348(SB), Z24, Z25
+	VMULPS.BCST      transformConstantsAVX512<>+352(SB), Z24, Z24
+	VFMADD231PS.BCST transformConstantsAVX512<>+216(SB), Z18, Z20
+	VFMADD231PS.BCST transformConstantsAVX512<>+208(SB), Z18, Z21
+	VSUBPS           Z19, Z17, Z17
+	VMULPS.BCST      transformConstantsAVX512<>+340(SB), Z17, Z18
+	VMULPS.BCST      transformConstantsAVX512<>+344(SB), Z17, Z17
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z22, Z22
+	VADDPS           Z9, Z3, Z26
+	VADDPS           Z23, Z10, Z27
+	VADDPS           Z27, Z26, Z28
+	VMOVUPS          Z28, (SI)
+	VSUBPS           Z27, Z26, Z26
+	VMOVUPS          Z26, (SI)(BX*1)
+	VMOVAPS          Z12, Z26
+	VFMSUB231PS.BCST transformConstantsAVX512<>+208(SB), Z11, Z26
+	VADDPS           Z26, Z4, Z27
+	VSUBPS           Z26, Z4, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+360(SB), Z19, Z25
+	VMOVAPS          Z25, Z26
+	VFMADD231PS.BCST transformConstantsAVX512<>+340(SB), Z10, Z26
+	VFMADD231PS.BCST transformConstantsAVX512<>+368(SB), Z10, Z25
+	VFMADD132PS.BCST transformConstantsAVX512<>+212(SB), Z13, Z11
+	VADDPS           Z11, Z2, Z28
+	VSUBPS           Z2, Z11, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+348(SB), Z19, Z24
+	VMOVAPS          Z24, Z29
+	VFMADD231PS.BCST transformConstantsAVX512<>+344(SB), Z10, Z29
+	VFMSUB231PS.BCST transformConstantsAVX512<>+344(SB), Z10, Z24
+	VADDPS           Z26, Z27, Z30
+	VMOVUPS          Z30, (SI)(BX*2)
+	VMOVAPS          Z29, Z30
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z28, Z30
+	IMUL3Q           $0x00000003, BX, DX
+	VMOVUPS          Z30, (SI)(DX*1)
+	VSUBPS           Z24, Z4, Z30
+	IMUL3Q           $0x0000000e, BX, DX
+	VMOVUPS          Z30, (SI)(DX*1)
+	VMOVAPS          Z25, Z30
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z11, Z30
+	IMUL3Q           $0x0000000f, BX, DX
+	VMOVUPS          Z30, (SI)(DX*1)
+	VADDPS           Z24, Z4, Z4
+	IMUL3Q           $0x00000012, BX, DX
+	VMOVUPS          Z4, (SI)(DX*1)
+	VSUBPS           Z25, Z11, Z4
+	IMUL3Q           $0x00000013, BX, DX
+	VMOVUPS          Z4, (SI)(DX*1)
+	VSUBPS           Z26, Z27, Z4
+	IMUL3Q           $0x0000001e, BX, DX
+	VMOVUPS          Z4, (SI)(DX*1)
+	VSUBPS           Z29, Z28, Z4
+	IMUL3Q           $0x0000001f, BX, DX
+	VMOVUPS          Z4, (SI)(DX*1)
+	VADDPS           Z14, Z0, Z4
+	VMOVAPS          Z20, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+212(SB), Z10, Z11
+	VADDPS           Z11, Z4, Z24
+	VMOVUPS          Z24, (SI)(BX*4)
+	VSUBPS           Z11, Z4, Z4
+	IMUL3Q           $0x0000001c, BX, DX
+	VMOVUPS          Z4, (SI)(DX*1)
+	VADDPS           Z15, Z1, Z4
+	VMOVAPS          Z21, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+208(SB), Z10, Z11
+	VMOVAPS          Z11, Z24
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z4, Z24
+	IMUL3Q           $0x00000005, BX, DX
+	VMOVUPS          Z24, (SI)(DX*1)
+	VSUBPS           Z11, Z4, Z4
+	IMUL3Q           $0x0000001d, BX, DX
+	VMOVUPS          Z4, (SI)(DX*1)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+212(SB), Z7, Z13
+	VADDPS           Z13, Z5, Z4
+	VSUBPS           Z13, Z5, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+356(SB), Z19, Z18
+	VMOVAPS          Z18, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+360(SB), Z10, Z11
+	VMOVAPS          Z18, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+352(SB), Z10, Z13
+	VMOVAPS          Z18, Z24
+	VFMADD231PS.BCST transformConstantsAVX512<>+352(SB), Z10, Z24
+	VFMSUB231PS.BCST transformConstantsAVX512<>+352(SB), Z10, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+208(SB), Z7, Z12
+	VADDPS           Z12, Z2, Z7
+	VSUBPS           Z2, Z12, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+340(SB), Z19, Z17
+	VMOVAPS          Z17, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+348(SB), Z10, Z12
+	VFMSUB231PS.BCST transformConstantsAVX512<>+348(SB), Z10, Z17
+	VADDPS           Z11, Z4, Z11
+	IMUL3Q           $0x00000006, BX, DX
+	VMOVUPS          Z11, (SI)(DX*1)
+	VMOVAPS          Z12, Z11
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z7, Z11
+	IMUL3Q           $0x00000007, BX, DX
+	VMOVUPS          Z11, (SI)(DX*1)
+	VSUBPS           Z17, Z5, Z11
+	IMUL3Q           $0x0000000a, BX, DX
+	VMOVUPS          Z11, (SI)(DX*1)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z13
+	IMUL3Q           $0x0000000b, BX, DX
+	VMOVUPS          Z13, (SI)(DX*1)
+	VADDPS           Z17, Z5, Z5
+	IMUL3Q           $0x00000016, BX, DX
+	VMOVUPS          Z5, (SI)(DX*1)
+	VSUBPS           Z24, Z2, Z2
+	IMUL3Q           $0x00000017, BX, DX
+	VMOVUPS          Z2, (SI)(DX*1)
+	VADDPS           Z18, Z4, Z2
+	IMUL3Q           $0x0000001a, BX, DX
+	VMOVUPS          Z2, (SI)(DX*1)
+	VSUBPS           Z12, Z7, Z2
+	IMUL3Q           $0x0000001b, BX, DX
+	VMOVUPS          Z2, (SI)(DX*1)
+	VSUBPS           Z16, Z22, Z2
+	VADDPS           Z2, Z6, Z4
+	VMOVUPS          Z4, (SI)(BX*8)
+	VSUBPS           Z2, Z6, Z2
+	IMUL3Q           $0x00000018, BX, DX
+	VMOVUPS          Z2, (SI)(DX*1)
+	VADDPS           Z16, Z22, Z2
+	VMOVAPS          Z2, Z4
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z8, Z4
+	IMUL3Q           $0x00000009, BX, DX
+	VMOVUPS          Z4, (SI)(DX*1)
+	VSUBPS           Z2, Z8, Z2
+	IMUL3Q           $0x00000019, BX, DX
+	VMOVUPS          Z2, (SI)(DX*1)
+	VSUBPS           Z14, Z0, Z0
+	VFMSUB231PS.BCST transformConstantsAVX512<>+208(SB), Z10, Z21
+	VSUBPS           Z21, Z0, Z2
+	IMUL3Q           $0x0000000c, BX, DX
+	VMOVUPS          Z2, (SI)(DX*1)
+	VADDPS           Z21, Z0, Z0
+	IMUL3Q           $0x00000014, BX, DX
+	VMOVUPS          Z0, (SI)(DX*1)
+	VSUBPS           Z1, Z15, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+216(SB), Z10, Z20
+	VMOVAPS          Z20, Z1
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z0, Z1
+	IMUL3Q           $0x0000000d, BX, DX
+	VMOVUPS          Z1, (SI)(DX*1)
+	VSUBPS           Z20, Z0, Z0
+	IMUL3Q           $0x00000015, BX, DX
+	VMOVUPS          Z0, (SI)(DX*1)
+	VSUBPS           Z9, Z3, Z0
+	IMUL3Q           $0x00000010, BX, DX
+	VMOVUPS          Z0, (SI)(DX*1)
+	VSUBPS           Z23, Z10, Z0
+	IMUL3Q           $0x00000011, BX, DX
+	VMOVUPS          Z0, (SI)(DX*1)
+	MOVQ             xStep+32(FP), DX
+	LEAQ             (AX)(DX*4), AX
+	ADDQ             $0x40, CX
+	JMP              tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft32KernelColumn0AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, AVX512F
+TEXT ·fft32KernelColumn0AVX512(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), SI
+	MOVQ n+72(FP), R8
+
+tile:
+	SUBQ             $0x01, R8
+	JLT              done
+	MOVQ             AX, SI
+	MOVQ             CX, DI
+	VMOVUPS          (SI), Z0
+	VMOVUPS          256(SI), Z1
+	VADDPS           Z1, Z0, Z2
+	VMOVUPS          (SI)(DX*1), Z3
+	VMOVUPS          256(SI)(DX*1), Z4
+	VADDPS           Z4, Z3, Z5
+	VADDPS           Z4, Z1, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z1, Z4
+	VMOVUPS          128(SI), Z1
+	VMOVUPS          384(SI), Z7
+	VADDPS           Z7, Z1, Z8
+	VMOVUPS          128(SI)(DX*1), Z9
+	VMOVUPS          384(SI)(DX*1), Z10
+	VADDPS           Z10, Z9, Z11
+	VSUBPS           Z7, Z10, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z7, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z12, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z10, Z1
+	VADDPS           Z8, Z2, Z7
+	VADDPS           Z11, Z5, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z6, Z0
+	VMULPS.BCST      transformConstantsAVX512<>+208(SB), Z1, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+212(SB), Z9, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z4, Z3
+	VMULPS.BCST      transformConstantsAVX512<>+208(SB), Z9, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+216(SB), Z1, Z4
+	VSUBPS           Z8, Z2, Z1
+	VSUBPS           Z11, Z5, Z2
+	VMOVUPS          64(SI), Z5
+	VMOVUPS          320(SI), Z8
+	VADDPS           Z8, Z5, Z9
+	VMOVUPS          64(SI)(DX*1), Z11
+	VMOVUPS          320(SI)(DX*1), Z12
+	VADDPS           Z12, Z11, Z13
+	VSUBPS           Z8, Z12, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z8, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z14, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z12, Z5
+	VMOVUPS          192(SI), Z8
+	VMULPS.BCST      transformConstantsAVX512<>+340(SB), Z8, Z12
+	VMOVUPS          192(SI)(DX*1), Z14
+	VMULPS.BCST      transformConstantsAVX512<>+340(SB), Z14, Z15
+	VADDPS           Z9, Z8, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+356(SB), Z8, Z15
+	VSUBPS           Z8, Z9, Z8
+	VADDPS           Z13, Z14, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+344(SB), Z14, Z12
+	VSUBPS           Z14, Z13, Z13
+	VMULPS.BCST      transformConstantsAVX512<>+348(SB), Z5, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+352(SB), Z11, Z14
+	VMULPS.BCST      transformConstantsAVX512<>+348(SB), Z11, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+360(SB), Z5, Z11
+	VADDPS           Z16, Z7, Z5
+	VMOVUPS          Z5, (DI)(BX*1)
+	VADDPS           Z9, Z10, Z17
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z5, Z17
+	VMOVUPS          Z17, (DI)
+	VADDPS           Z6, Z0, Z5
+	VADDPS           Z12, Z14, Z17
+	VADDPS           Z17, Z5, Z18
+	IMUL3Q           $0x00000003, BX, SI
+	VMOVUPS          Z18, (DI)(SI*1)
+	VSUBPS           Z17, Z5, Z5
+	IMUL3Q           $0x0000000b, BX, SI
+	VMOVUPS          Z5, (DI)(SI*1)
+	VADDPS           Z4, Z3, Z17
+	VADDPS           Z15, Z11, Z19
+	VADDPS           Z19, Z17, Z20
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z19, Z17
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z18, Z20
+	VMOVUPS          Z20, (DI)(BX*2)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z5, Z17
+	IMUL3Q           $0x0000000a, BX, SI
+	VMOVUPS          Z17, (DI)(SI*1)
+	VADDPS           Z13, Z1, Z5
+	IMUL3Q           $0x00000005, BX, SI
+	VMOVUPS          Z5, (DI)(SI*1)
+	VSUBPS           Z8, Z2, Z17
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z5, Z17
+	VMOVUPS          Z17, (DI)(BX*4)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z6, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z15, Z11
+	VADDPS           Z11, Z0, Z5
+	IMUL3Q           $0x00000007, BX, SI
+	VMOVUPS          Z5, (DI)(SI*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z11, Z0
+	IMUL3Q           $0x0000000f, BX, SI
+	VMOVUPS          Z0, (DI)(SI*1)
+	VSUBPS           Z4, Z3, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z12, Z14
+	VSUBPS           Z14, Z3, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z3, Z14
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z5, Z4
+	IMUL3Q           $0x00000006, BX, SI
+	VMOVUPS          Z4, (DI)(SI*1)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z0, Z14
+	IMUL3Q           $0x0000000e, BX, SI
+	VMOVUPS          Z14, (DI)(SI*1)
+	VSUBPS           Z16, Z7, Z0
+	IMUL3Q           $0x00000009, BX, SI
+	VMOVUPS          Z0, (DI)(SI*1)
+	VSUBPS           Z9, Z10, Z3
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z0, Z3
+	VMOVUPS          Z3, (DI)(BX*8)
+	VSUBPS           Z13, Z1, Z0
+	IMUL3Q           $0x0000000d, BX, SI
+	VMOVUPS          Z0, (DI)(SI*1)
+	VADDPS           Z8, Z2, Z1
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z0, Z1
+	IMUL3Q           $0x0000000c, BX, SI
+	VMOVUPS          Z1, (DI)(SI*1)
+	MOVQ             xStep+32(FP), SI
+	LEAQ             (AX)(SI*4), AX
+	ADDQ             $0x40, CX
+	JMP              tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft32KernelColumn1AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, AVX512F
+TEXT ·fft32KernelColumn1AVX512(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), SI
+	MOVQ n+72(FP), R8
+
+tile:
+	SUBQ             $0x01, R8
+	JLT              done
+	MOVQ             AX, SI
+	MOVQ             CX, DI
+	VMOVUPS          128(SI), Z0
+	VMOVUPS          384(SI)(DX*1), Z1
+	VADDPS           Z1, Z0, Z2
+	VMOVUPS          128(SI)(DX*1), Z3
+	VMOVUPS          384(SI), Z4
+	VSUBPS           Z4, Z3, Z5
+	VADDPS           Z1, Z4, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z4, Z1
+	VADDPS           Z5, Z2, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z6, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z1, Z0
+	VMOVUPS          (SI), Z1
+	VMOVUPS          256(SI)(DX*1), Z2
+	VADDPS           Z2, Z1, Z6
+	VMOVUPS          (SI)(DX*1), Z7
+	VMOVUPS          256(SI), Z8
+	VSUBPS           Z8, Z7, Z9
+	VSUBPS           Z8, Z2, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z8, Z2
+	VMOVAPS          Z6, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z4, Z8
+	VMOVAPS          Z9, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z5, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z10, Z1
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z0, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+208(SB), Z3, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z2, Z7
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z3, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+224(SB), Z0, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z4, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z5, Z9
+	VMOVUPS          64(SI)(DX*1), Z0
+	VMOVUPS          320(SI), Z3
+	VSUBPS           Z3, Z0, Z4
+	VMOVUPS          64(SI), Z5
+	VMOVUPS          320(SI)(DX*1), Z12
+	VADDPS           Z12, Z5, Z13
+	VADDPS           Z12, Z3, Z14
+	VSUBPS           Z3, Z12, Z3
+	VMULPS.BCST      transformConstantsAVX512<>+208(SB), Z13, Z12
+	VMULPS.BCST      transformConstantsAVX512<>+208(SB), Z4, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z14, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z3, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+212(SB), Z4, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+216(SB), Z13, Z15
+	VMULPS.BCST      transformConstantsAVX512<>+340(SB), Z5, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+344(SB), Z0, Z3
+	VMULPS.BCST      transformConstantsAVX512<>+340(SB), Z0, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+356(SB), Z5, Z0
+	VMOVUPS          192(SI), Z4
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z4, Z5
+	VMULPS.BCST      transformConstantsAVX512<>+348(SB), Z4, Z13
+	VMOVUPS          192(SI)(DX*1), Z14
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z14, Z16
+	VMULPS.BCST      transformConstantsAVX512<>+348(SB), Z14, Z17
+	VFMADD231PS.BCST transformConstantsAVX512<>+208(SB), Z14, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+352(SB), Z14, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+224(SB), Z4, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+360(SB), Z4, Z17
+	VADDPS           Z5, Z12, Z4
+	VADDPS           Z4, Z8, Z14
+	VMOVUPS          Z14, (DI)(BX*1)
+	VSUBPS           Z4, Z8, Z4
+	IMUL3Q           $0x00000009, BX, SI
+	VMOVUPS          Z4, (DI)(SI*1)
+	VADDPS           Z16, Z15, Z8
+	VADDPS           Z8, Z11, Z18
+	VSUBPS           Z8, Z11, Z8
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z14, Z18
+	VMOVUPS          Z18, (DI)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z4, Z8
+	VMOVUPS          Z8, (DI)(BX*8)
+	VADDPS           Z10, Z1, Z4
+	VADDPS           Z17, Z3, Z8
+	VADDPS           Z8, Z4, Z11
+	IMUL3Q           $0x00000003, BX, SI
+	VMOVUPS          Z11, (DI)(SI*1)
+	VSUBPS           Z8, Z4, Z4
+	IMUL3Q           $0x0000000b, BX, SI
+	VMOVUPS          Z4, (DI)(SI*1)
+	VADDPS           Z2, Z7, Z8
+	VSUBPS           Z13, Z0, Z14
+	VADDPS           Z14, Z8, Z18
+	VSUBPS           Z14, Z8, Z8
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z11, Z18
+	VMOVUPS          Z18, (DI)(BX*2)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z4, Z8
+	IMUL3Q           $0x0000000a, BX, SI
+	VMOVUPS          Z8, (DI)(SI*1)
+	VSUBPS           Z16, Z15, Z4
+	VADDPS           Z4, Z6, Z8
+	IMUL3Q           $0x00000005, BX, SI
+	VMOVUPS          Z8, (DI)(SI*1)
+	VSUBPS           Z4, Z6, Z4
+	IMUL3Q           $0x0000000d, BX, SI
+	VMOVUPS          Z4, (DI)(SI*1)
+	VSUBPS           Z5, Z12, Z5
+	VSUBPS           Z5, Z9, Z6
+	VADDPS           Z5, Z9, Z5
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z8, Z6
+	VMOVUPS          Z6, (DI)(BX*4)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z4, Z5
+	IMUL3Q           $0x0000000c, BX, SI
+	VMOVUPS          Z5, (DI)(SI*1)
+	VSUBPS           Z10, Z1, Z1
+	VADDPS           Z13, Z0, Z0
+	VADDPS           Z0, Z1, Z4
+	IMUL3Q           $0x00000007, BX, SI
+	VMOVUPS          Z4, (DI)(SI*1)
+	VSUBPS           Z0, Z1, Z0
+	IMUL3Q           $0x0000000f, BX, SI
+	VMOVUPS          Z0, (DI)(SI*1)
+	VSUBPS           Z2, Z7, Z1
+	VSUBPS           Z17, Z3, Z2
+	VSUBPS           Z2, Z1, Z3
+	VADDPS           Z2, Z1, Z1
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z4, Z3
+	IMUL3Q           $0x00000006, BX, SI
+	VMOVUPS          Z3, (DI)(SI*1)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z0, Z1
+	IMUL3Q           $0x0000000e, BX, SI
+	VMOVUPS          Z1, (DI)(SI*1)
+	MOVQ             xStep+32(FP), SI
+	LEAQ             (AX)(SI*4), AX
+	ADDQ             $0x40, CX
+	JMP              tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft32KernelColumn2AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, AVX512F
+TEXT ·fft32KernelColumn2AVX512(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), SI
+	MOVQ n+72(FP), R8
+
+tile:
+	SUBQ             $0x01, R8
+	JLT              done
+	MOVQ             AX, SI
+	MOVQ             CX, DI
+	VMOVUPS          (SI), Z0
+	VMOVUPS          256(SI), Z1
+	VSUBPS           Z1, Z0, Z2
+	VMOVUPS          (SI)(DX*1), Z3
+	VMOVUPS          256(SI)(DX*1), Z4
+	VSUBPS           Z4, Z3, Z5
+	VADDPS           Z4, Z1, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z1, Z4
+	VMOVUPS          128(SI)(DX*1), Z1
+	VMOVUPS          384(SI)(DX*1), Z7
+	VSUBPS           Z7, Z1, Z8
+	VMOVUPS          128(SI), Z9
+	VMOVUPS          384(SI), Z10
+	VSUBPS           Z10, Z9, Z11
+	VADDPS           Z7, Z10, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z10, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z12, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z7, Z1
+	VADDPS           Z8, Z2, Z7
+	VSUBPS           Z11, Z5, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z6, Z0
+	VMULPS.BCST      transformConstantsAVX512<>+208(SB), Z1, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+216(SB), Z9, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z4, Z3
+	VMULPS.BCST      transformConstantsAVX512<>+208(SB), Z9, Z4
+	VFMADD231PS.BCST transformConstantsAVX512<>+212(SB), Z1, Z4
+	VSUBPS           Z8, Z2, Z1
+	VADDPS           Z11, Z5, Z2
+	VMOVUPS          64(SI), Z5
+	VMOVUPS          320(SI), Z8
+	VSUBPS           Z8, Z5, Z9
+	VMOVUPS          64(SI)(DX*1), Z11
+	VMOVUPS          320(SI)(DX*1), Z12
+	VSUBPS           Z12, Z11, Z13
+	VSUBPS           Z8, Z12, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z8, Z12
+	VADDPS           Z13, Z9, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z9, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z14, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z12, Z5
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z8, Z8
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z13, Z9
+	VMULPS.BCST      transformConstantsAVX512<>+344(SB), Z5, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+340(SB), Z11, Z12
+	VMULPS.BCST      transformConstantsAVX512<>+344(SB), Z11, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+368(SB), Z5, Z11
+	VMOVUPS          192(SI)(DX*1), Z5
+	VMOVUPS          192(SI), Z13
+	VSUBPS           Z13, Z5, Z14
+	VADDPS           Z5, Z13, Z15
+	VMULPS.BCST      transformConstantsAVX512<>+352(SB), Z5, Z16
+	VMULPS.BCST      transformConstantsAVX512<>+348(SB), Z5, Z5
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z14, Z14
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z15, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+364(SB), Z13, Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+352(SB), Z13, Z5
+	VADDPS           Z14, Z8, Z13
+	VADDPS           Z13, Z7, Z17
+	VMOVUPS          Z17, (DI)(BX*1)
+	VSUBPS           Z13, Z7, Z7
+	IMUL3Q           $0x00000009, BX, SI
+	VMOVUPS          Z7, (DI)(SI*1)
+	VSUBPS           Z15, Z9, Z13
+	VADDPS           Z13, Z10, Z18
+	VSUBPS           Z13, Z10, Z10
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z17, Z18
+	VMOVUPS          Z18, (DI)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z7, Z10
+	VMOVUPS          Z10, (DI)(BX*8)
+	VADDPS           Z6, Z0, Z7
+	VADDPS           Z16, Z12, Z10
+	VADDPS           Z10, Z7, Z13
+	IMUL3Q           $0x00000003, BX, SI
+	VMOVUPS          Z13, (DI)(SI*1)
+	VSUBPS           Z10, Z7, Z7
+	IMUL3Q           $0x0000000b, BX, SI
+	VMOVUPS          Z7, (DI)(SI*1)
+	VSUBPS           Z4, Z3, Z10
+	VSUBPS           Z5, Z11, Z17
+	VADDPS           Z17, Z10, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z17, Z10
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z13, Z18
+	VMOVUPS          Z18, (DI)(BX*2)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z7, Z10
+	IMUL3Q           $0x0000000a, BX, SI
+	VMOVUPS          Z10, (DI)(SI*1)
+	VADDPS           Z15, Z9, Z7
+	VADDPS           Z7, Z1, Z9
+	IMUL3Q           $0x00000005, BX, SI
+	VMOVUPS          Z9, (DI)(SI*1)
+	VSUBPS           Z7, Z1, Z1
+	IMUL3Q           $0x0000000d, BX, SI
+	VMOVUPS          Z1, (DI)(SI*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z14, Z8
+	VSUBPS           Z8, Z2, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z2, Z8
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z9, Z7
+	VMOVUPS          Z7, (DI)(BX*4)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z1, Z8
+	IMUL3Q           $0x0000000c, BX, SI
+	VMOVUPS          Z8, (DI)(SI*1)
+	VSUBPS           Z6, Z0, Z0
+	VADDPS           Z5, Z11, Z1
+	VADDPS           Z1, Z0, Z2
+	IMUL3Q           $0x00000007, BX, SI
+	VMOVUPS          Z2, (DI)(SI*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z1, Z0
+	IMUL3Q           $0x0000000f, BX, SI
+	VMOVUPS          Z0, (DI)(SI*1)
+	VADDPS           Z4, Z3, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z16, Z12
+	VSUBPS           Z12, Z1, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z1, Z12
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z3
+	IMUL3Q           $0x00000006, BX, SI
+	VMOVUPS          Z3, (DI)(SI*1)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z0, Z12
+	IMUL3Q           $0x0000000e, BX, SI
+	VMOVUPS          Z12, (DI)(SI*1)
+	MOVQ             xStep+32(FP), SI
+	LEAQ             (AX)(SI*4), AX
+	ADDQ             $0x40, CX
+	JMP              tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft32KernelColumn3AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, AVX512F
+TEXT ·fft32KernelColumn3AVX512(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), SI
+	MOVQ n+72(FP), R8
+
+tile:
+	SUBQ             $0x01, R8
+	JLT              done
+	MOVQ             AX, SI
+	MOVQ             CX, DI
+	VMOVUPS          128(SI)(DX*1), Z0
+	VMOVUPS          384(SI), Z1
+	VADDPS           Z1, Z0, Z2
+	VMOVUPS          128(SI), Z3
+	VMOVUPS          384(SI)(DX*1), Z4
+	VSUBPS           Z4, Z3, Z5
+	VSUBPS           Z1, Z4, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z1, Z4
+	VSUBPS           Z5, Z2, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z5, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z6, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z4, Z0
+	VMOVUPS          (SI), Z4
+	VMOVUPS          256(SI)(DX*1), Z5
+	VSUBPS           Z5, Z4, Z6
+	VMOVUPS          (SI)(DX*1), Z7
+	VMOVUPS          256(SI), Z8
+	VADDPS           Z8, Z7, Z9
+	VSUBPS           Z8, Z5, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z8, Z5
+	VMOVAPS          Z6, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z1, Z8
+	VMOVAPS          Z9, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z2, Z11
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z10, Z4
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z0, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+224(SB), Z3, Z10
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z5, Z7
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z3, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+208(SB), Z0, Z3
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z1, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z2, Z9
+	VMOVUPS          64(SI)(DX*1), Z0
+	VMOVUPS          320(SI), Z1
+	VADDPS           Z1, Z0, Z2
+	VMOVUPS          64(SI), Z5
+	VMOVUPS          320(SI)(DX*1), Z12
+	VSUBPS           Z12, Z5, Z13
+	VADDPS           Z12, Z1, Z14
+	VSUBPS           Z1, Z12, Z1
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z13, Z12
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z2, Z15
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z14, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z1, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+208(SB), Z2, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+224(SB), Z13, Z15
+	VMULPS.BCST      transformConstantsAVX512<>+352(SB), Z5, Z1
+	VFMADD231PS.BCST transformConstantsAVX512<>+348(SB), Z0, Z1
+	VMULPS.BCST      transformConstantsAVX512<>+352(SB), Z0, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+364(SB), Z5, Z0
+	VMOVUPS          192(SI), Z2
+	VMULPS.BCST      transformConstantsAVX512<>+208(SB), Z2, Z5
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z2, Z13
+	VMULPS.BCST      transformConstantsAVX512<>+344(SB), Z2, Z14
+	VMULPS.BCST      transformConstantsAVX512<>+340(SB), Z2, Z2
+	VMOVUPS          192(SI)(DX*1), Z16
+	VFMADD231PS.BCST transformConstantsAVX512<>+212(SB), Z16, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+224(SB), Z16, Z13
+	VFMADD231PS.BCST transformConstantsAVX512<>+340(SB), Z16, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+356(SB), Z16, Z2
+	VSUBPS           Z5, Z12, Z16
+	VADDPS           Z16, Z8, Z17
+	VMOVUPS          Z17, (DI)(BX*1)
+	VSUBPS           Z16, Z8, Z8
+	IMUL3Q           $0x00000009, BX, SI
+	VMOVUPS          Z8, (DI)(SI*1)
+	VADDPS           Z13, Z15, Z16
+	VADDPS           Z16, Z11, Z18
+	VSUBPS           Z16, Z11, Z11
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z17, Z18
+	VMOVUPS          Z18, (DI)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z8, Z11
+	VMOVUPS          Z11, (DI)(BX*8)
+	VADDPS           Z10, Z4, Z8
+	VSUBPS           Z14, Z1, Z11
+	VADDPS           Z11, Z8, Z16
+	IMUL3Q           $0x00000003, BX, SI
+	VMOVUPS          Z16, (DI)(SI*1)
+	VSUBPS           Z11, Z8, Z8
+	IMUL3Q           $0x0000000b, BX, SI
+	VMOVUPS          Z8, (DI)(SI*1)
+	VSUBPS           Z3, Z7, Z11
+	VADDPS           Z2, Z0, Z17
+	VADDPS           Z17, Z11, Z18
+	VSUBPS           Z17, Z11, Z11
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z16, Z18
+	VMOVUPS          Z18, (DI)(BX*2)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z8, Z11
+	IMUL3Q           $0x0000000a, BX, SI
+	VMOVUPS          Z11, (DI)(SI*1)
+	VSUBPS           Z13, Z15, Z8
+	VADDPS           Z8, Z6, Z11
+	IMUL3Q           $0x00000005, BX, SI
+	VMOVUPS          Z11, (DI)(SI*1)
+	VSUBPS           Z8, Z6, Z6
+	IMUL3Q           $0x0000000d, BX, SI
+	VMOVUPS          Z6, (DI)(SI*1)
+	VADDPS           Z5, Z12, Z5
+	VSUBPS           Z5, Z9, Z8
+	VADDPS           Z5, Z9, Z5
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z11, Z8
+	VMOVUPS          Z8, (DI)(BX*4)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z6, Z5
+	IMUL3Q           $0x0000000c, BX, SI
+	VMOVUPS          Z5, (DI)(SI*1)
+	VSUBPS           Z10, Z4, Z4
+	VSUBPS           Z2, Z0, Z0
+	VADDPS           Z0, Z4, Z2
+	IMUL3Q           $0x00000007, BX, SI
+	VMOVUPS          Z2, (DI)(SI*1)
+	VSUBPS           Z0, Z4, Z0
+	IMUL3Q           $0x0000000f, BX, SI
+	VMOVUPS          Z0, (DI)(SI*1)
+	VADDPS           Z3, Z7, Z3
+	VADDPS           Z14, Z1, Z1
+	VSUBPS           Z1, Z3, Z4
+	VADDPS           Z1, Z3, Z1
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z4
+	IMUL3Q           $0x00000006, BX, SI
+	VMOVUPS          Z4, (DI)(SI*1)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z0, Z1
+	IMUL3Q           $0x0000000e, BX, SI
+	VMOVUPS          Z1, (DI)(SI*1)
+	MOVQ             xStep+32(FP), SI
+	LEAQ             (AX)(SI*4), AX
+	ADDQ             $0x40, CX
+	JMP              tile
+
+done:
+	VZEROUPPER
+	RET
+
+// func fft32KernelRealsAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// Requires: AVX, AVX512F
+TEXT ·fft32KernelRealsAVX512(SB), NOSPLIT, $0-104
+	MOVQ x_base+0(FP), AX
+	MOVQ p_base+40(FP), CX
+	MOVQ xStride+24(FP), DX
+	MOVQ pStride+64(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	MOVQ scratch_base+80(FP), DI
+	MOVQ n+72(FP), R9
+
+tile:
+	SUBQ             $0x01, R9
+	JLT              done
+	MOVQ             AX, DX
+	MOVQ             CX, SI
+	VMOVUPS          384(DX), Z0
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z0, Z1
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z1, Z2
+	VMULPS.BCST      transformConstantsAVX512<>+208(SB), Z1, Z3
+	VMOVUPS          128(DX), Z4
+	VADDPS           Z4, Z1, Z5
+	VSUBPS           Z1, Z4, Z1
+	VSUBPS           Z0, Z4, Z6
+	VADDPS           Z0, Z4, Z0
+	VMOVAPS          Z3, Z4
+	VFMSUB231PS.BCST transformConstantsAVX512<>+212(SB), Z1, Z4
+	VFMADD132PS.BCST transformConstantsAVX512<>+208(SB), Z2, Z1
+	VFMSUB231PS.BCST transformConstantsAVX512<>+208(SB), Z5, Z2
+	VFMADD231PS.BCST transformConstantsAVX512<>+212(SB), Z5, Z3
+	VMOVUPS          256(DX), Z5
+	VMOVAPS          Z3, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z5, Z7
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z5, Z3
+	VMOVAPS          Z5, Z8
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z0, Z8
+	VMOVAPS          Z1, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z5, Z9
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z5, Z1
+	VMOVAPS          Z5, Z10
+	VFMSUB231PS.BCST transformConstantsAVX512<>+220(SB), Z0, Z10
+	VMOVUPS          (DX), Z11
+	VMOVAPS          Z11, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z5, Z12
+	VADDPS           Z2, Z12, Z13
+	VSUBPS           Z2, Z12, Z2
+	VMOVAPS          Z11, Z12
+	VFMADD231PS.BCST transformConstantsAVX512<>+220(SB), Z6, Z12
+	VMOVAPS          Z11, Z14
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z5, Z14
+	VADDPS           Z4, Z14, Z15
+	VSUBPS           Z4, Z14, Z4
+	VSUBPS           Z5, Z11, Z14
+	VADDPS           Z5, Z11, Z5
+	VFMADD231PS.BCST transformConstantsAVX512<>+228(SB), Z6, Z11
+	VSUBPS           Z0, Z5, Z16
+	IMUL3Q           $0x0000000f, BX, R8
+	VMOVUPS          Z16, (SI)(R8*1)
+	VADDPS           Z0, Z5, Z0
+	VMOVUPS          320(DX), Z5
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z5, Z17
+	VMOVUPS          64(DX), Z18
+	VADDPS           Z18, Z17, Z19
+	VMULPS.BCST      transformConstantsAVX512<>+348(SB), Z19, Z20
+	VFMADD231PS.BCST transformConstantsAVX512<>+360(SB), Z17, Z20
+	VMULPS.BCST      transformConstantsAVX512<>+352(SB), Z19, Z19
+	VFMADD231PS.BCST transformConstantsAVX512<>+348(SB), Z17, Z19
+	VMULPS.BCST      transformConstantsAVX512<>+208(SB), Z18, Z21
+	VFMADD231PS.BCST transformConstantsAVX512<>+216(SB), Z5, Z21
+	VSUBPS           Z5, Z18, Z22
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z22, Z22
+	VMULPS.BCST      transformConstantsAVX512<>+212(SB), Z18, Z23
+	VFMADD231PS.BCST transformConstantsAVX512<>+208(SB), Z5, Z23
+	VADDPS           Z5, Z18, Z5
+	VSUBPS           Z17, Z18, Z18
+	VMULPS.BCST      transformConstantsAVX512<>+340(SB), Z18, Z24
+	VFMADD231PS.BCST transformConstantsAVX512<>+356(SB), Z17, Z24
+	VMULPS.BCST      transformConstantsAVX512<>+344(SB), Z18, Z18
+	VFMADD231PS.BCST transformConstantsAVX512<>+340(SB), Z17, Z18
+	VMOVUPS          192(DX), Z17
+	VMOVAPS          Z18, Z25
+	VFMADD231PS.BCST transformConstantsAVX512<>+348(SB), Z17, Z25
+	VFMSUB231PS.BCST transformConstantsAVX512<>+348(SB), Z17, Z18
+	VMOVAPS          Z20, Z26
+	VFMADD231PS.BCST transformConstantsAVX512<>+340(SB), Z17, Z26
+	VFMADD231PS.BCST transformConstantsAVX512<>+368(SB), Z17, Z20
+	VMOVAPS          Z19, Z27
+	VFMADD231PS.BCST transformConstantsAVX512<>+344(SB), Z17, Z27
+	VFMSUB231PS.BCST transformConstantsAVX512<>+344(SB), Z17, Z19
+	VMOVAPS          Z21, Z28
+	VFMADD231PS.BCST transformConstantsAVX512<>+212(SB), Z17, Z28
+	VFMADD231PS.BCST transformConstantsAVX512<>+216(SB), Z17, Z21
+	VMOVAPS          Z23, Z29
+	VFMADD231PS.BCST transformConstantsAVX512<>+208(SB), Z17, Z29
+	VFMSUB231PS.BCST transformConstantsAVX512<>+208(SB), Z17, Z23
+	VMOVAPS          Z24, Z30
+	VFMADD231PS.BCST transformConstantsAVX512<>+360(SB), Z17, Z30
+	VADDPS           Z30, Z15, Z30
+	IMUL3Q           $0x00000005, BX, R8
+	VMOVUPS          Z30, (SI)(R8*1)
+	VMULPS.BCST      transformConstantsAVX512<>+220(SB), Z17, Z31
+	VMOVUPS          Z30, (DI)
+	VSUBPS           Z31, Z22, Z30
+	VADDPS           Z31, Z22, Z22
+	VADDPS           Z22, Z6, Z31
+	VSUBPS           Z22, Z6, Z6
+	VADDPS           Z30, Z14, Z22
+	IMUL3Q           $0x00000007, BX, R8
+	VMOVUPS          Z22, (SI)(R8*1)
+	VSUBPS           Z22, Z31, Z22
+	IMUL3Q           $0x00000006, BX, R8
+	VMOVUPS          Z22, (SI)(R8*1)
+	VSUBPS           Z30, Z14, Z14
+	IMUL3Q           $0x00000017, BX, R8
+	VMOVUPS          Z14, (SI)(R8*1)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z14, Z6
+	IMUL3Q           $0x00000016, BX, R8
+	VMOVUPS          Z6, (SI)(R8*1)
+	VMOVAPS          Z24, Z6
+	VFMADD231PS.BCST transformConstantsAVX512<>+352(SB), Z17, Z6
+	VADDPS           Z6, Z1, Z6
+	VSUBPS           Z17, Z5, Z14
+	VSUBPS           Z16, Z14, Z14
+	IMUL3Q           $0x0000000e, BX, R8
+	VMOVUPS          Z14, (SI)(R8*1)
+	VADDPS           Z5, Z17, Z5
+	VADDPS           Z5, Z0, Z14
+	IMUL3Q           $0x0000001e, BX, R8
+	VMOVUPS          Z14, (SI)(R8*1)
+	VSUBPS           Z5, Z0, Z0
+	IMUL3Q           $0x0000001f, BX, R8
+	VMOVUPS          Z0, (SI)(R8*1)
+	VMOVAPS          Z24, Z0
+	VFMADD231PS.BCST transformConstantsAVX512<>+352(SB), Z17, Z0
+	VSUBPS           Z0, Z1, Z0
+	VFMSUB231PS.BCST transformConstantsAVX512<>+352(SB), Z17, Z24
+	VADDPS           Z24, Z15, Z1
+	IMUL3Q           $0x00000019, BX, R8
+	VMOVUPS          Z1, (SI)(R8*1)
+	VSUBPS           Z23, Z11, Z5
+	IMUL3Q           $0x0000000b, BX, R8
+	VMOVUPS          Z5, (SI)(R8*1)
+	VADDPS           Z23, Z11, Z11
+	IMUL3Q           $0x00000013, BX, R8
+	VMOVUPS          Z11, (SI)(R8*1)
+	VADDPS           Z29, Z8, Z14
+	VSUBPS           Z8, Z29, Z8
+	VADDPS           Z21, Z10, Z15
+	VSUBPS           Z5, Z15, Z5
+	IMUL3Q           $0x0000000a, BX, R8
+	VMOVUPS          Z5, (SI)(R8*1)
+	VSUBPS           Z21, Z10, Z5
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z11, Z5
+	IMUL3Q           $0x00000012, BX, R8
+	VMOVUPS          Z5, (SI)(R8*1)
+	VADDPS           Z28, Z12, Z5
+	IMUL3Q           $0x00000003, BX, R8
+	VMOVUPS          Z5, (SI)(R8*1)
+	VSUBPS           Z5, Z14, Z5
+	VMOVUPS          Z5, (SI)(BX*2)
+	VSUBPS           Z28, Z12, Z5
+	IMUL3Q           $0x0000001b, BX, R8
+	VMOVUPS          Z5, (SI)(R8*1)
+	VSUBPS           Z5, Z8, Z5
+	IMUL3Q           $0x0000001a, BX, R8
+	VMOVUPS          Z5, (SI)(R8*1)
+	VSUBPS           Z19, Z2, Z5
+	IMUL3Q           $0x0000000d, BX, R8
+	VMOVUPS          Z5, (SI)(R8*1)
+	VADDPS           Z19, Z2, Z2
+	IMUL3Q           $0x00000011, BX, R8
+	VMOVUPS          Z2, (SI)(R8*1)
+	VADDPS           Z27, Z7, Z8
+	VSUBPS           Z7, Z27, Z7
+	VADDPS           Z20, Z3, Z10
+	VSUBPS           Z5, Z10, Z5
+	IMUL3Q           $0x0000000c, BX, R8
+	VMOVUPS          Z5, (SI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z20, Z3
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z3
+	IMUL3Q           $0x00000010, BX, R8
+	VMOVUPS          Z3, (SI)(R8*1)
+	VADDPS           Z26, Z13, Z2
+	VMOVUPS          Z2, (SI)(BX*1)
+	VSUBPS           Z2, Z8, Z2
+	VMOVUPS          Z2, (SI)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z26, Z13
+	IMUL3Q           $0x0000001d, BX, R8
+	VMOVUPS          Z13, (SI)(R8*1)
+	VSUBPS           Z13, Z7, Z2
+	IMUL3Q           $0x0000001c, BX, R8
+	VMOVUPS          Z2, (SI)(R8*1)
+	VSUBPS           Z18, Z4, Z2
+	IMUL3Q           $0x00000009, BX, R8
+	VMOVUPS          Z2, (SI)(R8*1)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z2, Z6
+	VMOVUPS          Z6, (SI)(BX*8)
+	VFMADD231PS.BCST transformConstantsAVX512<>+4(SB), Z4, Z18
+	IMUL3Q           $0x00000015, BX, R8
+	VMOVUPS          Z18, (SI)(R8*1)
+	VFMSUB231PS.BCST transformConstantsAVX512<>+0(SB), Z18, Z0
+	IMUL3Q           $0x00000014, BX, R8
+	VMOVUPS          Z0, (SI)(R8*1)
+	VADDPS           Z25, Z9, Z0
+	VSUBPS           (DI), Z0, Z0
+	VMOVUPS          Z0, (SI)(BX*4)
+	VFMADD231PS.BCST transformConstantsAVX512<>+0(SB), Z9, Z25
+	VSUBPS           Z1, Z25, Z0
+	IMUL3Q           $0x00000018, BX, R8
+	VMOVUPS          Z0, (SI)(R8*1)
+	MOVQ             xStep+32(FP), DX
+	LEAQ             (AX)(DX*4), AX
 	ADDQ             $0x40, CX
 	JMP              tile
 

@@ -220,6 +220,65 @@ func TestInverseParts(t *testing.T) {
 	})
 }
 
+// TestKernelParts transforms kernels row by row and column by column.
+func TestKernelParts(t *testing.T) {
+	eachTransform(t, func(t *testing.T, tr transform, r *rand.Rand) {
+		if tr.winograd() {
+			t.Skip("has no columns")
+		}
+		const padding, n = 5, 2 // kernels
+		lanes := cpu.lanes
+		size, record := partKernelSize*lanes, n*partKernelSize*lanes
+		stride, pStride := record+padding, n*lanes+padding
+		rows, checkRows := guarded(t, (tr.t-1)*stride+record)
+		var want [n][]float32
+		for i := range n {
+			x := random(r, partKernelSize*size)
+			tr.kernelRow(x, 0, size, rows[i*size:], stride, partKernelSize, make([]float32, tr.scratch))
+			checkRows()
+			whole := make([]float32, smallKernelSize*smallKernelSize*lanes)
+			for y := range partKernelSize {
+				copy(whole[y*smallKernelSize*lanes:], x[y*size:][:size])
+			}
+			want[i] = make([]float32, kernelPlanes(&tr)*lanes)
+			tr.smallKernel(whole, smallKernelSize*lanes, 0, want[i], lanes, 1, make([]float32, tr.scratch))
+		}
+		weights := map[int]value{} // by plane of x
+		for _, v := range tr.values() {
+			weights[v.plane] = v
+		}
+		for _, part := range tr.columnParts() {
+			planes := 0
+			for _, v := range part.values {
+				planes = v.weights + min(2, v.planes())
+			}
+			p, check := guarded(t, (planes-1)*pStride+n*lanes)
+			part.transform(rows[part.first*stride:], stride, size, p, pStride, n, make([]float32, tr.scratch))
+			check()
+			var got, same []float32
+			for _, v := range part.values {
+				at, ok := weights[v.plane]
+				if !ok || at.complex != v.complex {
+					t.Fatalf("part of %d has %+v, among all values it is %+v", part.first, v, at)
+				}
+				delete(weights, v.plane)
+				for kept := range min(2, v.planes()) {
+					got = append(got, p[(v.weights+kept)*pStride:][:n*lanes]...)
+					for i := range n {
+						same = append(same, want[i][(at.weights+kept)*lanes:][:lanes]...)
+					}
+				}
+			}
+			if e := rms(t, got, widen(same)); e > 1e-6 {
+				t.Errorf("part of %d: relative difference %.2g", part.first, e)
+			}
+		}
+		if len(weights) > 0 {
+			t.Errorf("no part has %v", weights)
+		}
+	})
+}
+
 // TestTransformsAgree compares the paths plane by plane, lane by lane.
 func TestTransformsAgree(t *testing.T) {
 	generic := paths[slices.IndexFunc(paths, func(f functions) bool { return f.path == "generic" })]

@@ -33,7 +33,7 @@ func main() {
 	}
 
 	var generic, simd bytes.Buffer
-	fmt.Fprintf(&generic, "const smallKernelSize = %d\n\n", smallKernel)
+	fmt.Fprintf(&generic, "const (\nsmallKernelSize = %d\npartKernelSize = %d\n)\n\n", smallKernel, partKernel)
 	table(&generic, all, "Generic", "genericLanes", func(tr Transform) int {
 		plainGo(&generic, tr)
 		return tr.temp

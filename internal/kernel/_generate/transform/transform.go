@@ -105,6 +105,9 @@ func (g *Graph) ungauss(p int) Complex {
 	return Complex{g.sub(c, b), g.add(c, a)}
 }
 
+// partKernel is the size of kernels that are transformed column by column.
+const partKernel = 7
+
 // smallKernel is the size of kernels that are transformed with less work, as most of a tile of them is 0.
 const smallKernel = 9
 
@@ -119,6 +122,7 @@ func fft(t int) Algorithm {
 		fftForward("gradient", "gradients of outputs", name, t, t, normal, 3, (*Graph).conjugate),
 	}
 	transforms = append(transforms, fftInverseParts(name, t, t-2)...)
+	transforms = append(transforms, fftKernelParts(name, t, normal)...)
 	return Algorithm{name, t, realColumnStart(t, 3) + 2*realColumnPlanes(t, 3), transforms}
 }
 
@@ -168,6 +172,62 @@ func fftForward(role, what, name string, t, m int, factor float64, n int, planes
 	}
 	return newTransform(role, name, fmt.Sprintf("transforms %s of %dx%d to spectra of %dx%d", what, m, m, t, t), m*row, rows, complexes, reals)
 }
+
+// fftKernelParts transform kernels row by row and then column by column; see ../../transforms.go.
+func fftKernelParts(name string, t int, factor float64) (list []Transform) {
+	h := t / 2
+	part := func(role, doc string, outs []Output) {
+		list = append(list, newTransform(role, name, fmt.Sprintf(doc, partKernel, t, t), 0, Pass{count: 1, outs: outs}))
+	}
+	g := newGraph()
+	x := make([]Complex, t)
+	for i := range partKernel {
+		x[i] = Complex{re: g.mul(factor, g.input(Slot{Tile, 0, i}))}
+	}
+	var outs []Output
+	for k, v := range g.dft(x, -1, false)[:h+1] {
+		outs = append(outs, Output{plane(halfRe(k, t)), v.re})
+		if v.im != nil {
+			outs = append(outs, Output{plane(halfIm(k)), v.im})
+		}
+	}
+	part("kernelRow", "transforms a row of %d elements, the first step to spectra of %dx%d", outs)
+
+	for i := range kernelColumns(t) {
+		g = newGraph()
+		for i := range partKernel {
+			x[i] = Complex{g.input(Slot{Tile, 0, i}), g.input(Slot{Tile, 1, i})}
+		}
+		outs = nil
+		for ky, v := range g.dft(x, -1, false) {
+			if ky%(t/4)/2 == i {
+				for _, n := range g.outer(v) {
+					outs = append(outs, Output{plane(len(outs)), n})
+				}
+			}
+		}
+		part(fmt.Sprintf("kernelColumn%d", i), "transforms %d elements of a complex column to a part of spectra of %dx%d", outs)
+	}
+
+	g = newGraph()
+	for i := range partKernel {
+		x[i] = Complex{re: g.input(Slot{Tile, 0, i})}
+	}
+	outs = nil
+	reals := g.dft(x, -1, false)
+	for _, v := range reals[1:h] {
+		for _, n := range g.outer(v) {
+			outs = append(outs, Output{plane(len(outs)), n})
+		}
+	}
+	outs = append(outs, Output{plane(len(outs)), reals[0].re}, Output{plane(len(outs) + 1), reals[h].re})
+	part("kernelReals", "transforms %d elements of a real column to spectra of %dx%d", outs)
+	return list
+}
+
+// kernelColumns is into how many parts the values of a complex column are divided: those that are the same modulo t/4, which share most of the
+// work, stay together.
+func kernelColumns(t int) int { return (t/4 + 1) / 2 }
 
 // fftInverse keeps at most the first m rows and columns: the outputs without wrap-around. It is not normalised. Leaving
 // out more columns than a 3x3 kernel allows would save little, leaving out rows is the caller's choice.
