@@ -45,13 +45,14 @@ const (
 	productCost    = 1.5       // an element of Winograd's products: they are put into their places after few operations
 	weightFarCost  = 1.6       // how much longer transforms take whose planes leave all caches
 
-	weightsOwn = 384 << 10 // elements of x, g and products that a thread has to itself: most of a second-level cache
-	leastOwn   = 20        // tiles of a chunk then, so that products take longer than reading and writing their sums
-	sumsCost   = 1         // what that takes, in steps of the sums
-	weightPart = 2         // parts of the tiles
-	fewLoads   = 1.3       // what transforms of fewer channels than a block has take with loading, of what they take otherwise
-	ownLoads   = 1.3       // what transforms take with loading, which they do again for each group, of what they take otherwise
-	ownFaster  = 0.75      // what products take from a second-level cache, of what they take otherwise
+	weightsOwn  = 384 << 10 // elements of x, g and products that a thread has to itself: most of a second-level cache
+	leastOwn    = 20        // tiles of a chunk then, so that products take longer than reading and writing their sums
+	sumsCost    = 1         // what that takes, in steps of the sums
+	weightPart  = 2         // parts of the tiles
+	weightsGain = 0.8       // what a transform has to take at most, of what the direct algorithm takes, to be worth its larger errors
+	fewLoads    = 1.3       // what transforms of fewer channels than a block has take with loading, of what they take otherwise
+	ownLoads    = 1.3       // what transforms take with loading, which they do again for each group, of what they take otherwise
+	ownFaster   = 0.75      // what products take from a second-level cache, of what they take otherwise
 )
 
 func newFastWeights(tr *transform, s ConvShape) *fastWeights {
@@ -136,7 +137,7 @@ func fastWeightPlans(s ConvShape) []*fastWeights {
 		return nil
 	}
 	var plans []*fastWeights
-	least := 0.9 * directWeightsCost(of)
+	least := weightsGain * directWeightsCost(of)
 	for i := range cpu.transforms {
 		tr := &cpu.transforms[i]
 		if !tr.fits(s.KH, s.KW) || !tr.winograd() && max(s.KH, s.KW) > tr.t-2 || forced != "" && forced != tr.name {
