@@ -59,6 +59,18 @@ func rowOpOf(op Operator) (r rowOp, ok bool) {
 type sweepOperand struct {
 	from   int // an operand of the sweep, or -1-i for the result of member i
 	repeat repeat
+	part   channelRange // of a wider operand
+}
+
+// channelRange is channels, or blocks of them, of images that have more: those from first on, of so many; the zero value is all.
+type channelRange struct{ first, of int }
+
+// row is the row of the wider images that row i of those with so many channels is.
+func (r channelRange) row(i, channels int) int {
+	if r.of == 0 {
+		return i
+	}
+	return i/channels*r.of + r.first + i%channels
 }
 
 // repeat is how an operand of fewer elements is repeated.
@@ -107,7 +119,7 @@ func (p *sweep) inPlace() (list []int) {
 	result := -1
 	for i, m := range p.members {
 		for _, a := range m.args {
-			if a.repeat == repeatNone {
+			if a.repeat == repeatNone && a.part.of == 0 {
 				last[a.from] = i
 			}
 		}
@@ -167,7 +179,7 @@ func (p *sweep) Eval(x *Exec, out, in []*Tensor) error {
 						case a.from < 0:
 							return rows[-1-a.from], 0
 						case a.repeat == repeatNone:
-							return operands[a.from][row*p.width+first:][:n], 0
+							return operands[a.from][a.part.row(row, p.channels)*p.width+first:][:n], 0
 						case a.repeat == repeatChannel && p.lanes > 1:
 							return p.repeated(memory, a.from, operands[a.from], row%p.channels)[:n], 0
 						case a.repeat == repeatChannel:

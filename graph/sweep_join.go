@@ -252,6 +252,28 @@ func (j *joiner) summed(i int, over slot) (steps []int, ok bool) {
 	return steps, sums
 }
 
+// part returns of which wider images a value is some of the channels, sliced out for members of the group alone: the sweep reads those.
+func (j *joiner) part(v int, over slot, group []int) (whole int, r channelRange, ok bool) {
+	k, found := j.from[v]
+	shape := over.typ.Shape
+	if !found || j.taken[k] || len(shape) < 3 || over.typ.Len()/(shape[0]*shape[1]) < sweepRow/16 {
+		return 0, r, false
+	}
+	op, found := j.s.steps[k].op.(Slice)
+	if !found || !j.s.slots[v].typ.Equal(over.typ) ||
+		slices.ContainsFunc(j.users[v], func(u int) bool { return !slices.Contains(group, u) }) {
+		return 0, r, false
+	}
+	whole = j.s.steps[k].in[0]
+	of := j.s.slots[whole].typ.Shape
+	for axis, size := range of {
+		if axis != 1 && op.Sizes[axis] != size || op.Sizes[axis] > 1 && op.Steps[axis] != 1 {
+			return 0, r, false
+		}
+	}
+	return whole, channelRange{op.Starts[1], of[1]}, true
+}
+
 // join makes a sweep of steps, the values of which that no other step reads need no memory.
 func (j *joiner) join(group []int) step {
 	s := j.s
@@ -262,19 +284,27 @@ func (j *joiner) join(group []int) step {
 	st := step{op: p}
 	index := map[int]int{} // by slot, the operand of the sweep, or -1-i for member i's result
 	var names []string
+	var sliced []int // steps
 	for n, i := range group {
 		of := s.steps[i]
 		op, _ := rowOpOf(of.op)
 		m := member{rowOp: op, out: -1}
 		for _, v := range of.in {
 			by, _ := repeatOf(s.slots[v].typ, over)
-			at, ok := index[v]
+			from := v
+			whole, part, partial := j.part(v, over, group)
+			if partial {
+				from, byChannel = whole, true
+				s.slots[v].kind = unusedSlot
+				sliced = append(sliced, j.from[v])
+			}
+			at, ok := index[from]
 			if !ok {
 				at = len(st.in)
-				index[v] = at
-				st.in = append(st.in, v)
+				index[from] = at
+				st.in = append(st.in, from)
 			}
-			m.args = append(m.args, sweepOperand{at, by})
+			m.args = append(m.args, sweepOperand{at, by, part})
 			byChannel = byChannel || by == repeatChannel
 		}
 		v := of.out[0]
@@ -293,6 +323,9 @@ func (j *joiner) join(group []int) step {
 		index[v] = -1 - n
 		p.members = append(p.members, m)
 		names = append(names, of.op.Name())
+	}
+	for _, k := range sliced {
+		j.taken[k] = true
 	}
 	if byChannel {
 		p.channels = shape[1]

@@ -125,6 +125,107 @@ func testSweep(t *testing.T, c sweepCase, shape []int, convolved bool, workers *
 	}
 }
 
+// TestSweepsOfSlices: channels that are sliced out for sweeps alone are read where they are.
+func TestSweepsOfSlices(t *testing.T) {
+	workers := NewWorkers(3)
+	defer workers.Close()
+	lanes := kernel.Lanes()
+	conv := Conv{Strides: []int{1, 1}, Dilations: []int{1, 1}, Pads: []int{1, 1, 1, 1}, Groups: 1}
+	sum := Reduce{By: ReduceAdd, Axes: []int{0, 2, 3}}
+	part := func(n *trained, x *Value, from, to int) *Value {
+		s := slices.Clone(x.typ.Shape)
+		s[1] = to - from
+		return n.apply(Slice{Starts: []int{0, from, 0, 0}, Sizes: s, Steps: []int{1, 1, 1, 1}}, x)
+	}
+	for _, c := range []struct {
+		name   string
+		build  func(n *trained, x, y *Value) []*Value
+		copies int // slices that remain
+	}{
+		{"of two, and sums", func(n *trained, x, y *Value) []*Value {
+			a, b := part(n, x, lanes, 2*lanes), part(n, y, 2*lanes, 3*lanes)
+			z := n.apply(Add{}, n.apply(Abs{}, a), n.apply(Mul{}, a, b))
+			return []*Value{z, n.apply(sum, z), n.apply(sum, n.apply(Mul{}, b, z))}
+		}, 0},
+		{"two of one", func(n *trained, x, y *Value) []*Value {
+			return []*Value{n.apply(Sub{}, n.apply(Abs{}, part(n, x, 0, 2*lanes)), part(n, x, lanes, 3*lanes)), n.apply(Abs{}, y)}
+		}, 0},
+		{"used elsewhere too", func(n *trained, x, y *Value) []*Value {
+			a := part(n, x, 0, lanes)
+			return []*Value{n.apply(Abs{}, n.apply(Add{}, a, part(n, y, 0, lanes))), n.apply(Floor{}, a)}
+		}, 1},
+		{"an output", func(n *trained, x, y *Value) []*Value {
+			a := part(n, x, lanes, 2*lanes)
+			return []*Value{n.apply(Abs{}, n.apply(Add{}, a, part(n, y, 0, lanes))), a}
+		}, 1},
+		{"of rows", func(n *trained, x, _ *Value) []*Value {
+			s := x.typ.Shape
+			above := n.apply(Slice{Starts: []int{0, 0, 1, 0}, Sizes: []int{s[0], s[1], s[2] - 1, s[3]}, Steps: []int{1, 1, 1, 1}}, x)
+			return []*Value{n.apply(Abs{}, n.apply(Neg{}, above))}
+		}, 1},
+	} {
+		for _, convolved := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/%v", c.name, convolved), func(t *testing.T) {
+				n := &trained{T: t, rng: rand.New(rand.NewPCG(1, 2)), b: NewBuilder("slices")}
+				input := func(shape ...int) *Value {
+					v, err := n.b.Input(fmt.Sprint("in", len(n.inputs)), Type{Float32, shape})
+					if err != nil {
+						t.Fatal(err)
+					}
+					x := NewTensor(Float32, shape...)
+					for i := range Data[float32](x) {
+						Data[float32](x)[i] = n.rng.Float32()*2 - 1
+					}
+					n.inputs, n.tensors = append(n.inputs, v), append(n.tensors, x)
+					return v
+				}
+				image := func() *Value {
+					x := input(2, 3*lanes, 12, 11)
+					if convolved {
+						x = n.apply(conv, x, input(3*lanes, 3*lanes, 3, 3))
+					}
+					return x
+				}
+				results := c.build(n, image(), image())
+				if convolved {
+					for i, v := range results {
+						if v.typ.Shape[0] == 2 {
+							results[i] = n.apply(conv, v, input(4, v.typ.Shape[1], 3, 3))
+						}
+					}
+				}
+				want, _ := oneByOne(t, results, n.inputs, n.tensors)
+				for _, w := range []*Workers{nil, workers} {
+					s, err := NewSession(n.inputs, results, w)
+					if err != nil {
+						t.Fatal(err)
+					}
+					copies := 0
+					for _, st := range s.Steps() {
+						if strings.Contains(st.Fused, "Slice") {
+							copies++
+						}
+					}
+					if copies != c.copies {
+						t.Errorf("%d slices remain, want %d: %v", copies, c.copies, s.Steps())
+					}
+					got, err := s.Run(context.Background(), n.tensors)
+					if err != nil {
+						t.Fatal(err)
+					}
+					for i, x := range got {
+						for k, v := range Data[float32](x) {
+							if want := Data[float32](want[i])[k]; math.Abs(float64(v-want)) > 1e-3*(1+math.Abs(float64(want))) {
+								t.Fatalf("result %d: element %d is %v, want %v", i, k, v, want)
+							}
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
 // oneByOne computes values by evaluating each operator alone, and returns the largest magnitude of all float32 values on the way.
 func oneByOne(t *testing.T, results, inputs []*Value, tensors []*Tensor) (list []*Tensor, largest float64) {
 	known := map[*Value]*Tensor{}
