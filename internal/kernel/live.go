@@ -9,7 +9,8 @@ import (
 // may be run by several goroutines at once, each with a workspace of its own.
 type LiveConv struct {
 	livePlan
-	bias int // elements
+	onBlocks livePlan // what is used if both images are blocked, unless the plan can do that
+	bias     int      // elements
 }
 
 // livePlan is a way to compute a convolution with weights that come with each run.
@@ -34,7 +35,18 @@ func PrepareConvLive(s ConvShape, ep Epilogue) (*LiveConv, error) {
 	if err := ep.validate(s.OC); err != nil {
 		return nil, err
 	}
-	return &LiveConv{fastest(livePlans(s, ep)), s.OC}, nil
+	return newLiveConv(fastest(livePlans(s, ep)), s, plainKernels(s, nil), ep), nil
+}
+
+// newLiveConv is a convolution by a plan, or by what there is on blocks in the place of the direct algorithm.
+func newLiveConv(plan livePlan, s ConvShape, k kernels, ep Epilogue) *LiveConv {
+	c := &LiveConv{livePlan: plan, bias: s.OC}
+	if plan.name() == "direct" {
+		if p := newLivePointwise(s, k, ep); p != nil {
+			c.onBlocks = p
+		}
+	}
+	return c
 }
 
 // livePlans lists the ways to compute a convolution.
@@ -58,7 +70,11 @@ func PrepareConvTransposeLive(s ConvTransposeShape, ep Epilogue) (*LiveConv, err
 	if len(plans) == 0 {
 		return nil, fmt.Errorf("kernel: no way to transpose a convolution with weights that change: %+v", s)
 	}
-	return &LiveConv{fastest(plans), s.OC}, nil
+	plan := fastest(plans)
+	if c, ok := s.Turned(); ok {
+		return newLiveConv(plan, c, turnedKernels(s, nil), ep), nil
+	}
+	return &LiveConv{livePlan: plan, bias: s.OC}, nil
 }
 
 // liveTransposePlans lists the ways to compute a transposed convolution: none with dilations or with strides beyond the kernel, unless it is small.
@@ -96,10 +112,21 @@ func (c *LiveConv) Run(p *Pool, dst, src, weight, bias []float32, residuals [][]
 }
 
 // Blocks says which images may be blocked.
-func (c *LiveConv) Blocks() Blocking { return c.blocks() }
+func (c *LiveConv) Blocks() Blocking {
+	if c.onBlocks != nil {
+		return BothBlocked
+	}
+	return c.blocks()
+}
 
 // SetBlocked says which images are blocked: none until it is called, at most once, before Run.
-func (c *LiveConv) SetBlocked(l Layout) { c.setBlocked(l) }
+func (c *LiveConv) SetBlocked(l Layout) {
+	if c.onBlocks != nil && l.Src {
+		c.livePlan = c.onBlocks
+	}
+	c.onBlocks = nil
+	c.setBlocked(l)
+}
 
 // Algorithm is that of Conv.
 func (c *LiveConv) Algorithm() string { return c.name() }

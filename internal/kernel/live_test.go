@@ -49,7 +49,7 @@ func TestLive(t *testing.T) {
 							continue
 						}
 						tried[what+" "+plan.name()] = true
-						c := &LiveConv{plan, oc}
+						c := &LiveConv{livePlan: plan, bias: oc}
 						var once []float32
 						for _, p := range []*Pool{nil, pool} {
 							got := slices.Clone(residual) // in place
@@ -90,6 +90,87 @@ func TestLive(t *testing.T) {
 			t.Errorf("not tried: %s", name)
 		}
 	}
+}
+
+// TestLivePointwise does so for convolutions of 1 x 1 on blocked images, and what fills blocks is anything.
+func TestLivePointwise(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 10))
+	pool := NewPool(3)
+	defer pool.Close()
+	eachPath(t, func(t *testing.T) {
+		lanes := cpu.lanes
+		for _, s := range []ConvShape{
+			{2, 20, 13, 31, 19, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1}, {1, 3, 40, 41, 40, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1}, {2, 150, 20, 21, 16, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1},
+		} {
+			area := s.H * s.W
+			src, weight, bias, residual := random(r, s.N*s.C*area), random(r, s.OC*s.C), random(r, s.OC), random(r, s.N*s.OC*area)
+			slope := random(r, s.OC)
+			ep := Epilogue{{Kind: StageAdd}, {Kind: StagePRelu, Slope: slope}}
+			blocked := func(a []float32, channels int) []float32 {
+				to := make([]float32, s.N*roundUp(channels, lanes)*area)
+				Block(nil, to, a, s.N, channels, area)
+				for i := range to {
+					if i/area/lanes%ceilDiv(channels, lanes)*lanes+i%lanes >= channels {
+						to[i] = 1e6
+					}
+				}
+				return to
+			}
+			// The transposed convolution has its weights as [C, OC].
+			turned := make([]float32, len(weight))
+			for i, v := range weight {
+				turned[i%s.C*s.OC+i/s.C] = v
+			}
+			want := make([]float64, s.N*s.OC*area)
+			RefConv(s.nd(), want, widen(src), widen(weight), widen(bias))
+			for i := range want {
+				if want[i] += float64(residual[i]); want[i] < 0 {
+					want[i] *= float64(slope[i/area%s.OC])
+				}
+			}
+			for _, w := range [][]float32{weight, turned} {
+				var once []float32
+				for _, p := range []*Pool{nil, pool} {
+					c, err := PrepareConvLive(s, ep)
+					if &w[0] == &turned[0] {
+						c, err = PrepareConvTransposeLive(ConvTransposeShape{ConvShape: s}, ep)
+					}
+					if err != nil {
+						t.Fatal(err)
+					}
+					if c.Blocks() != BothBlocked {
+						t.Fatalf("%+v by %s may be blocked: %v", s, c.Algorithm(), c.Blocks())
+					}
+					c.SetBlocked(Layout{true, true})
+					if c.Algorithm() != "pointwise" {
+						t.Errorf("the algorithm is %s", c.Algorithm())
+					}
+					dst := blocked(residual, s.OC) // in place
+					ws, check := guarded(t, c.Workspace(p.Threads()))
+					fillNaN(ws)
+					c.Run(p, dst, blocked(src, s.C), w, bias, [][]float32{dst}, ws)
+					check()
+					got := make([]float32, len(want))
+					Unblock(nil, got, dst, s.N, s.OC, area)
+					if once != nil && !slices.Equal(got, once) {
+						t.Errorf("%+v: threads change the result", s)
+					}
+					once = got
+				}
+				if e := rms(t, once, want); e > 1e-6 {
+					t.Errorf("%+v: relative error %.2g", s, e)
+				}
+			}
+			// Only one of them blocked is not asked for; none is.
+			c, err := PrepareConvLive(s, ep)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.SetBlocked(Layout{}); c.Algorithm() != "direct" {
+				t.Errorf("plain images go through %s", c.Algorithm())
+			}
+		}
+	})
 }
 
 // A transposed convolution of stride 1 is an ordinary one.

@@ -31,16 +31,17 @@ func (p *pointwise) products() int     { return p.n * p.area * p.c * p.oc }
 func (p *pointwise) weightSize() int   { return p.ci * p.co * p.cpu.lanes * p.cpu.lanes }
 
 // pack makes panels, as those of a plane of tiled convolution. To is zero before.
-func (p *pointwise) pack(_ *Pool, to []float32, k kernels) {
+func (p *pointwise) pack(pool *Pool, to []float32, k kernels) {
 	lanes := p.cpu.lanes
-	for oc := range p.oc {
-		block := oc / lanes
+	pool.Run(p.co, func(_, block int) {
 		width := min(2, p.co-block&^1) * lanes
 		panel := to[block/2*p.ci*2*lanes*lanes:]
-		for c := range p.c {
-			panel[c*width+oc%(2*lanes)] = k.w[oc*k.out+c*k.in]
+		for oc := block * lanes; oc < min((block+1)*lanes, p.oc); oc++ {
+			for c := range p.c {
+				panel[c*width+oc%(2*lanes)] = k.w[oc*k.out+c*k.in]
+			}
 		}
-	}
+	})
 }
 
 // rows is the distance between blocks of pixels in the workspace.
@@ -75,4 +76,43 @@ func (p *pointwise) run(pool *Pool, weights, dst, src []float32, residuals [][]f
 			}
 		}
 	})
+}
+
+// livePointwise is the same with weights and a bias that come with each run.
+type livePointwise struct {
+	pointwise
+	k    kernels
+	time float64
+}
+
+// newLivePointwise is the convolution, if it is one of 1 x 1, on blocked images; it is nil if there is none.
+func newLivePointwise(s ConvShape, k kernels, ep Epilogue) *livePointwise {
+	joined, ok := joinRows(s)
+	if !ok || s.N == 0 {
+		return nil
+	}
+	p := &livePointwise{*newPointwise(joined, make([]float32, s.OC), ep), k, directCost(s)}
+	if !p.store.blocks() {
+		return nil
+	}
+	return p
+}
+
+func (p *livePointwise) name() string  { return "pointwise" }
+func (p *livePointwise) cost() float64 { return p.time }
+
+func (p *livePointwise) Workspace(threads int) int {
+	return cacheLine + roundUp(p.weightSize(), cacheLine) + p.pointwise.Workspace(threads)
+}
+
+func (p *livePointwise) runLive(pool *Pool, dst, src, weight, bias []float32, residuals [][]float32, ws []float32) {
+	ws = aligned(ws)
+	panels, ws := ws[:p.weightSize()], ws[roundUp(p.weightSize(), cacheLine):]
+	clear(panels)
+	k := p.k
+	k.w = weight
+	p.pack(pool, panels, k)
+	running := p.pointwise
+	running.store = p.store.withBias(p.cpu.lanes, bias)
+	running.run(pool, panels, dst, src, residuals, ws)
 }
