@@ -37,7 +37,7 @@ type fastWeights struct {
 
 const (
 	weightPlanes   = 24 << 20  // elements of x and g, unless a single tile takes more: 96 MiB
-	weightProducts = 4 << 20   // elements of products
+	weightProducts = 4 << 20   // elements of products of Winograd's
 	weightColumn   = 256 << 10 // elements of products of a column of Fourier's
 	weightCached   = 5 << 19   // elements of x and g for Winograd's, whose transforms are quick beside memory
 	leastTiles     = 512       // of a chunk of Winograd's, so that products take longer than their sums
@@ -190,9 +190,9 @@ func (f *fastWeights) cost() float64 {
 	switch {
 	case !f.tr.winograd():
 		product *= 1 + tileCost*float64(f.chunk)
-		rows := (1 + float64(f.s.KH)/float64(f.tr.t)) / 2 // of the outputs, that are transformed back: the columns are it all
+		share := (1 + float64(f.s.KH)/float64(f.tr.t)) / 2 // of an inverse: all of its columns, and the rows of kernels
 		cost = planes*tiles*(ci+co)*memory +
-			chunks*(planes*kernels*cacheCost+kernels/lanes*transforms[1]*rows+float64(f.columnsSize())*costs.memory)
+			chunks*(planes*kernels*cacheCost+kernels/lanes*transforms[1]*share+float64(f.columnsSize())*costs.memory)
 	case f.parts > 0:
 		product *= ownFaster * (1 + sumsCost/float64(f.chunk))
 		transforms[0] *= ownLoads * reads / (ci + co)

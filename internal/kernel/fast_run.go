@@ -29,7 +29,6 @@ const (
 	stripSize    = 16 << 10  // elements of a strip, at most: well within a second-level cache
 
 	valuesTogether = 8 // values that a thread multiplies one after the other
-
 )
 
 // chunks may depend on the number of threads, as results do not depend on it.

@@ -1,5 +1,8 @@
 package kernel
 
+// transformFunc works on n tiles, or on n of what it is said to take: see transform.forward for its arguments.
+type transformFunc = func(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32)
+
 // transform is a way to convolve by tiles: t x t inputs of a channel become planes, the planes of all input channels are
 // multiplied by those of the kernels and added up, and the sum's planes become the (t-k+1) x (t-k+1) outputs of a k x k
 // kernel, stride 1 (a correlation, as ONNX has it). Each plane is one real matrix product, tiles by input channels by
@@ -27,7 +30,7 @@ type transform struct {
 	// forward transforms n tiles: tile i, whose rows begin xStride apart, from x[i*xStep:], into p[i*lanes:], with planes
 	// pStride apart. It uses scratch elements of scratch, best aligned to a cache line. A tile takes at most 5 µs, which
 	// bounds n: assembly is not preempted.
-	forward func(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32)
+	forward transformFunc
 
 	// inverse is the way back, for the first rows of the outputs, from 1 to t-2, and for t-2 columns, of which those past
 	// t-k+1 mean nothing; with an xStep of t-k+1 vectors the next tile overwrites them. Winograd's writes all t-2 rows.
@@ -36,25 +39,25 @@ type transform struct {
 	// kernel transforms kernels as forward does tiles: Winograd's those of 3 x 3 taps, a Fourier transform t x t with the zeros that follow
 	// them, of which smallKernel leaves out those from smallKernelSize on. A Fourier transform gives two planes for each complex value, A
 	// and C: B is A+2C.
-	kernel, smallKernel func(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32)
+	kernel, smallKernel transformFunc
 
 	// gradient transforms gradients of outputs to what the planes of tiles are multiplied by, and weights takes the sums of these products to
 	// the gradients of 3 x 3 kernels. Winograd's are the transposes of inverse and of kernel. A Fourier transform takes t x t gradients with the
-	// zeros that follow them, and takes the sums back by inverse or its parts.
-	gradient, weights func(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32)
+	// zeros that follow them, and takes the sums back by the parts of its inverse.
+	gradient, weights transformFunc
 
 	// The parts of a Fourier transform's inverse, of use where few rows of the outputs are wanted: these need less of a column than its
 	// planes. inverseColumn takes the planes of a complex column, from p on, to t-2 pairs of vectors, re and im, in as many rows of x; a pair of
 	// 0 are the vectors that inverseReals gives for the two real columns. inverseRow takes a pair of each column, x[kx*xStride:], to t-2
 	// outputs, p[0:lanes], p[pStride:pStride+lanes], ...
-	inverseColumn, inverseReals, inverseRow func(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32)
+	inverseColumn, inverseReals, inverseRow transformFunc
 
 	// The parts of kernel, for kernels of up to partKernelSize rows and columns, which take less memory than planes before the columns are
 	// transformed. kernelRow takes rows of partKernelSize taps to half-complex ones of t vectors in as many planes, in the order re 0, re h, re 1,
 	// im 1, re 2, ... A kernelColumn takes partKernelSize vectors of re, x[0:lanes], x[lanes:2*lanes], ..., and of im, from x[xStride:] on, to
 	// planes A and C of the i-th part of a complex column, the values of ky with ky%(t/4)/2 = i in their order; some are nil. kernelReals takes
 	// vectors of a real column to all of its planes.
-	kernelRow, kernelColumn0, kernelColumn1, kernelColumn2, kernelColumn3, kernelReals func(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32)
+	kernelRow, kernelColumn0, kernelColumn1, kernelColumn2, kernelColumn3, kernelReals transformFunc
 
 	scratch int
 }
@@ -78,7 +81,7 @@ func (tr *transform) realColumn() int { return 3*(tr.t/2-1) + 2 }
 // values. Of its values, plane is that of x and y, and weights counts within the part.
 type columnPart struct {
 	first     int
-	transform func(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32)
+	transform transformFunc
 	values    []value
 	planes    int // of x
 }
@@ -109,7 +112,7 @@ func (tr *transform) columnParts() (parts []columnPart) {
 	}
 	for kx := 1; kx < h; kx++ {
 		first, _ := tr.column(kx)
-		for i, transform := range []func(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32){
+		for i, transform := range []transformFunc{
 			tr.kernelColumn0, tr.kernelColumn1, tr.kernelColumn2, tr.kernelColumn3,
 		} {
 			p := columnPart{first: 2 * kx, transform: transform}
