@@ -141,19 +141,15 @@ func transformedPlans(s ConvShape, k kernels, ep Epilogue) []livePlan {
 		p.prepare(make([]float32, s.OC), ep)
 		plans = append(plans, &transformed{p, k})
 	}
-	weightsCost := func(f *fast) float64 {
+	live := func(f *fast) livePlan {
 		if b := newByColumns(f, k); b != nil {
-			return b.cost() - f.cost()
+			return b
 		}
-		return f.transformCost()
+		return &transformed{f, k}
 	}
-	for _, f := range fastPlans(s, weightsCost) {
-		if b := newByColumns(f, k); b != nil {
-			f.prepare(make([]float32, s.OC), ep)
-			plans = append(plans, b)
-		} else {
-			add(f)
-		}
+	for _, f := range fastPlans(s, func(f *fast) float64 { return live(f).cost() - f.cost() }) {
+		f.prepare(make([]float32, s.OC), ep)
+		plans = append(plans, live(f))
 	}
 	for _, c := range stridedPlans(s, func(f *fast) float64 { return f.transformCost() }) {
 		add(c)
