@@ -67,13 +67,7 @@ func (b *byColumns) transformRows(p *Pool, to, weight []float32) {
 	buffer := takeScratch(p.Threads() * own)
 	defer scratches.Put(buffer)
 	memory := *buffer
-	for i := range p.Threads() {
-		clear(memory[i*own:][:size+tile])
-	}
-	write := genericStream
-	if len(to) >= streamFrom && unaligned(to) == 0 {
-		write = b.cpu.stream
-	}
+	p.Run(p.Threads(), func(_, i int) { clear(memory[i*own:][:size+tile]) })
 	groups := ceilDiv(in, together)
 	p.Run(groups*ceilDiv(b.co, 2), func(worker, i int) {
 		rows := memory[worker*own:][:own]
@@ -94,7 +88,7 @@ func (b *byColumns) transformRows(p *Pool, to, weight []float32) {
 			k.putBlock(b.cpu, tile, tileRow, kh, kw, out, c, count, taps)
 			b.tr.kernelRow(tile, 0, tileRow, rows[v*vector:], row, kh, scratch)
 		}
-		write(to[(2*panel*in+from*width)*vector:], rows, b.rowsStride(), row, t)
+		b.cpu.writePlanes(to, (2*panel*in+from*width)*vector, b.rowsStride(), rows, row, t)
 	})
 }
 
@@ -108,11 +102,14 @@ func (b *byColumns) multiply(k *chunk, w worker, rows []float32, part *columnPar
 		}
 		at += n
 	}
-	in, vector := k.ci*k.cpu.lanes, partKernelSize*k.cpu.lanes
+	const together = 256 // kernels, so that no call takes long
+	lanes, in, vector := k.cpu.lanes, k.ci*k.cpu.lanes, partKernelSize*k.cpu.lanes
 	rows = rows[part.first*b.rowsStride():]
 	for block := 0; block < k.co; block += 2 {
 		width := min(2, k.co-block)
-		part.transform(rows[block*in*vector:], b.rowsStride(), vector, w.weights, b.columnStride(), in*width, w.scratch)
+		for i := 0; i < in*width; i += together {
+			part.transform(rows[(block*in+i)*vector:], b.rowsStride(), vector, w.weights[i*lanes:], b.columnStride(), min(together, in*width-i), w.scratch)
+		}
 		at := 0
 		for _, v := range part.values {
 			k.multiplyValue(w, v, block, width, w.staged[at:], size, w.weights[v.weights*b.columnStride():], b.columnStride())

@@ -51,6 +51,9 @@ func (f *fast) weightSize() int { return f.weightPlanes() * f.wStride }
 // streamFrom is how many elements of weights do not stay in caches until they are read: they are written past these.
 const streamFrom = 2 << 20
 
+// streamTogether is how many elements are written so at a time.
+const streamTogether = 16 << 10
+
 // transformWeights transforms the weights into to, and sets those of channels that fill blocks to zero.
 func (f *fast) transformWeights(p *Pool, to []float32, k kernels) {
 	const together = 8 // source channels, for whole cache lines and more to be written at a time
@@ -82,15 +85,21 @@ func (f *fast) transformWeights(p *Pool, to []float32, k kernels) {
 			}
 		}
 		at := (2*panel*f.ci*lanes + from*width) * lanes
-		write := genericStream
-		if len(to) >= streamFrom && unaligned(to) == 0 {
-			write = f.cpu.stream
-		}
-		const together = 64 // planes
-		for plane := 0; plane < f.weightPlanes(); plane += together {
-			write(to[plane*f.wStride+at:], planes[plane*row:], f.wStride, row, min(together, f.weightPlanes()-plane))
-		}
+		f.cpu.writePlanes(to, at, f.wStride, planes, row, f.weightPlanes())
 	})
+}
+
+// writePlanes copies n planes of size elements each into weights, from the element at on, to places that are stride apart: past caches if
+// the weights are large.
+func (f *functions) writePlanes(weights []float32, at, stride int, planes []float32, size, n int) {
+	write := genericStream
+	if len(weights) >= streamFrom && unaligned(weights) == 0 {
+		write = f.stream
+	}
+	together := max(1, streamTogether/size)
+	for i := 0; i < n; i += together {
+		write(weights[i*stride+at:], planes[i*size:], stride, size, min(together, n-i))
+	}
 }
 
 // transformCost estimates the time of transformWeights, in ns of one thread.
