@@ -25,6 +25,7 @@ func TestLive(t *testing.T) {
 	dilated.DilationH, dilated.DilationW = 2, 2
 	shapes := []ConvShape{
 		shape(2, 3, 19, 17, 10, 7, 1, 3), shape(1, 20, 30, 29, 21, 3, 1, 1), shape(2, 9, 21, 18, 10, 5, 2, 2), shape(1, 3, 41, 40, 8, 9, 2, 4), shape(1, 6, 25, 20, 7, 9, 1, 4), shape(2, 5, 9, 8, 7, 1, 1, 0),
+		shape(1, 3, 110, 100, 4, 7, 1, 3), // several chunks
 		shape(2, 30, 4, 4, 40, 5, 2, 2), shape(1, 4, 17, 19, 9, 4, 3, 1), uneven, dilated,
 	}
 	tried := map[string]bool{}
@@ -49,6 +50,9 @@ func TestLive(t *testing.T) {
 							continue
 						}
 						tried[what+" "+plan.name()] = true
+						if b, ok := plan.(*byColumns); ok && b.chunks(1).count > 1 {
+							tried[what+" by columns, chunk by chunk"] = true
+						}
 						c := &LiveConv{livePlan: plan, bias: oc}
 						var once []float32
 						for _, p := range []*Pool{nil, pool} {
@@ -61,6 +65,22 @@ func TestLive(t *testing.T) {
 								t.Errorf("%s: %s of %+v by %s: threads change the result", cpu.path, what, s, plan.name())
 							}
 							once = got
+						}
+						if b := plan.blocks(); b == SourceBlocked || b == EitherBlocked {
+							c.SetBlocked(Layout{Src: true})
+							area := s.H * s.W
+							blocked := make([]float32, s.N*roundUp(s.C, cpu.lanes)*area)
+							Block(nil, blocked, src, s.N, s.C, area)
+							for i := range blocked { // what fills blocks is anything finite
+								if i/area/cpu.lanes%ceilDiv(s.C, cpu.lanes)*cpu.lanes+i%cpu.lanes >= s.C {
+									blocked[i] = 1e6
+								}
+							}
+							got := slices.Clone(residual)
+							c.Run(pool, got, blocked, weight, bias, [][]float32{got}, make([]float32, c.Workspace(pool.Threads())))
+							if !slices.Equal(got, once) {
+								t.Errorf("%s: %s of %+v by %s: blocks change the result", cpu.path, what, s, plan.name())
+							}
 						}
 						if e := rms(t, once, want); e > 3e-6 {
 							t.Errorf("%s: %s of %+v by %s: relative error %.2g", cpu.path, what, s, plan.name(), e)
@@ -85,7 +105,8 @@ func TestLive(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"Conv direct", "Conv matrix", "Conv winograd6", "Conv fft16", "Conv 2x2 phases, winograd4", "ConvTranspose direct", "ConvTranspose matrix",
-		"ConvTranspose winograd4", "ConvTranspose fft24", "ConvTranspose merged, direct", "ConvTranspose merged, winograd2", "ConvTranspose merged, fft16"} {
+		"ConvTranspose winograd4", "ConvTranspose fft24", "ConvTranspose merged, direct", "ConvTranspose merged, winograd2", "ConvTranspose merged, fft16",
+		"Conv by columns, chunk by chunk", "ConvTranspose by columns, chunk by chunk"} {
 		if !tried[name] {
 			t.Errorf("not tried: %s", name)
 		}
