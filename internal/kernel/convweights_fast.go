@@ -30,6 +30,7 @@ type fastWeights struct {
 	chunk          int        // tiles at a time
 	maxRows        int        // output channels of a group, padded, at most
 	maxColumns     int        // and source channels
+	atOnce         int        // elements of columns, at most, unless a group has more
 	parts          int        // of the tiles, if threads have chunks of their own; otherwise 0
 	of             *ConvShape // with strides, whose phases are the source channels of s; otherwise s itself
 	blocked        Layout     // of the source and the gradient
@@ -39,6 +40,7 @@ const (
 	weightPlanes   = 24 << 20  // elements of x and g, unless a single tile takes more: 96 MiB
 	weightProducts = 4 << 20   // elements of products of Winograd's
 	weightColumn   = 256 << 10 // elements of products of a column of Fourier's
+	weightRows     = 32 << 20  // elements of columns of Fourier's that were transformed back, unless a group has more: 128 MiB
 	weightCached   = 5 << 19   // elements of x and g for Winograd's, whose transforms are quick beside memory
 	leastTiles     = 512       // of a chunk of Winograd's, so that products take longer than their sums
 	tileCost       = 0.003     // how much longer products of Fourier's take for each tile, which pass a first-level cache
@@ -68,6 +70,7 @@ func newFastWeights(tr *transform, s ConvShape) *fastWeights {
 		most = max(leastTiles, weightCached/tile)
 	}
 	f.chunk = even(f.tiles(), most)
+	f.atOnce = weightRows
 	products := weightProducts / tr.planes
 	if !tr.winograd() {
 		products = weightColumn / (3 * tr.t)
@@ -192,7 +195,7 @@ func (f *fastWeights) cost() float64 {
 		product *= 1 + tileCost*float64(f.chunk)
 		share := (1 + float64(f.s.KH)/float64(f.tr.t)) / 2 // of an inverse: all of its columns, and the rows of kernels
 		cost = planes*tiles*(ci+co)*memory +
-			chunks*(planes*kernels*cacheCost+kernels/lanes*transforms[1]*share+float64(f.columnsSize())*costs.memory)
+			chunks*(planes*kernels*cacheCost+kernels/lanes*transforms[1]*share+float64(f.columnsSize(f.s.OC))*costs.memory)
 	case f.parts > 0:
 		product *= ownFaster * (1 + sumsCost/float64(f.chunk))
 		transforms[0] *= ownLoads * reads / (ci + co)

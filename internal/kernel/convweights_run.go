@@ -60,7 +60,7 @@ func (f *fastWeights) Workspace(threads int) int {
 	own := cacheLine + threads*m.private
 	switch {
 	case !f.tr.winograd():
-		own += m.planes + f.columnsSize()
+		own += m.planes + f.columnsSize(f.outputs(&m))
 	case f.parts > 0:
 		n, _ := f.units(&m)
 		own += f.parts * n * f.tr.planes * m.product

@@ -68,7 +68,7 @@ func TestConvWeights(t *testing.T) {
 			for _, plan := range plans {
 				if f, ok := plan.(*fastWeights); ok && f.tiles() > 2 {
 					several := *f
-					several.chunk = f.tiles() / 3
+					several.chunk, several.maxRows, several.atOnce = f.tiles()/3, cpu.lanes, 1
 					plans = append(plans, &several)
 				}
 			}
