@@ -91,16 +91,7 @@ func TestNormBetweenConvolutions(t *testing.T) {
 	for _, channels := range []int{lanes, lanes + 3} {
 		n := &trained{T: t, rng: rand.New(rand.NewPCG(5, 6)), b: NewBuilder("norm")}
 		input := func(shape ...int) *Value {
-			x := NewTensor(Float32, shape...)
-			for i := range Data[float32](x) {
-				Data[float32](x)[i] = float32(n.rng.NormFloat64())
-			}
-			v, err := n.b.Input(fmt.Sprint("in", len(n.inputs)), x.Type())
-			if err != nil {
-				t.Fatal(err)
-			}
-			n.inputs, n.tensors = append(n.inputs, v), append(n.tensors, x)
-			return v
+			return n.input(func() float32 { return float32(n.rng.NormFloat64()) }, shape...)
 		}
 		conv := func(x *Value) *Value {
 			return n.apply(Conv{Strides: []int{1, 1}, Dilations: []int{1, 1}, Pads: []int{1, 1, 1, 1}, Groups: 1}, x, input(channels, channels, 3, 3))

@@ -139,16 +139,7 @@ func testPoolBetween(t *testing.T, op Operator, s Sliding, shape []int, workers 
 		return n.apply(Conv{Strides: []int{1, 1}, Dilations: []int{1, 1}, Pads: []int{1, 1, 1, 1}, Groups: 1}, x, n.b.Constant("w", w))
 	}
 	input := func(shape ...int) *Value {
-		x := NewTensor(Float32, shape...)
-		for i := range Data[float32](x) {
-			Data[float32](x)[i] = float32(n.rng.IntN(3) - 1)
-		}
-		v, err := n.b.Input(fmt.Sprint("in", len(n.inputs)), x.Type())
-		if err != nil {
-			t.Fatal(err)
-		}
-		n.inputs, n.tensors = append(n.inputs, v), append(n.tensors, x)
-		return v
+		return n.input(func() float32 { return float32(n.rng.IntN(3) - 1) }, shape...)
 	}
 	of := n.apply(Relu{}, conv(input(shape...)))
 	pooled := n.apply(op, of)

@@ -50,16 +50,7 @@ func TestGatedPools(t *testing.T) {
 			t.Run(fmt.Sprint(c.name, size), func(t *testing.T) {
 				n := &trained{T: t, rng: rand.New(rand.NewPCG(9, 10)), b: NewBuilder("gate")}
 				input := func(shape ...int) *Value {
-					v, err := n.b.Input(fmt.Sprint("in", len(n.inputs)), Type{Float32, shape})
-					if err != nil {
-						t.Fatal(err)
-					}
-					x := NewTensor(Float32, shape...)
-					for i := range Data[float32](x) {
-						Data[float32](x)[i] = float32(n.rng.IntN(7)-3) / 2
-					}
-					n.inputs, n.tensors = append(n.inputs, v), append(n.tensors, x)
-					return v
+					return n.input(func() float32 { return float32(n.rng.IntN(7)-3) / 2 }, shape...)
 				}
 				x := input(2, 3, size[0], size[1])
 				pooled := n.apply(MaxPool{Sliding: c.s}, x)

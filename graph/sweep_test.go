@@ -167,18 +167,7 @@ func TestSweepsOfSlices(t *testing.T) {
 		for _, convolved := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/%v", c.name, convolved), func(t *testing.T) {
 				n := &trained{T: t, rng: rand.New(rand.NewPCG(1, 2)), b: NewBuilder("slices")}
-				input := func(shape ...int) *Value {
-					v, err := n.b.Input(fmt.Sprint("in", len(n.inputs)), Type{Float32, shape})
-					if err != nil {
-						t.Fatal(err)
-					}
-					x := NewTensor(Float32, shape...)
-					for i := range Data[float32](x) {
-						Data[float32](x)[i] = n.rng.Float32()*2 - 1
-					}
-					n.inputs, n.tensors = append(n.inputs, v), append(n.tensors, x)
-					return v
-				}
+				input := func(shape ...int) *Value { return n.input(func() float32 { return n.rng.Float32()*2 - 1 }, shape...) }
 				image := func() *Value {
 					x := input(2, 3*lanes, 12, 11)
 					if convolved {

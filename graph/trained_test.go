@@ -38,12 +38,23 @@ func (n *trained) oneOf(choices ...int) int { return choices[n.rng.IntN(len(choi
 
 // value is whole numbers of small magnitude, given to a run or constant.
 func (n *trained) value(shape ...int) *Value {
+	element := func() float32 { return float32(n.rng.IntN(3) - 1) }
+	if n.rng.IntN(2) != 0 {
+		return n.input(element, shape...)
+	}
 	x := NewTensor(Float32, shape...)
 	for i := range Data[float32](x) {
-		Data[float32](x)[i] = float32(n.rng.IntN(3) - 1)
+		Data[float32](x)[i] = element()
 	}
-	if n.rng.IntN(2) == 0 {
-		return n.b.Constant("c", x)
+	return n.b.Constant("c", x)
+}
+
+// input is a value given to a run, of such elements.
+func (n *trained) input(element func() float32, shape ...int) *Value {
+	n.Helper()
+	x := NewTensor(Float32, shape...)
+	for i := range Data[float32](x) {
+		Data[float32](x)[i] = element()
 	}
 	v, err := n.b.Input(fmt.Sprint("in", len(n.inputs)), x.Type())
 	if err != nil {

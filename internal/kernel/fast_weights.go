@@ -56,36 +56,35 @@ const streamTogether = 16 << 10
 
 // transformWeights transforms the weights into to, and sets those of channels that fill blocks to zero.
 func (f *fast) transformWeights(p *Pool, to []float32, k kernels) {
+	f.transformPanels(p, to, k, f.weightPlanes(), f.wStride, f.cpu.lanes, f.tr.transformKernels)
+}
+
+// transformPanels puts what transform makes of each source channel's kernels for a block of output channels into planes of to, stride elements
+// apart: size elements of each, [panel][source channel][block of the panel].
+func (f *fast) transformPanels(p *Pool, to []float32, k kernels, planes, stride, size int, transform kernelsFunc) {
 	const together = 8 // source channels, for whole cache lines and more to be written at a time
 	lanes, in := f.cpu.lanes, f.ci*f.cpu.lanes
-	size, scratchSize := f.weightPlanes()*together*2*lanes, f.tr.kernelScratch(k.kh*k.kw, lanes)
-	buffer := takeScratch(p.Threads() * (size + scratchSize))
-	defer scratches.Put(buffer)
-	memory := *buffer
-	for i := range p.Threads() {
-		clear(memory[i*(size+scratchSize)+size:][:scratchSize])
-	}
+	bufferSize, scratchSize := planes*together*2*size, f.tr.kernelScratch(k.kh*k.kw, lanes)
+	own := bufferSize + scratchSize
+	memory := takeScratch(p.Threads() * own)
+	defer scratches.Put(memory)
+	p.Run(p.Threads(), func(_, i int) { clear((*memory)[i*own+bufferSize:][:scratchSize]) })
 	groups := ceilDiv(in, together)
 	p.Run(groups*ceilDiv(f.co, 2), func(worker, i int) {
-		planes := memory[worker*(size+scratchSize):]
-		planes, scratch := planes[:size], planes[size:][:scratchSize]
+		mine := (*memory)[worker*own:][:own]
+		buffer, scratch := mine[:bufferSize], mine[bufferSize:]
 		panel, from := i/groups, i%groups*together
 		n, width := min(together, in-from), min(2, f.co-2*panel)
-		row := n * width * lanes
-		for c := range n {
-			if from+c >= f.s.C {
-				for plane := range f.weightPlanes() {
-					clear(planes[plane*row+c*width*lanes:][:width*lanes])
-				}
-				continue
+		row := n * width * size
+		for v := range n * width {
+			c, out := from+v/width, (2*panel+v%width)*lanes
+			count := 0 // channels
+			if c < f.s.C {
+				count = min(lanes, f.s.OC-out)
 			}
-			for b := range width {
-				out := (2*panel + b) * lanes
-				f.tr.transformKernels(f.cpu, planes[(c*width+b)*lanes:], row, k, out, from+c, min(lanes, f.s.OC-out), f.s.KH, f.s.KW, scratch)
-			}
+			transform(f.cpu, buffer[v*size:], row, k, out, c, count, f.s.KH, f.s.KW, scratch)
 		}
-		at := (2*panel*f.ci*lanes + from*width) * lanes
-		f.cpu.writePlanes(to, at, f.wStride, planes, row, f.weightPlanes())
+		f.cpu.writePlanes(to, (2*panel*in+from*width)*size, stride, buffer, row, planes)
 	})
 }
 

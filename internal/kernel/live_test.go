@@ -50,7 +50,7 @@ func TestLive(t *testing.T) {
 							continue
 						}
 						tried[what+" "+plan.name()] = true
-						if b, ok := plan.(*byColumns); ok && b.chunks(1).count > 1 {
+						if b, ok := plan.(*byColumns); ok && b.divide(1, true).count > 1 {
 							tried[what+" by columns, chunk by chunk"] = true
 						}
 						c := &LiveConv{livePlan: plan, bias: oc}

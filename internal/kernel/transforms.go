@@ -54,10 +54,11 @@ type transform struct {
 
 	// The parts of kernel, for kernels of up to partKernelSize rows and columns, which take less memory than planes before the columns are
 	// transformed. kernelRow takes rows of partKernelSize taps to half-complex ones of t vectors in as many planes, in the order re 0, re h, re 1,
-	// im 1, re 2, ... A kernelColumn takes partKernelSize vectors of re, x[0:lanes], x[lanes:2*lanes], ..., and of im, from x[xStride:] on, to
-	// planes A and C of the i-th part of a complex column, the values of ky with ky%(t/4)/2 = i in their order; some are nil. kernelReals takes
+	// im 1, re 2, ... kernelColumns[i] takes partKernelSize vectors of re, x[0:lanes], x[lanes:2*lanes], ..., and of im, from x[xStride:] on,
+	// to planes A and C of the i-th part of a complex column, the values of ky with ky%(t/4)/2 = i in their order. kernelReals takes
 	// vectors of a real column to all of its planes.
-	kernelRow, kernelColumn0, kernelColumn1, kernelColumn2, kernelColumn3, kernelReals transformFunc
+	kernelRow, kernelReals transformFunc
+	kernelColumns          []transformFunc
 
 	scratch int
 }
@@ -112,18 +113,14 @@ func (tr *transform) columnParts() (parts []columnPart) {
 	}
 	for kx := 1; kx < h; kx++ {
 		first, _ := tr.column(kx)
-		for i, transform := range []transformFunc{
-			tr.kernelColumn0, tr.kernelColumn1, tr.kernelColumn2, tr.kernelColumn3,
-		} {
+		for i, transform := range tr.kernelColumns {
 			p := columnPart{first: 2 * kx, transform: transform}
 			for ky := range tr.t {
 				if ky%(tr.t/4)/2 == i {
 					add(&p, first+3*ky, true)
 				}
 			}
-			if len(p.values) > 0 {
-				parts = append(parts, p)
-			}
+			parts = append(parts, p)
 		}
 	}
 	return parts
@@ -142,19 +139,34 @@ func (tr *transform) kernelScratch(area, lanes int) int {
 	return tr.scratch + (tr.t*tr.t+max(area, lanes))*lanes
 }
 
-// transformKernels transforms the kh x kw kernels of a source channel for up to lanes output channels from oc on into one vector of each
-// plane: p[0:lanes], p[pStride:pStride+lanes], ... Lanes past n are 0. It leaves in scratch what it finds there again for kernels of the same size.
+// kernelsFunc transforms the kh x kw kernels of source channel ic for n output channels, up to lanes, from oc on into planes of p. Lanes past n
+// are 0. It leaves in scratch what it finds there again for kernels of the same size.
+type kernelsFunc func(f *functions, p []float32, pStride int, k kernels, oc, ic, n, kh, kw int, scratch []float32)
+
+// transformKernels gives one vector of each plane: p[0:lanes], p[pStride:pStride+lanes], ...
 func (tr *transform) transformKernels(f *functions, p []float32, pStride int, k kernels, oc, ic, n, kh, kw int, scratch []float32) {
-	lanes, size, transform := f.lanes, tr.t, tr.kernel
+	size, transform := tr.t, tr.kernel
 	if tr.winograd() {
 		size = 3
 	} else if max(kh, kw) <= smallKernelSize {
 		size, transform = smallKernelSize, tr.smallKernel
 	}
-	tile, taps := scratch[tr.scratch:][:size*size*lanes], scratch[tr.scratch+tr.t*tr.t*lanes:]
-	if n < lanes || k.strideH*k.strideW > 1 { // others overwrite the same elements
+	transform(tr.tile(f, size, k, oc, ic, n, kh, kw, scratch), size*f.lanes, 0, p, pStride, 1, scratch[:tr.scratch])
+}
+
+// transformKernelRows transforms rows alone, of kernels of up to partKernelSize: to partKernelSize vectors of each plane, one for each row.
+func (tr *transform) transformKernelRows(f *functions, p []float32, pStride int, k kernels, oc, ic, n, kh, kw int, scratch []float32) {
+	tile := tr.tile(f, partKernelSize, k, oc, ic, n, kh, kw, scratch)
+	tr.kernelRow(tile, 0, partKernelSize*f.lanes, p, pStride, partKernelSize, scratch[:tr.scratch])
+}
+
+// tile is the kernels with the zeros that follow them, in scratch: [size][size][lanes].
+func (tr *transform) tile(f *functions, size int, k kernels, oc, ic, n, kh, kw int, scratch []float32) []float32 {
+	row := size * f.lanes
+	tile, taps := scratch[tr.scratch:][:size*row], scratch[tr.scratch+tr.t*tr.t*f.lanes:]
+	if n < f.lanes || k.strideH*k.strideW > 1 { // others overwrite the same elements
 		clear(tile)
 	}
-	k.putBlock(f, tile, size*lanes, kh, kw, oc, ic, n, taps)
-	transform(tile, size*lanes, 0, p, pStride, 1, scratch[:tr.scratch])
+	k.putBlock(f, tile, row, kh, kw, oc, ic, n, taps)
+	return tile
 }

@@ -124,15 +124,15 @@ func fft16InverseRowAVX2(x []float32, xStride int, xStep int, p []float32, pStri
 //go:noescape
 func fft16KernelRowAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
-// fft16KernelColumn0AVX2 transforms 7 elements of a complex column to a part of spectra of 16x16.
+// fft16KernelColumns0AVX2 transforms 7 elements of a complex column to a part of spectra of 16x16.
 //
 //go:noescape
-func fft16KernelColumn0AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+func fft16KernelColumns0AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
-// fft16KernelColumn1AVX2 transforms 7 elements of a complex column to a part of spectra of 16x16.
+// fft16KernelColumns1AVX2 transforms 7 elements of a complex column to a part of spectra of 16x16.
 //
 //go:noescape
-func fft16KernelColumn1AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+func fft16KernelColumns1AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
 // fft16KernelRealsAVX2 transforms 7 elements of a real column to spectra of 16x16.
 //
@@ -184,20 +184,20 @@ func fft20InverseRowAVX2(x []float32, xStride int, xStep int, p []float32, pStri
 //go:noescape
 func fft20KernelRowAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
-// fft20KernelColumn0AVX2 transforms 7 elements of a complex column to a part of spectra of 20x20.
+// fft20KernelColumns0AVX2 transforms 7 elements of a complex column to a part of spectra of 20x20.
 //
 //go:noescape
-func fft20KernelColumn0AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+func fft20KernelColumns0AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
-// fft20KernelColumn1AVX2 transforms 7 elements of a complex column to a part of spectra of 20x20.
+// fft20KernelColumns1AVX2 transforms 7 elements of a complex column to a part of spectra of 20x20.
 //
 //go:noescape
-func fft20KernelColumn1AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+func fft20KernelColumns1AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
-// fft20KernelColumn2AVX2 transforms 7 elements of a complex column to a part of spectra of 20x20.
+// fft20KernelColumns2AVX2 transforms 7 elements of a complex column to a part of spectra of 20x20.
 //
 //go:noescape
-func fft20KernelColumn2AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+func fft20KernelColumns2AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
 // fft20KernelRealsAVX2 transforms 7 elements of a real column to spectra of 20x20.
 //
@@ -249,20 +249,20 @@ func fft24InverseRowAVX2(x []float32, xStride int, xStep int, p []float32, pStri
 //go:noescape
 func fft24KernelRowAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
-// fft24KernelColumn0AVX2 transforms 7 elements of a complex column to a part of spectra of 24x24.
+// fft24KernelColumns0AVX2 transforms 7 elements of a complex column to a part of spectra of 24x24.
 //
 //go:noescape
-func fft24KernelColumn0AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+func fft24KernelColumns0AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
-// fft24KernelColumn1AVX2 transforms 7 elements of a complex column to a part of spectra of 24x24.
+// fft24KernelColumns1AVX2 transforms 7 elements of a complex column to a part of spectra of 24x24.
 //
 //go:noescape
-func fft24KernelColumn1AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+func fft24KernelColumns1AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
-// fft24KernelColumn2AVX2 transforms 7 elements of a complex column to a part of spectra of 24x24.
+// fft24KernelColumns2AVX2 transforms 7 elements of a complex column to a part of spectra of 24x24.
 //
 //go:noescape
-func fft24KernelColumn2AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+func fft24KernelColumns2AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
 // fft24KernelRealsAVX2 transforms 7 elements of a real column to spectra of 24x24.
 //
@@ -314,25 +314,25 @@ func fft28InverseRowAVX2(x []float32, xStride int, xStep int, p []float32, pStri
 //go:noescape
 func fft28KernelRowAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
-// fft28KernelColumn0AVX2 transforms 7 elements of a complex column to a part of spectra of 28x28.
+// fft28KernelColumns0AVX2 transforms 7 elements of a complex column to a part of spectra of 28x28.
 //
 //go:noescape
-func fft28KernelColumn0AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+func fft28KernelColumns0AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
-// fft28KernelColumn1AVX2 transforms 7 elements of a complex column to a part of spectra of 28x28.
+// fft28KernelColumns1AVX2 transforms 7 elements of a complex column to a part of spectra of 28x28.
 //
 //go:noescape
-func fft28KernelColumn1AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+func fft28KernelColumns1AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
-// fft28KernelColumn2AVX2 transforms 7 elements of a complex column to a part of spectra of 28x28.
+// fft28KernelColumns2AVX2 transforms 7 elements of a complex column to a part of spectra of 28x28.
 //
 //go:noescape
-func fft28KernelColumn2AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+func fft28KernelColumns2AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
-// fft28KernelColumn3AVX2 transforms 7 elements of a complex column to a part of spectra of 28x28.
+// fft28KernelColumns3AVX2 transforms 7 elements of a complex column to a part of spectra of 28x28.
 //
 //go:noescape
-func fft28KernelColumn3AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+func fft28KernelColumns3AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
 // fft28KernelRealsAVX2 transforms 7 elements of a real column to spectra of 28x28.
 //
@@ -384,25 +384,25 @@ func fft32InverseRowAVX2(x []float32, xStride int, xStep int, p []float32, pStri
 //go:noescape
 func fft32KernelRowAVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
-// fft32KernelColumn0AVX2 transforms 7 elements of a complex column to a part of spectra of 32x32.
+// fft32KernelColumns0AVX2 transforms 7 elements of a complex column to a part of spectra of 32x32.
 //
 //go:noescape
-func fft32KernelColumn0AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+func fft32KernelColumns0AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
-// fft32KernelColumn1AVX2 transforms 7 elements of a complex column to a part of spectra of 32x32.
+// fft32KernelColumns1AVX2 transforms 7 elements of a complex column to a part of spectra of 32x32.
 //
 //go:noescape
-func fft32KernelColumn1AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+func fft32KernelColumns1AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
-// fft32KernelColumn2AVX2 transforms 7 elements of a complex column to a part of spectra of 32x32.
+// fft32KernelColumns2AVX2 transforms 7 elements of a complex column to a part of spectra of 32x32.
 //
 //go:noescape
-func fft32KernelColumn2AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+func fft32KernelColumns2AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
-// fft32KernelColumn3AVX2 transforms 7 elements of a complex column to a part of spectra of 32x32.
+// fft32KernelColumns3AVX2 transforms 7 elements of a complex column to a part of spectra of 32x32.
 //
 //go:noescape
-func fft32KernelColumn3AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+func fft32KernelColumns3AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
 // fft32KernelRealsAVX2 transforms 7 elements of a real column to spectra of 32x32.
 //
@@ -529,15 +529,15 @@ func fft16InverseRowAVX512(x []float32, xStride int, xStep int, p []float32, pSt
 //go:noescape
 func fft16KernelRowAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
-// fft16KernelColumn0AVX512 transforms 7 elements of a complex column to a part of spectra of 16x16.
+// fft16KernelColumns0AVX512 transforms 7 elements of a complex column to a part of spectra of 16x16.
 //
 //go:noescape
-func fft16KernelColumn0AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+func fft16KernelColumns0AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
-// fft16KernelColumn1AVX512 transforms 7 elements of a complex column to a part of spectra of 16x16.
+// fft16KernelColumns1AVX512 transforms 7 elements of a complex column to a part of spectra of 16x16.
 //
 //go:noescape
-func fft16KernelColumn1AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+func fft16KernelColumns1AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
 // fft16KernelRealsAVX512 transforms 7 elements of a real column to spectra of 16x16.
 //
@@ -589,20 +589,20 @@ func fft20InverseRowAVX512(x []float32, xStride int, xStep int, p []float32, pSt
 //go:noescape
 func fft20KernelRowAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
-// fft20KernelColumn0AVX512 transforms 7 elements of a complex column to a part of spectra of 20x20.
+// fft20KernelColumns0AVX512 transforms 7 elements of a complex column to a part of spectra of 20x20.
 //
 //go:noescape
-func fft20KernelColumn0AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+func fft20KernelColumns0AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
-// fft20KernelColumn1AVX512 transforms 7 elements of a complex column to a part of spectra of 20x20.
+// fft20KernelColumns1AVX512 transforms 7 elements of a complex column to a part of spectra of 20x20.
 //
 //go:noescape
-func fft20KernelColumn1AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+func fft20KernelColumns1AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
-// fft20KernelColumn2AVX512 transforms 7 elements of a complex column to a part of spectra of 20x20.
+// fft20KernelColumns2AVX512 transforms 7 elements of a complex column to a part of spectra of 20x20.
 //
 //go:noescape
-func fft20KernelColumn2AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+func fft20KernelColumns2AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
 // fft20KernelRealsAVX512 transforms 7 elements of a real column to spectra of 20x20.
 //
@@ -654,20 +654,20 @@ func fft24InverseRowAVX512(x []float32, xStride int, xStep int, p []float32, pSt
 //go:noescape
 func fft24KernelRowAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
-// fft24KernelColumn0AVX512 transforms 7 elements of a complex column to a part of spectra of 24x24.
+// fft24KernelColumns0AVX512 transforms 7 elements of a complex column to a part of spectra of 24x24.
 //
 //go:noescape
-func fft24KernelColumn0AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+func fft24KernelColumns0AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
-// fft24KernelColumn1AVX512 transforms 7 elements of a complex column to a part of spectra of 24x24.
+// fft24KernelColumns1AVX512 transforms 7 elements of a complex column to a part of spectra of 24x24.
 //
 //go:noescape
-func fft24KernelColumn1AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+func fft24KernelColumns1AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
-// fft24KernelColumn2AVX512 transforms 7 elements of a complex column to a part of spectra of 24x24.
+// fft24KernelColumns2AVX512 transforms 7 elements of a complex column to a part of spectra of 24x24.
 //
 //go:noescape
-func fft24KernelColumn2AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+func fft24KernelColumns2AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
 // fft24KernelRealsAVX512 transforms 7 elements of a real column to spectra of 24x24.
 //
@@ -719,25 +719,25 @@ func fft28InverseRowAVX512(x []float32, xStride int, xStep int, p []float32, pSt
 //go:noescape
 func fft28KernelRowAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
-// fft28KernelColumn0AVX512 transforms 7 elements of a complex column to a part of spectra of 28x28.
+// fft28KernelColumns0AVX512 transforms 7 elements of a complex column to a part of spectra of 28x28.
 //
 //go:noescape
-func fft28KernelColumn0AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+func fft28KernelColumns0AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
-// fft28KernelColumn1AVX512 transforms 7 elements of a complex column to a part of spectra of 28x28.
+// fft28KernelColumns1AVX512 transforms 7 elements of a complex column to a part of spectra of 28x28.
 //
 //go:noescape
-func fft28KernelColumn1AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+func fft28KernelColumns1AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
-// fft28KernelColumn2AVX512 transforms 7 elements of a complex column to a part of spectra of 28x28.
+// fft28KernelColumns2AVX512 transforms 7 elements of a complex column to a part of spectra of 28x28.
 //
 //go:noescape
-func fft28KernelColumn2AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+func fft28KernelColumns2AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
-// fft28KernelColumn3AVX512 transforms 7 elements of a complex column to a part of spectra of 28x28.
+// fft28KernelColumns3AVX512 transforms 7 elements of a complex column to a part of spectra of 28x28.
 //
 //go:noescape
-func fft28KernelColumn3AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+func fft28KernelColumns3AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
 // fft28KernelRealsAVX512 transforms 7 elements of a real column to spectra of 28x28.
 //
@@ -789,25 +789,25 @@ func fft32InverseRowAVX512(x []float32, xStride int, xStep int, p []float32, pSt
 //go:noescape
 func fft32KernelRowAVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
-// fft32KernelColumn0AVX512 transforms 7 elements of a complex column to a part of spectra of 32x32.
+// fft32KernelColumns0AVX512 transforms 7 elements of a complex column to a part of spectra of 32x32.
 //
 //go:noescape
-func fft32KernelColumn0AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+func fft32KernelColumns0AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
-// fft32KernelColumn1AVX512 transforms 7 elements of a complex column to a part of spectra of 32x32.
+// fft32KernelColumns1AVX512 transforms 7 elements of a complex column to a part of spectra of 32x32.
 //
 //go:noescape
-func fft32KernelColumn1AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+func fft32KernelColumns1AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
-// fft32KernelColumn2AVX512 transforms 7 elements of a complex column to a part of spectra of 32x32.
+// fft32KernelColumns2AVX512 transforms 7 elements of a complex column to a part of spectra of 32x32.
 //
 //go:noescape
-func fft32KernelColumn2AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+func fft32KernelColumns2AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
-// fft32KernelColumn3AVX512 transforms 7 elements of a complex column to a part of spectra of 32x32.
+// fft32KernelColumns3AVX512 transforms 7 elements of a complex column to a part of spectra of 32x32.
 //
 //go:noescape
-func fft32KernelColumn3AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+func fft32KernelColumns3AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 
 // fft32KernelRealsAVX512 transforms 7 elements of a real column to spectra of 32x32.
 //

@@ -9047,9 +9047,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func fft16KernelColumn0AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// func fft16KernelColumns0AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 // Requires: AVX, FMA3
-TEXT ·fft16KernelColumn0AVX2(SB), NOSPLIT, $0-104
+TEXT ·fft16KernelColumns0AVX2(SB), NOSPLIT, $0-104
 	MOVQ x_base+0(FP), AX
 	MOVQ p_base+40(FP), CX
 	MOVQ xStride+24(FP), DX
@@ -9180,9 +9180,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func fft16KernelColumn1AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// func fft16KernelColumns1AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 // Requires: AVX, FMA3
-TEXT ·fft16KernelColumn1AVX2(SB), NOSPLIT, $0-104
+TEXT ·fft16KernelColumns1AVX2(SB), NOSPLIT, $0-104
 	MOVQ x_base+0(FP), AX
 	MOVQ p_base+40(FP), CX
 	MOVQ xStride+24(FP), DX
@@ -14790,9 +14790,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func fft20KernelColumn0AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// func fft20KernelColumns0AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 // Requires: AVX, FMA3
-TEXT ·fft20KernelColumn0AVX2(SB), NOSPLIT, $0-104
+TEXT ·fft20KernelColumns0AVX2(SB), NOSPLIT, $0-104
 	MOVQ x_base+0(FP), AX
 	MOVQ p_base+40(FP), CX
 	MOVQ xStride+24(FP), DX
@@ -14929,9 +14929,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func fft20KernelColumn1AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// func fft20KernelColumns1AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 // Requires: AVX, FMA3
-TEXT ·fft20KernelColumn1AVX2(SB), NOSPLIT, $0-104
+TEXT ·fft20KernelColumns1AVX2(SB), NOSPLIT, $0-104
 	MOVQ x_base+0(FP), AX
 	MOVQ p_base+40(FP), CX
 	MOVQ xStride+24(FP), DX
@@ -15074,9 +15074,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func fft20KernelColumn2AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// func fft20KernelColumns2AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 // Requires: AVX, FMA3
-TEXT ·fft20KernelColumn2AVX2(SB), NOSPLIT, $0-104
+TEXT ·fft20KernelColumns2AVX2(SB), NOSPLIT, $0-104
 	MOVQ x_base+0(FP), AX
 	MOVQ p_base+40(FP), CX
 	MOVQ xStride+24(FP), DX
@@ -21748,9 +21748,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func fft24KernelColumn0AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// func fft24KernelColumns0AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 // Requires: AVX, FMA3
-TEXT ·fft24KernelColumn0AVX2(SB), NOSPLIT, $0-104
+TEXT ·fft24KernelColumns0AVX2(SB), NOSPLIT, $0-104
 	MOVQ x_base+0(FP), AX
 	MOVQ p_base+40(FP), CX
 	MOVQ xStride+24(FP), DX
@@ -21893,9 +21893,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func fft24KernelColumn1AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// func fft24KernelColumns1AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 // Requires: AVX, FMA3
-TEXT ·fft24KernelColumn1AVX2(SB), NOSPLIT, $0-104
+TEXT ·fft24KernelColumns1AVX2(SB), NOSPLIT, $0-104
 	MOVQ x_base+0(FP), AX
 	MOVQ p_base+40(FP), CX
 	MOVQ xStride+24(FP), DX
@@ -22038,9 +22038,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func fft24KernelColumn2AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// func fft24KernelColumns2AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 // Requires: AVX, FMA3
-TEXT ·fft24KernelColumn2AVX2(SB), NOSPLIT, $0-104
+TEXT ·fft24KernelColumns2AVX2(SB), NOSPLIT, $0-104
 	MOVQ x_base+0(FP), AX
 	MOVQ p_base+40(FP), CX
 	MOVQ xStride+24(FP), DX
@@ -30850,9 +30850,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func fft28KernelColumn0AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// func fft28KernelColumns0AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 // Requires: AVX, FMA3
-TEXT ·fft28KernelColumn0AVX2(SB), NOSPLIT, $0-104
+TEXT ·fft28KernelColumns0AVX2(SB), NOSPLIT, $0-104
 	MOVQ x_base+0(FP), AX
 	MOVQ p_base+40(FP), CX
 	MOVQ xStride+24(FP), DX
@@ -30995,9 +30995,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func fft28KernelColumn1AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// func fft28KernelColumns1AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 // Requires: AVX, FMA3
-TEXT ·fft28KernelColumn1AVX2(SB), NOSPLIT, $0-104
+TEXT ·fft28KernelColumns1AVX2(SB), NOSPLIT, $0-104
 	MOVQ x_base+0(FP), AX
 	MOVQ p_base+40(FP), CX
 	MOVQ xStride+24(FP), DX
@@ -31164,9 +31164,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func fft28KernelColumn2AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// func fft28KernelColumns2AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 // Requires: AVX, FMA3
-TEXT ·fft28KernelColumn2AVX2(SB), NOSPLIT, $0-104
+TEXT ·fft28KernelColumns2AVX2(SB), NOSPLIT, $0-104
 	MOVQ x_base+0(FP), AX
 	MOVQ p_base+40(FP), CX
 	MOVQ xStride+24(FP), DX
@@ -31333,9 +31333,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func fft28KernelColumn3AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// func fft28KernelColumns3AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 // Requires: AVX, FMA3
-TEXT ·fft28KernelColumn3AVX2(SB), NOSPLIT, $0-104
+TEXT ·fft28KernelColumns3AVX2(SB), NOSPLIT, $0-104
 	MOVQ x_base+0(FP), AX
 	MOVQ p_base+40(FP), CX
 	MOVQ xStride+24(FP), DX
@@ -41301,9 +41301,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func fft32KernelColumn0AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// func fft32KernelColumns0AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 // Requires: AVX, FMA3
-TEXT ·fft32KernelColumn0AVX2(SB), NOSPLIT, $0-104
+TEXT ·fft32KernelColumns0AVX2(SB), NOSPLIT, $0-104
 	MOVQ x_base+0(FP), AX
 	MOVQ p_base+40(FP), CX
 	MOVQ xStride+24(FP), DX
@@ -41442,9 +41442,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func fft32KernelColumn1AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// func fft32KernelColumns1AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 // Requires: AVX, FMA3
-TEXT ·fft32KernelColumn1AVX2(SB), NOSPLIT, $0-104
+TEXT ·fft32KernelColumns1AVX2(SB), NOSPLIT, $0-104
 	MOVQ x_base+0(FP), AX
 	MOVQ p_base+40(FP), CX
 	MOVQ xStride+24(FP), DX
@@ -41595,9 +41595,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func fft32KernelColumn2AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// func fft32KernelColumns2AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 // Requires: AVX, FMA3
-TEXT ·fft32KernelColumn2AVX2(SB), NOSPLIT, $0-104
+TEXT ·fft32KernelColumns2AVX2(SB), NOSPLIT, $0-104
 	MOVQ x_base+0(FP), AX
 	MOVQ p_base+40(FP), CX
 	MOVQ xStride+24(FP), DX
@@ -41744,9 +41744,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func fft32KernelColumn3AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// func fft32KernelColumns3AVX2(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 // Requires: AVX, FMA3
-TEXT ·fft32KernelColumn3AVX2(SB), NOSPLIT, $0-104
+TEXT ·fft32KernelColumns3AVX2(SB), NOSPLIT, $0-104
 	MOVQ x_base+0(FP), AX
 	MOVQ p_base+40(FP), CX
 	MOVQ xStride+24(FP), DX
@@ -50010,9 +50010,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func fft16KernelColumn0AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// func fft16KernelColumns0AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 // Requires: AVX, AVX512F
-TEXT ·fft16KernelColumn0AVX512(SB), NOSPLIT, $0-104
+TEXT ·fft16KernelColumns0AVX512(SB), NOSPLIT, $0-104
 	MOVQ x_base+0(FP), AX
 	MOVQ p_base+40(FP), CX
 	MOVQ xStride+24(FP), DX
@@ -50141,9 +50141,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func fft16KernelColumn1AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// func fft16KernelColumns1AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 // Requires: AVX, AVX512F
-TEXT ·fft16KernelColumn1AVX512(SB), NOSPLIT, $0-104
+TEXT ·fft16KernelColumns1AVX512(SB), NOSPLIT, $0-104
 	MOVQ x_base+0(FP), AX
 	MOVQ p_base+40(FP), CX
 	MOVQ xStride+24(FP), DX
@@ -55279,9 +55279,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func fft20KernelColumn0AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// func fft20KernelColumns0AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 // Requires: AVX, AVX512F
-TEXT ·fft20KernelColumn0AVX512(SB), NOSPLIT, $0-104
+TEXT ·fft20KernelColumns0AVX512(SB), NOSPLIT, $0-104
 	MOVQ x_base+0(FP), AX
 	MOVQ p_base+40(FP), CX
 	MOVQ xStride+24(FP), DX
@@ -55414,9 +55414,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func fft20KernelColumn1AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// func fft20KernelColumns1AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 // Requires: AVX, AVX512F
-TEXT ·fft20KernelColumn1AVX512(SB), NOSPLIT, $0-104
+TEXT ·fft20KernelColumns1AVX512(SB), NOSPLIT, $0-104
 	MOVQ x_base+0(FP), AX
 	MOVQ p_base+40(FP), CX
 	MOVQ xStride+24(FP), DX
@@ -55557,9 +55557,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func fft20KernelColumn2AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// func fft20KernelColumns2AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 // Requires: AVX, AVX512F
-TEXT ·fft20KernelColumn2AVX512(SB), NOSPLIT, $0-104
+TEXT ·fft20KernelColumns2AVX512(SB), NOSPLIT, $0-104
 	MOVQ x_base+0(FP), AX
 	MOVQ p_base+40(FP), CX
 	MOVQ xStride+24(FP), DX
@@ -61674,9 +61674,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func fft24KernelColumn0AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// func fft24KernelColumns0AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 // Requires: AVX, AVX512F
-TEXT ·fft24KernelColumn0AVX512(SB), NOSPLIT, $0-104
+TEXT ·fft24KernelColumns0AVX512(SB), NOSPLIT, $0-104
 	MOVQ x_base+0(FP), AX
 	MOVQ p_base+40(FP), CX
 	MOVQ xStride+24(FP), DX
@@ -61817,9 +61817,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func fft24KernelColumn1AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// func fft24KernelColumns1AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 // Requires: AVX, AVX512F
-TEXT ·fft24KernelColumn1AVX512(SB), NOSPLIT, $0-104
+TEXT ·fft24KernelColumns1AVX512(SB), NOSPLIT, $0-104
 	MOVQ x_base+0(FP), AX
 	MOVQ p_base+40(FP), CX
 	MOVQ xStride+24(FP), DX
@@ -61960,9 +61960,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func fft24KernelColumn2AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// func fft24KernelColumns2AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 // Requires: AVX, AVX512F
-TEXT ·fft24KernelColumn2AVX512(SB), NOSPLIT, $0-104
+TEXT ·fft24KernelColumns2AVX512(SB), NOSPLIT, $0-104
 	MOVQ x_base+0(FP), AX
 	MOVQ p_base+40(FP), CX
 	MOVQ xStride+24(FP), DX
@@ -69876,9 +69876,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func fft28KernelColumn0AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// func fft28KernelColumns0AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 // Requires: AVX, AVX512F
-TEXT ·fft28KernelColumn0AVX512(SB), NOSPLIT, $0-104
+TEXT ·fft28KernelColumns0AVX512(SB), NOSPLIT, $0-104
 	MOVQ x_base+0(FP), AX
 	MOVQ p_base+40(FP), CX
 	MOVQ xStride+24(FP), DX
@@ -70017,9 +70017,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func fft28KernelColumn1AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// func fft28KernelColumns1AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 // Requires: AVX, AVX512F
-TEXT ·fft28KernelColumn1AVX512(SB), NOSPLIT, $0-104
+TEXT ·fft28KernelColumns1AVX512(SB), NOSPLIT, $0-104
 	MOVQ x_base+0(FP), AX
 	MOVQ p_base+40(FP), CX
 	MOVQ xStride+24(FP), DX
@@ -70182,9 +70182,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func fft28KernelColumn2AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// func fft28KernelColumns2AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 // Requires: AVX, AVX512F
-TEXT ·fft28KernelColumn2AVX512(SB), NOSPLIT, $0-104
+TEXT ·fft28KernelColumns2AVX512(SB), NOSPLIT, $0-104
 	MOVQ x_base+0(FP), AX
 	MOVQ p_base+40(FP), CX
 	MOVQ xStride+24(FP), DX
@@ -70347,9 +70347,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func fft28KernelColumn3AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// func fft28KernelColumns3AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 // Requires: AVX, AVX512F
-TEXT ·fft28KernelColumn3AVX512(SB), NOSPLIT, $0-104
+TEXT ·fft28KernelColumns3AVX512(SB), NOSPLIT, $0-104
 	MOVQ x_base+0(FP), AX
 	MOVQ p_base+40(FP), CX
 	MOVQ xStride+24(FP), DX
@@ -79379,9 +79379,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func fft32KernelColumn0AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// func fft32KernelColumns0AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 // Requires: AVX, AVX512F
-TEXT ·fft32KernelColumn0AVX512(SB), NOSPLIT, $0-104
+TEXT ·fft32KernelColumns0AVX512(SB), NOSPLIT, $0-104
 	MOVQ x_base+0(FP), AX
 	MOVQ p_base+40(FP), CX
 	MOVQ xStride+24(FP), DX
@@ -79516,9 +79516,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func fft32KernelColumn1AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// func fft32KernelColumns1AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 // Requires: AVX, AVX512F
-TEXT ·fft32KernelColumn1AVX512(SB), NOSPLIT, $0-104
+TEXT ·fft32KernelColumns1AVX512(SB), NOSPLIT, $0-104
 	MOVQ x_base+0(FP), AX
 	MOVQ p_base+40(FP), CX
 	MOVQ xStride+24(FP), DX
@@ -79665,9 +79665,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func fft32KernelColumn2AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// func fft32KernelColumns2AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 // Requires: AVX, AVX512F
-TEXT ·fft32KernelColumn2AVX512(SB), NOSPLIT, $0-104
+TEXT ·fft32KernelColumns2AVX512(SB), NOSPLIT, $0-104
 	MOVQ x_base+0(FP), AX
 	MOVQ p_base+40(FP), CX
 	MOVQ xStride+24(FP), DX
@@ -79810,9 +79810,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func fft32KernelColumn3AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
+// func fft32KernelColumns3AVX512(x []float32, xStride int, xStep int, p []float32, pStride int, n int, scratch []float32)
 // Requires: AVX, AVX512F
-TEXT ·fft32KernelColumn3AVX512(SB), NOSPLIT, $0-104
+TEXT ·fft32KernelColumns3AVX512(SB), NOSPLIT, $0-104
 	MOVQ x_base+0(FP), AX
 	MOVQ p_base+40(FP), CX
 	MOVQ xStride+24(FP), DX

@@ -6042,8 +6042,8 @@ func fft16KernelRowGeneric(x []float32, xStride, xStep int, p []float32, pStride
 	}
 }
 
-// fft16KernelColumn0Generic transforms 7 elements of a complex column to a part of spectra of 16x16.
-func fft16KernelColumn0Generic(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32) {
+// fft16KernelColumns0Generic transforms 7 elements of a complex column to a part of spectra of 16x16.
+func fft16KernelColumns0Generic(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32) {
 	for tile := range n {
 		x, p := x[tile*xStep:], p[tile*genericLanes:]
 		for lane := range genericLanes {
@@ -6146,8 +6146,8 @@ func fft16KernelColumn0Generic(x []float32, xStride, xStep int, p []float32, pSt
 	}
 }
 
-// fft16KernelColumn1Generic transforms 7 elements of a complex column to a part of spectra of 16x16.
-func fft16KernelColumn1Generic(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32) {
+// fft16KernelColumns1Generic transforms 7 elements of a complex column to a part of spectra of 16x16.
+func fft16KernelColumns1Generic(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32) {
 	for tile := range n {
 		x, p := x[tile*xStep:], p[tile*genericLanes:]
 		for lane := range genericLanes {
@@ -10347,8 +10347,8 @@ func fft20KernelRowGeneric(x []float32, xStride, xStep int, p []float32, pStride
 	}
 }
 
-// fft20KernelColumn0Generic transforms 7 elements of a complex column to a part of spectra of 20x20.
-func fft20KernelColumn0Generic(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32) {
+// fft20KernelColumns0Generic transforms 7 elements of a complex column to a part of spectra of 20x20.
+func fft20KernelColumns0Generic(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32) {
 	for tile := range n {
 		x, p := x[tile*xStep:], p[tile*genericLanes:]
 		for lane := range genericLanes {
@@ -10457,8 +10457,8 @@ func fft20KernelColumn0Generic(x []float32, xStride, xStep int, p []float32, pSt
 	}
 }
 
-// fft20KernelColumn1Generic transforms 7 elements of a complex column to a part of spectra of 20x20.
-func fft20KernelColumn1Generic(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32) {
+// fft20KernelColumns1Generic transforms 7 elements of a complex column to a part of spectra of 20x20.
+func fft20KernelColumns1Generic(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32) {
 	for tile := range n {
 		x, p := x[tile*xStep:], p[tile*genericLanes:]
 		for lane := range genericLanes {
@@ -10571,8 +10571,8 @@ func fft20KernelColumn1Generic(x []float32, xStride, xStep int, p []float32, pSt
 	}
 }
 
-// fft20KernelColumn2Generic transforms 7 elements of a complex column to a part of spectra of 20x20.
-func fft20KernelColumn2Generic(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32) {
+// fft20KernelColumns2Generic transforms 7 elements of a complex column to a part of spectra of 20x20.
+func fft20KernelColumns2Generic(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32) {
 	for tile := range n {
 		x, p := x[tile*xStep:], p[tile*genericLanes:]
 		for lane := range genericLanes {
@@ -15423,8 +15423,8 @@ func fft24KernelRowGeneric(x []float32, xStride, xStep int, p []float32, pStride
 	}
 }
 
-// fft24KernelColumn0Generic transforms 7 elements of a complex column to a part of spectra of 24x24.
-func fft24KernelColumn0Generic(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32) {
+// fft24KernelColumns0Generic transforms 7 elements of a complex column to a part of spectra of 24x24.
+func fft24KernelColumns0Generic(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32) {
 	for tile := range n {
 		x, p := x[tile*xStep:], p[tile*genericLanes:]
 		for lane := range genericLanes {
@@ -15537,8 +15537,8 @@ func fft24KernelColumn0Generic(x []float32, xStride, xStep int, p []float32, pSt
 	}
 }
 
-// fft24KernelColumn1Generic transforms 7 elements of a complex column to a part of spectra of 24x24.
-func fft24KernelColumn1Generic(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32) {
+// fft24KernelColumns1Generic transforms 7 elements of a complex column to a part of spectra of 24x24.
+func fft24KernelColumns1Generic(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32) {
 	for tile := range n {
 		x, p := x[tile*xStep:], p[tile*genericLanes:]
 		for lane := range genericLanes {
@@ -15651,8 +15651,8 @@ func fft24KernelColumn1Generic(x []float32, xStride, xStep int, p []float32, pSt
 	}
 }
 
-// fft24KernelColumn2Generic transforms 7 elements of a complex column to a part of spectra of 24x24.
-func fft24KernelColumn2Generic(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32) {
+// fft24KernelColumns2Generic transforms 7 elements of a complex column to a part of spectra of 24x24.
+func fft24KernelColumns2Generic(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32) {
 	for tile := range n {
 		x, p := x[tile*xStep:], p[tile*genericLanes:]
 		for lane := range genericLanes {
@@ -22087,8 +22087,8 @@ func fft28KernelRowGeneric(x []float32, xStride, xStep int, p []float32, pStride
 	}
 }
 
-// fft28KernelColumn0Generic transforms 7 elements of a complex column to a part of spectra of 28x28.
-func fft28KernelColumn0Generic(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32) {
+// fft28KernelColumns0Generic transforms 7 elements of a complex column to a part of spectra of 28x28.
+func fft28KernelColumns0Generic(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32) {
 	for tile := range n {
 		x, p := x[tile*xStep:], p[tile*genericLanes:]
 		for lane := range genericLanes {
@@ -22203,8 +22203,8 @@ func fft28KernelColumn0Generic(x []float32, xStride, xStep int, p []float32, pSt
 	}
 }
 
-// fft28KernelColumn1Generic transforms 7 elements of a complex column to a part of spectra of 28x28.
-func fft28KernelColumn1Generic(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32) {
+// fft28KernelColumns1Generic transforms 7 elements of a complex column to a part of spectra of 28x28.
+func fft28KernelColumns1Generic(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32) {
 	for tile := range n {
 		x, p := x[tile*xStep:], p[tile*genericLanes:]
 		for lane := range genericLanes {
@@ -22341,8 +22341,8 @@ func fft28KernelColumn1Generic(x []float32, xStride, xStep int, p []float32, pSt
 	}
 }
 
-// fft28KernelColumn2Generic transforms 7 elements of a complex column to a part of spectra of 28x28.
-func fft28KernelColumn2Generic(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32) {
+// fft28KernelColumns2Generic transforms 7 elements of a complex column to a part of spectra of 28x28.
+func fft28KernelColumns2Generic(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32) {
 	for tile := range n {
 		x, p := x[tile*xStep:], p[tile*genericLanes:]
 		for lane := range genericLanes {
@@ -22479,8 +22479,8 @@ func fft28KernelColumn2Generic(x []float32, xStride, xStep int, p []float32, pSt
 	}
 }
 
-// fft28KernelColumn3Generic transforms 7 elements of a complex column to a part of spectra of 28x28.
-func fft28KernelColumn3Generic(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32) {
+// fft28KernelColumns3Generic transforms 7 elements of a complex column to a part of spectra of 28x28.
+func fft28KernelColumns3Generic(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32) {
 	for tile := range n {
 		x, p := x[tile*xStep:], p[tile*genericLanes:]
 		for lane := range genericLanes {
@@ -29700,8 +29700,8 @@ func fft32KernelRowGeneric(x []float32, xStride, xStep int, p []float32, pStride
 	}
 }
 
-// fft32KernelColumn0Generic transforms 7 elements of a complex column to a part of spectra of 32x32.
-func fft32KernelColumn0Generic(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32) {
+// fft32KernelColumns0Generic transforms 7 elements of a complex column to a part of spectra of 32x32.
+func fft32KernelColumns0Generic(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32) {
 	for tile := range n {
 		x, p := x[tile*xStep:], p[tile*genericLanes:]
 		for lane := range genericLanes {
@@ -29812,8 +29812,8 @@ func fft32KernelColumn0Generic(x []float32, xStride, xStep int, p []float32, pSt
 	}
 }
 
-// fft32KernelColumn1Generic transforms 7 elements of a complex column to a part of spectra of 32x32.
-func fft32KernelColumn1Generic(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32) {
+// fft32KernelColumns1Generic transforms 7 elements of a complex column to a part of spectra of 32x32.
+func fft32KernelColumns1Generic(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32) {
 	for tile := range n {
 		x, p := x[tile*xStep:], p[tile*genericLanes:]
 		for lane := range genericLanes {
@@ -29934,8 +29934,8 @@ func fft32KernelColumn1Generic(x []float32, xStride, xStep int, p []float32, pSt
 	}
 }
 
-// fft32KernelColumn2Generic transforms 7 elements of a complex column to a part of spectra of 32x32.
-func fft32KernelColumn2Generic(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32) {
+// fft32KernelColumns2Generic transforms 7 elements of a complex column to a part of spectra of 32x32.
+func fft32KernelColumns2Generic(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32) {
 	for tile := range n {
 		x, p := x[tile*xStep:], p[tile*genericLanes:]
 		for lane := range genericLanes {
@@ -30054,8 +30054,8 @@ func fft32KernelColumn2Generic(x []float32, xStride, xStep int, p []float32, pSt
 	}
 }
 
-// fft32KernelColumn3Generic transforms 7 elements of a complex column to a part of spectra of 32x32.
-func fft32KernelColumn3Generic(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32) {
+// fft32KernelColumns3Generic transforms 7 elements of a complex column to a part of spectra of 32x32.
+func fft32KernelColumns3Generic(x []float32, xStride, xStep int, p []float32, pStride, n int, scratch []float32) {
 	for tile := range n {
 		x, p := x[tile*xStep:], p[tile*genericLanes:]
 		for lane := range genericLanes {
@@ -30341,9 +30341,9 @@ var transformsGeneric = []transform{
 	{name: "winograd2", t: 4, planes: 16, forward: winograd2ForwardGeneric, inverse: winograd2InverseGeneric, kernel: winograd2KernelGeneric, gradient: winograd2GradientGeneric, weights: winograd2WeightsGeneric, scratch: 0 * genericLanes},
 	{name: "winograd4", t: 6, planes: 36, forward: winograd4ForwardGeneric, inverse: winograd4InverseGeneric, kernel: winograd4KernelGeneric, gradient: winograd4GradientGeneric, weights: winograd4WeightsGeneric, scratch: 0 * genericLanes},
 	{name: "winograd6", t: 8, planes: 64, forward: winograd6ForwardGeneric, inverse: winograd6InverseGeneric, kernel: winograd6KernelGeneric, gradient: winograd6GradientGeneric, weights: winograd6WeightsGeneric, scratch: 0 * genericLanes},
-	{name: "fft16", t: 16, planes: 382, forward: fft16ForwardGeneric, inverse: fft16InverseGeneric, kernel: fft16KernelGeneric, smallKernel: fft16SmallKernelGeneric, gradient: fft16GradientGeneric, inverseColumn: fft16InverseColumnGeneric, inverseReals: fft16InverseRealsGeneric, inverseRow: fft16InverseRowGeneric, kernelRow: fft16KernelRowGeneric, kernelColumn0: fft16KernelColumn0Generic, kernelColumn1: fft16KernelColumn1Generic, kernelReals: fft16KernelRealsGeneric, scratch: 272 * genericLanes},
-	{name: "fft20", t: 20, planes: 598, forward: fft20ForwardGeneric, inverse: fft20InverseGeneric, kernel: fft20KernelGeneric, smallKernel: fft20SmallKernelGeneric, gradient: fft20GradientGeneric, inverseColumn: fft20InverseColumnGeneric, inverseReals: fft20InverseRealsGeneric, inverseRow: fft20InverseRowGeneric, kernelRow: fft20KernelRowGeneric, kernelColumn0: fft20KernelColumn0Generic, kernelColumn1: fft20KernelColumn1Generic, kernelColumn2: fft20KernelColumn2Generic, kernelReals: fft20KernelRealsGeneric, scratch: 420 * genericLanes},
-	{name: "fft24", t: 24, planes: 862, forward: fft24ForwardGeneric, inverse: fft24InverseGeneric, kernel: fft24KernelGeneric, smallKernel: fft24SmallKernelGeneric, gradient: fft24GradientGeneric, inverseColumn: fft24InverseColumnGeneric, inverseReals: fft24InverseRealsGeneric, inverseRow: fft24InverseRowGeneric, kernelRow: fft24KernelRowGeneric, kernelColumn0: fft24KernelColumn0Generic, kernelColumn1: fft24KernelColumn1Generic, kernelColumn2: fft24KernelColumn2Generic, kernelReals: fft24KernelRealsGeneric, scratch: 600 * genericLanes},
-	{name: "fft28", t: 28, planes: 1174, forward: fft28ForwardGeneric, inverse: fft28InverseGeneric, kernel: fft28KernelGeneric, smallKernel: fft28SmallKernelGeneric, gradient: fft28GradientGeneric, inverseColumn: fft28InverseColumnGeneric, inverseReals: fft28InverseRealsGeneric, inverseRow: fft28InverseRowGeneric, kernelRow: fft28KernelRowGeneric, kernelColumn0: fft28KernelColumn0Generic, kernelColumn1: fft28KernelColumn1Generic, kernelColumn2: fft28KernelColumn2Generic, kernelColumn3: fft28KernelColumn3Generic, kernelReals: fft28KernelRealsGeneric, scratch: 812 * genericLanes},
-	{name: "fft32", t: 32, planes: 1534, forward: fft32ForwardGeneric, inverse: fft32InverseGeneric, kernel: fft32KernelGeneric, smallKernel: fft32SmallKernelGeneric, gradient: fft32GradientGeneric, inverseColumn: fft32InverseColumnGeneric, inverseReals: fft32InverseRealsGeneric, inverseRow: fft32InverseRowGeneric, kernelRow: fft32KernelRowGeneric, kernelColumn0: fft32KernelColumn0Generic, kernelColumn1: fft32KernelColumn1Generic, kernelColumn2: fft32KernelColumn2Generic, kernelColumn3: fft32KernelColumn3Generic, kernelReals: fft32KernelRealsGeneric, scratch: 1056 * genericLanes},
+	{name: "fft16", t: 16, planes: 382, forward: fft16ForwardGeneric, inverse: fft16InverseGeneric, kernel: fft16KernelGeneric, smallKernel: fft16SmallKernelGeneric, gradient: fft16GradientGeneric, inverseColumn: fft16InverseColumnGeneric, inverseReals: fft16InverseRealsGeneric, inverseRow: fft16InverseRowGeneric, kernelRow: fft16KernelRowGeneric, kernelReals: fft16KernelRealsGeneric, kernelColumns: []transformFunc{fft16KernelColumns0Generic, fft16KernelColumns1Generic}, scratch: 272 * genericLanes},
+	{name: "fft20", t: 20, planes: 598, forward: fft20ForwardGeneric, inverse: fft20InverseGeneric, kernel: fft20KernelGeneric, smallKernel: fft20SmallKernelGeneric, gradient: fft20GradientGeneric, inverseColumn: fft20InverseColumnGeneric, inverseReals: fft20InverseRealsGeneric, inverseRow: fft20InverseRowGeneric, kernelRow: fft20KernelRowGeneric, kernelReals: fft20KernelRealsGeneric, kernelColumns: []transformFunc{fft20KernelColumns0Generic, fft20KernelColumns1Generic, fft20KernelColumns2Generic}, scratch: 420 * genericLanes},
+	{name: "fft24", t: 24, planes: 862, forward: fft24ForwardGeneric, inverse: fft24InverseGeneric, kernel: fft24KernelGeneric, smallKernel: fft24SmallKernelGeneric, gradient: fft24GradientGeneric, inverseColumn: fft24InverseColumnGeneric, inverseReals: fft24InverseRealsGeneric, inverseRow: fft24InverseRowGeneric, kernelRow: fft24KernelRowGeneric, kernelReals: fft24KernelRealsGeneric, kernelColumns: []transformFunc{fft24KernelColumns0Generic, fft24KernelColumns1Generic, fft24KernelColumns2Generic}, scratch: 600 * genericLanes},
+	{name: "fft28", t: 28, planes: 1174, forward: fft28ForwardGeneric, inverse: fft28InverseGeneric, kernel: fft28KernelGeneric, smallKernel: fft28SmallKernelGeneric, gradient: fft28GradientGeneric, inverseColumn: fft28InverseColumnGeneric, inverseReals: fft28InverseRealsGeneric, inverseRow: fft28InverseRowGeneric, kernelRow: fft28KernelRowGeneric, kernelReals: fft28KernelRealsGeneric, kernelColumns: []transformFunc{fft28KernelColumns0Generic, fft28KernelColumns1Generic, fft28KernelColumns2Generic, fft28KernelColumns3Generic}, scratch: 812 * genericLanes},
+	{name: "fft32", t: 32, planes: 1534, forward: fft32ForwardGeneric, inverse: fft32InverseGeneric, kernel: fft32KernelGeneric, smallKernel: fft32SmallKernelGeneric, gradient: fft32GradientGeneric, inverseColumn: fft32InverseColumnGeneric, inverseReals: fft32InverseRealsGeneric, inverseRow: fft32InverseRowGeneric, kernelRow: fft32KernelRowGeneric, kernelReals: fft32KernelRealsGeneric, kernelColumns: []transformFunc{fft32KernelColumns0Generic, fft32KernelColumns1Generic, fft32KernelColumns2Generic, fft32KernelColumns3Generic}, scratch: 1056 * genericLanes},
 }

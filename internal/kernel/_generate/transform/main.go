@@ -9,8 +9,11 @@ import (
 	"fmt"
 	"go/format"
 	"log"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/mmcloughlin/avo/build"
 )
@@ -55,9 +58,17 @@ func table(b *bytes.Buffer, all []Algorithm, target, lanes string, emit func(Tra
 	for _, a := range all {
 		fmt.Fprintf(&rows, "{name: %q, t: %d, planes: %d", a.name, a.t, a.planes)
 		scratch := 0
+		lists := map[string][]string{}
 		for _, tr := range a.transforms {
 			scratch = max(scratch, emit(tr))
-			fmt.Fprintf(&rows, ", %s: %s%s", tr.role, tr.name, target)
+			if tr.list {
+				lists[tr.role] = append(lists[tr.role], tr.name+target)
+			} else {
+				fmt.Fprintf(&rows, ", %s: %s%s", tr.role, tr.name, target)
+			}
+		}
+		for _, role := range slices.Sorted(maps.Keys(lists)) {
+			fmt.Fprintf(&rows, ", %s: []transformFunc{%s}", role, strings.Join(lists[role], ", "))
 		}
 		fmt.Fprintf(&rows, ", scratch: %d*%s},\n", scratch, lanes)
 	}

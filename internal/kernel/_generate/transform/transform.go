@@ -32,8 +32,9 @@ type Pass struct {
 
 // Transform is one function: it takes tiles of one channel block to planes or back.
 type Transform struct {
-	role, name, doc string // role is the field of the table that holds it
-	temp            int    // vectors of Temp
+	role, name, doc string // role is the field of the table that holds it, with others if it is a list
+	list            bool
+	temp            int // vectors of Temp
 	passes          []Pass
 }
 
@@ -41,7 +42,7 @@ func newTransform(role, algorithm, doc string, temp int, passes ...Pass) Transfo
 	for i := range passes {
 		passes[i].outs = lower(passes[i].outs)
 	}
-	return Transform{role, algorithm + strings.ToUpper(role[:1]) + role[1:], doc, temp, passes}
+	return Transform{role: role, name: algorithm + strings.ToUpper(role[:1]) + role[1:], doc: doc, temp: temp, passes: passes}
 }
 
 func (tr Transform) signature() string {
@@ -206,7 +207,9 @@ func fftKernelParts(name string, t int, factor float64) (list []Transform) {
 				}
 			}
 		}
-		part(fmt.Sprintf("kernelColumn%d", i), "transforms %d elements of a complex column to a part of spectra of %dx%d", outs)
+		part("kernelColumns", "transforms %d elements of a complex column to a part of spectra of %dx%d", outs)
+		column := &list[len(list)-1]
+		column.name, column.list = fmt.Sprint(column.name, i), true
 	}
 
 	g = newGraph()
